@@ -1,0 +1,56 @@
+/**
+ * Everything that happens, as one discriminated union. This is what the audit chain holds, what the console shows
+ * and what a replay reads. `body` is structural: no words, names or numbers of a person, ever. `content` is personal: it is
+ * shown live, and kept only in the vault, only when a retention period for transcripts is configured.
+ */
+
+interface Base<T extends string, B> {
+  readonly type: T;
+  /** Our id of the call (uuid), null for events of the gateway itself. */
+  readonly callId: string | null;
+  readonly body: B;
+  readonly content?: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds from the caller's last speech sample to ... ; null when the stage did not run. */
+export interface Waterfall {
+  /** ... the moment when the turn was committed. */
+  readonly waitMs: number;
+  /** Duration of each stage. */
+  readonly sttQueueMs: number | null;
+  readonly sttMs: number | null;
+  readonly dialogueMs: number | null;
+  readonly ttsMs: number | null;
+  /** From the clip's release to its first RTP sample. */
+  readonly playoutMs: number | null;
+  /** ... our first sample in RTP: caller's last sample to agent's first, from the audio time line. */
+  readonly perceivedMs: number | null;
+}
+
+export type CallEvent =
+  | Base<'gateway.started', { version: string; config: string; flows: Readonly<Record<string, string>>; stt: string; tts: string; pbx: string }>
+  | Base<'gateway.draining', { openCalls: number }>
+  | Base<'gateway.stopped', { reason: string }>
+  | Base<'gateway.heartbeat', { openCalls: number }>
+  | Base<'pbx.link', { state: 'up' | 'down'; attempt: number; version: string }>
+  | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm'; state: 'up' | 'down'; why: string }>
+  | Base<'call.incoming', { pbxId: string; flow: string; flowVersion: string; to: string }>
+  | Base<'call.answered', { setupMs: number; codecIn: string; codecOut: string }>
+  | Base<'notice.started', { prompt: string; language: string; wordingSha256: string }>
+  | Base<'notice.completed', { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
+  | Base<'step.entered', { step: string; reason: string }>
+  | Base<'agent.said', { prompt: string; kind: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
+  | Base<'caller.said', { turn: number; words: number; confidence: number; fromSample: number; toSample: number; waitMs: number }>
+  | Base<'caller.keyed', { turn: number; digits: number }>
+  | Base<'caller.silent', { silentMs: number }>
+  | Base<'caller.interrupted', { sentMs: number }>
+  | Base<'slot.filled', { slot: string; corrected: boolean }>
+  | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
+  | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
+  | Base<'transfer.requested', { desk: string }>
+  | Base<'transfer.failed', { desk: string; code: string }>
+  | Base<'call.ended', { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }>
+  | Base<'clock.step', { stepMs: number }>
+  | Base<'spool.full', { bytes: number }>;
+
+export type CallEventType = CallEvent['type'];

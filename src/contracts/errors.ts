@@ -1,0 +1,64 @@
+/**
+ * The error registry. A code is stable for ever and never reused; docs/errors.md is generated from this table.
+ * A message says what happened, where (file, line, key, call) and what to do.
+ */
+
+export interface ErrorKind {
+  /** What it means, in one sentence, for the admin. */
+  readonly meaning: string;
+  /** What to do about it. */
+  readonly action: string;
+  /** True when the same request may succeed later without any change. */
+  readonly retryable: boolean;
+}
+
+export const ERRORS = {
+  CONFIG_MISSING: { meaning: 'The configuration file does not exist.', action: 'Copy config/parley.example.yaml to config/parley.yaml, or name another file with --config.', retryable: false },
+  CONFIG_SYNTAX: { meaning: 'The configuration file is not valid YAML.', action: 'Correct the line named in the message.', retryable: false },
+  CONFIG_INVALID: { meaning: 'A configuration key is unknown, missing or has a wrong value.', action: 'Correct the key named in the message; docs/config.md lists every key.', retryable: false },
+  FLOW_INVALID: { meaning: 'A flow file is not valid.', action: 'Correct the line named in the message.', retryable: false },
+  PORT_IN_USE: { meaning: 'A port that Parley must listen on is taken.', action: 'Stop the other program or choose another port.', retryable: false },
+  MEDIA_PORTS_EXHAUSTED: { meaning: 'Every port of media.ports is in use.', action: 'Widen media.ports or lower the number of calls.', retryable: true },
+  MEDIA_ADDON: { meaning: 'The native media engine could not be loaded.', action: 'Run npm run setup; it compiles the addon.', retryable: false },
+  MEDIA_CLOSED: { meaning: 'The media session is closed.', action: 'None: the call has ended.', retryable: false },
+  PBX_LINK_DOWN: { meaning: 'There is no connection to the PBX.', action: 'Check that the PBX runs; Parley reconnects by itself.', retryable: true },
+  PBX_AUTH: { meaning: 'The PBX refused our user name or password.', action: 'Compare pbx.user and the password file with ari.conf.', retryable: true },
+  PBX_NO_SUCH_CALL: { meaning: 'The PBX does not know this call (any more).', action: 'None: the caller has hung up.', retryable: false },
+  PBX_BAD_STATE: { meaning: 'The PBX refused the command in the present state of the call.', action: 'Report it with the log of the call.', retryable: false },
+  PBX_TIMEOUT: { meaning: 'The PBX did not answer in time; the command may have run.', action: 'Check the load of the PBX.', retryable: true },
+  PBX_FAILED: { meaning: 'The PBX answered with an error.', action: 'See the message of the PBX.', retryable: false },
+  STT_FAILED: { meaning: 'The recogniser failed on this utterance.', action: 'See the log of the recogniser; it is restarted by itself.', retryable: true },
+  STT_MODEL: { meaning: 'The recogniser cannot load its model file.', action: 'Check stt.model; verify the file.', retryable: false },
+  STT_ABORTED: { meaning: 'The decode was given up by us.', action: 'None.', retryable: false },
+  TTS_FAILED: { meaning: 'The synthesiser failed on this text.', action: 'See the log of the synthesiser.', retryable: true },
+  STORE_DOWN: { meaning: 'Postgres cannot be reached.', action: 'Check Postgres; events wait in the spool until it is back.', retryable: true },
+  STORE_REFUSED: { meaning: 'Postgres refused a statement.', action: 'See the message of Postgres.', retryable: false },
+  STORE_DRIFT: { meaning: 'The database schema is not the one that the migrations make.', action: 'Restore the schema or run parley migrate.', retryable: false },
+  SPOOL_FAILED: { meaning: 'The spool could not be written: disk full or read-only.', action: 'Free the disk; new calls follow audit.whenFull.', retryable: true },
+  SPOOL_CORRUPT: { meaning: 'The spool holds bytes that are no events.', action: 'Keep the file, run parley audit verify, see docs/runbook.md.', retryable: false },
+  CHAIN_FORK: { meaning: 'The database holds another event at our place in the chain.', action: 'Treat as tampering: run parley audit verify.', retryable: false },
+  CALL_NO_FLOW: { meaning: 'The dialplan asked for a flow that does not exist.', action: 'Correct flow= in the dialplan or add the flow file.', retryable: false },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Where in a file something is wrong; lines and columns count from 1. */
+export interface FilePlace {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly key?: string;
+}
+
+export class ParleyError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly place: FilePlace | undefined;
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; place?: FilePlace } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'ParleyError';
+    this.code = code;
+    this.retryable = ERRORS[code].retryable;
+    this.place = options.place;
+  }
+}

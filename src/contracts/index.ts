@@ -1,0 +1,14 @@
+/**
+ * The vocabulary: one file per arrow of docs/architecture.md, plus ports, errors and call events. Imports nothing, not even node:.
+ */
+export * from './audit.ts';
+export * from './call-events.ts';
+export * from './clock.ts';
+export * from './dialogue.ts';
+export * from './errors.ts';
+export * from './log.ts';
+export * from './media.ts';
+export * from './pbx.ts';
+export * from './stt.ts';
+export * from './tts.ts';
+export * from './turn.ts';

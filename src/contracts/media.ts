@@ -1,0 +1,108 @@
+/**
+ * The media port: RTP in, PCM and events out; clips in, RTP out. Implemented by the addon in native/.
+ * Two time lines, both counted on native threads:
+ *   caller time  16 kHz samples since the session opened (`sample`): what the STT ring is indexed by
+ *   sent time    20 ms slots really sent, expressed in 16 kHz samples (`sentSample`)
+ * `atUs` is CLOCK_MONOTONIC in microseconds, so that both lines and JavaScript can be compared.
+ */
+
+/** 'ulaw' = PCMU (PT 0), 'alaw' = PCMA (PT 8), 'slin' = L16 8 kHz (Asterisk PT 10). RFC 3551 and Asterisk's names. */
+export type Codec = 'ulaw' | 'alaw' | 'slin';
+
+export const CALLER_RATE_HZ = 16000;
+
+export interface MediaEngineOptions {
+  /** Address to bind RTP sockets to; loopback unless the PBX is on another host. */
+  readonly host: string;
+  /** Inclusive UDP port range. */
+  readonly portMin: number;
+  readonly portMax: number;
+  /** How many calls can be open at once: sizes the shared audio memory. */
+  readonly maxCalls: number;
+  /** Length of each call's 16 kHz ring; rounded up to a power of two of samples. */
+  readonly historyMs: number;
+}
+
+/** The caller's audio of all calls, shared with worker processes. RAM only (memfd): no byte reaches a disk. */
+export interface AudioMemory {
+  /** Inherit this file descriptor into a worker, which maps it read-only. Layout: native/README.md. */
+  readonly fd: number;
+  readonly bytes: number;
+}
+
+export type MediaEvent =
+  /** The first valid packet of the PBX. */
+  | { readonly t: 'rtp-start'; readonly atUs: number }
+  /** Talk gate: caller's first voiced sample / last voiced sample. `speech-end` comes hangover later than its sample. */
+  | { readonly t: 'speech-start'; readonly sample: number; readonly atUs: number }
+  | { readonly t: 'speech-end'; readonly sample: number; readonly atUs: number }
+  /** An RFC 4733 event, once per key press, when it ends. */
+  | { readonly t: 'dtmf'; readonly digit: string; readonly durationMs: number; readonly sample: number; readonly atUs: number }
+  /** The first sample of the clip went out. */
+  | { readonly t: 'clip-start'; readonly clip: number; readonly sentSample: number; readonly atUs: number }
+  /** A mark's sample went out. */
+  | { readonly t: 'clip-mark'; readonly clip: number; readonly mark: number; readonly sentSample: number; readonly atUs: number }
+  /** The clip is over. `playedSamples` counts 16 kHz samples of the clip really sent. */
+  | { readonly t: 'clip-end'; readonly clip: number; readonly outcome: 'played' | 'stopped'; readonly playedSamples: number; readonly sentSample: number; readonly atUs: number }
+  /** No packet for `ms` although some came before. Callers that send no silence make this normal. */
+  | { readonly t: 'rtp-idle'; readonly ms: number; readonly atUs: number };
+
+export interface MediaStats {
+  readonly packetsReceived: number;
+  readonly packetsSent: number;
+  readonly framesConcealed: number;
+  readonly lateFrames: number;
+  readonly duplicates: number;
+  /** Datagrams that never reached audio, by reason: notRtp, badLength, payloadType, foreignSource, foreignSsrc, overrun ... */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Caller samples (16 kHz) so far. */
+  readonly sample: number;
+  readonly sentSample: number;
+}
+
+/** Audio to be played. Clips of a session play in the order in which they were opened. */
+export interface ClipWriter {
+  readonly clip: number;
+  /** Copies PCM in. Any length. After `end()` nothing more may come. */
+  write(pcm: Int16Array): void;
+  end(): void;
+  /** Lets a held clip play in the next 20 ms slot. */
+  release(): void;
+}
+
+export interface MediaSession {
+  readonly callId: string;
+  /** Index into the audio memory, with its generation (a slot is reused by later calls). */
+  readonly slot: number;
+  readonly generation: number;
+  readonly localHost: string;
+  readonly localPort: number;
+  /** Events come batched on the JavaScript thread; one listener. */
+  onEvent(listener: (event: MediaEvent) => void): void;
+  /** Locks the source: only this address and port is heard and sent to. */
+  setRemote(host: string, port: number): void;
+  openClip(options: { rateHz: number; held: boolean; marks?: readonly number[] }): ClipWriter;
+  /** Stops within one 20 ms slot with a 5 ms fade: the playing clip and all that wait (held ones too). Positions follow as `clip-end`. */
+  stop(): void;
+  /** Gain in dB (0 = full) applied in the next slot with a ramp: -12 ducks. */
+  gain(db: number): void;
+  pause(): void;
+  resume(): void;
+  /** Silence for STT and log; digits are swallowed. */
+  secure(on: boolean): void;
+  /** Sends a RFC 4733 key. */
+  sendDtmf(digit: string, durationMs: number): void;
+  stats(): MediaStats;
+  /** Idempotent. No event comes after it returns. */
+  close(): void;
+}
+
+export interface MediaEngine {
+  readonly audio: AudioMemory;
+  /** Errors: MEDIA_PORTS_EXHAUSTED. */
+  open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number }): MediaSession;
+  /** Copies caller PCM [fromSample, toSample) out of a ring: for adapters and tests, never per frame. */
+  read(session: MediaSession, fromSample: number, toSample: number): Int16Array;
+  stats(): Readonly<Record<string, number>>;
+  close(): void;
+}
