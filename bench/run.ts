@@ -1,0 +1,41 @@
+/** `npm run bench -- NAME [--json FILE] [--key value]`: runs bench/NAME.ts and prints its table. Timed figures are never tests. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { BenchResult } from './support/result.ts';
+
+interface Bench {
+  run(options: Readonly<Record<string, string>>): Promise<BenchResult>;
+}
+
+const names = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.ts') && file !== 'run.ts')
+  .map((file) => file.slice(0, -3));
+
+function print(result: BenchResult): void {
+  const { machine } = result;
+  console.log(`\n${result.bench}  ${result.at}  ${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)}`);
+  const cells = result.rows.map((row) => [
+    row.metric,
+    `${row.value} ${row.unit}`,
+    row.peer ?? '',
+    row.ratio === undefined ? '' : `${row.ratio.toFixed(3)}x`,
+    row.goal ?? '',
+    row.met === undefined ? '' : row.met ? 'met' : 'MISSED',
+  ]);
+  const table = [['metric', 'value', 'peer', 'ratio', 'goal', ''], ...cells];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd());
+}
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || !names.includes(name)) {
+  console.error(`usage: npm run bench -- ${names.join(' | ')} [--json FILE] [--key value]`);
+  process.exit(64);
+}
+const { values } = parseArgs({ args: rest, strict: false, allowPositionals: true });
+const options = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]));
+const bench = (await import(`./${name}.ts`)) as Bench;
+const result = await bench.run(options);
+print(result);
+if (options['json'] !== undefined) writeFileSync(options['json'], `${JSON.stringify(result, null, 2)}\n`);
+process.exit(0);

@@ -1,0 +1,53 @@
+/** Executes the decode effects of the turn engine: asks the recogniser, gives up what is no longer wanted. */
+import type { DecodeResult, Logger, SttSession, TurnEffect } from '../contracts/index.ts';
+
+type Decode = Extract<TurnEffect, { t: 'decode' }>;
+
+export interface ListenerHooks {
+  readonly words: (decode: Decode, result: DecodeResult) => void;
+  readonly failed: (decode: Decode, error: unknown) => void;
+}
+
+export class Listener {
+  readonly #stt: SttSession;
+  readonly #hooks: ListenerHooks;
+  readonly #logger: Logger;
+  readonly #inFlight = new Map<number, AbortController>();
+
+  constructor(options: { stt: SttSession; hooks: ListenerHooks; logger: Logger }) {
+    this.#stt = options.stt;
+    this.#hooks = options.hooks;
+    this.#logger = options.logger;
+  }
+
+  decode(effect: Decode): void {
+    const abort = new AbortController();
+    this.#inFlight.set(effect.decode, abort);
+    this.#stt.decode({ fromSample: effect.fromSample, toSample: effect.toSample, kind: effect.kind }, abort.signal).then(
+      (result) => {
+        if (this.#forget(effect)) this.#hooks.words(effect, result);
+      },
+      (error: unknown) => {
+        if (!this.#forget(effect)) return;
+        this.#logger.warn('recogniser failed', { reason: error instanceof Error ? error.message : String(error) });
+        this.#hooks.failed(effect, error);
+      },
+    );
+  }
+
+  /** False when nobody waits for it any more. */
+  #forget(effect: Decode): boolean {
+    return this.#inFlight.delete(effect.decode);
+  }
+
+  abort(decode: number): void {
+    const abort = this.#inFlight.get(decode);
+    this.#inFlight.delete(decode);
+    abort?.abort();
+  }
+
+  close(): void {
+    for (const decode of [...this.#inFlight.keys()]) this.abort(decode);
+    this.#stt.close();
+  }
+}

@@ -1,0 +1,33 @@
+/** What a call needs from the stages, and what it tells the rest of the program. */
+import type { AuditLog, CallEvent, Clock, Codec, Dialogue, Logger, MediaEngine, PbxDriver, SpeechToText, TextToSpeech } from '../contracts/index.ts';
+import type { TurnOptions } from '../turn/index.ts';
+
+export interface Stages {
+  readonly pbx: PbxDriver;
+  readonly media: MediaEngine;
+  readonly stt: SpeechToText;
+  readonly tts: TextToSpeech;
+  readonly audit: AuditLog;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** The flow that the dialplan named, or the default one for ''. Undefined when there is no such flow. */
+  readonly flow: (name: string) => Dialogue<unknown> | undefined;
+  /** A desk of the configuration: where in the dialplan a person is reached. */
+  readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
+}
+
+export interface CallOptions {
+  readonly receive: Codec;
+  readonly send: Codec;
+  readonly turn: TurnOptions;
+  /** How long a notice must be on the spool before it is spoken is not configurable: log before act. */
+  readonly drainMs: number;
+}
+
+/** A call event as it happens, with its content: shown live to those who may see it, never stored from here. */
+export interface LiveEvent {
+  readonly atUs: number;
+  readonly event: CallEvent;
+}
+
+export type LiveListener = (event: LiveEvent) => void;

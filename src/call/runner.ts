@@ -1,0 +1,147 @@
+/** All open calls: which PBX event belongs to which, what happens to the calls when the PBX link or this process goes. */
+import { ParleyError, type PbxCall, type PbxEvent } from '../contracts/index.ts';
+import { Journal } from './journal.ts';
+import { CallPipeline } from './pipeline.ts';
+import type { CallOptions, LiveEvent, LiveListener, Stages } from './ports.ts';
+
+export interface OpenCall {
+  readonly id: string;
+  readonly pbxId: string;
+  readonly flow: string;
+  readonly durationMs: number;
+}
+
+export class CallRunner {
+  readonly #stages: Stages;
+  readonly #options: CallOptions;
+  readonly #calls = new Map<string, CallPipeline>();
+  readonly #listeners = new Set<LiveListener>();
+  readonly #journal: Journal;
+  readonly #live: LiveListener = (event: LiveEvent) => {
+    for (const listener of this.#listeners) listener(event);
+  };
+  #draining = false;
+  #idle: (() => void) | null = null;
+  #linkUp = false;
+
+  constructor(stages: Stages, options: CallOptions) {
+    this.#stages = stages;
+    this.#options = options;
+    this.#journal = new Journal(null, { audit: stages.audit, logger: stages.logger, clock: stages.clock, live: this.#live });
+    stages.pbx.onEvent((event) => this.#onPbx(event));
+    stages.stt.onState((state, why) => this.#journal.write({ type: 'engine.state', body: { engine: 'stt', state, why } }));
+  }
+
+  /** The pen for events of the gateway itself. */
+  get journal(): Journal {
+    return this.#journal;
+  }
+
+  get linkUp(): boolean {
+    return this.#linkUp;
+  }
+
+  openCalls(): readonly OpenCall[] {
+    const nowUs = this.#stages.clock.monoUs();
+    return [...this.#calls.values()].map((call) => ({
+      id: call.id,
+      pbxId: call.pbxId,
+      flow: call.flow,
+      durationMs: Math.round((nowUs - call.startedUs) / 1000),
+    }));
+  }
+
+  /** Live events, with their content. Returns how to stop. */
+  watch(listener: LiveListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #onPbx(event: PbxEvent): void {
+    switch (event.t) {
+      case 'link':
+        this.#linkUp = event.state === 'up';
+        this.#journal.write({ type: 'pbx.link', body: { state: event.state, attempt: event.attempt, version: this.#stages.pbx.version } });
+        break;
+      case 'resync':
+        this.#resync(event.calls);
+        break;
+      case 'incoming':
+        this.#take(event.call);
+        break;
+      case 'dtmf':
+      case 'held':
+      case 'resumed':
+      case 'ended':
+        this.#calls.get(event.id)?.onPbx(event);
+        break;
+    }
+  }
+
+  #take(call: PbxCall): void {
+    const name = call.args['flow'] ?? '';
+    const dialogue = this.#stages.flow(name);
+    if (this.#draining) {
+      this.#refuse(call, 'draining');
+    } else if (dialogue === undefined) {
+      this.#stages.logger.error('the dialplan named a flow that does not exist', { code: 'CALL_NO_FLOW', flow: name });
+      this.#refuse(call, 'no-flow');
+    } else {
+      const pipeline = new CallPipeline({
+        stages: this.#stages,
+        options: this.#options,
+        call,
+        dialogue,
+        live: this.#live,
+        onEnded: (ended) => this.#forget(ended),
+      });
+      this.#calls.set(call.id, pipeline);
+      void pipeline.start();
+    }
+  }
+
+  /** Back to the dialplan, which has a fallback. */
+  #refuse(call: PbxCall, outcome: string): void {
+    this.#stages.pbx.leave(call.id, { PARLEY_OUTCOME: outcome }).catch((error: unknown) => {
+      const code = error instanceof ParleyError ? error.code : 'INTERNAL';
+      this.#stages.logger.warn('call could not be given back', { code, outcome });
+    });
+  }
+
+  /** After every (re)connect: what the PBX no longer has is lost; what only the PBX has goes back to the dialplan. */
+  #resync(calls: readonly PbxCall[]): void {
+    const known = new Set(calls.map((call) => call.id));
+    for (const [id, pipeline] of this.#calls) {
+      if (!known.has(id)) void pipeline.end('pbx.lost', 'pbx.lost');
+    }
+    for (const call of calls) {
+      if (!this.#calls.has(call.id)) this.#refuse(call, 'gateway-restarted');
+    }
+    this.#stages.pbx.sweep(new Set(this.#calls.keys())).then(
+      (swept) => {
+        if (swept > 0) this.#stages.logger.info('orphaned media legs removed', { swept });
+      },
+      () => this.#stages.logger.warn('orphaned media legs could not be swept'),
+    );
+  }
+
+  #forget(pipeline: CallPipeline): void {
+    this.#calls.delete(pipeline.pbxId);
+    if (this.#calls.size === 0) this.#idle?.();
+  }
+
+  /** No new calls; waits for the open ones, then gives what is left back to the dialplan. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#journal.before({ type: 'gateway.draining', body: { openCalls: this.#calls.size } }).catch(() => undefined);
+    if (this.#calls.size > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+        timer = setTimeout(resolve, this.#options.drainMs);
+      });
+      clearTimeout(timer);
+    }
+    await Promise.all([...this.#calls.values()].map((call) => call.release('drained')));
+  }
+}
