@@ -31,8 +31,8 @@ export type DialogueEffect =
       /** False for the notice that this is a machine: talking over it does not stop it. */
       readonly interruptible: boolean;
     }
-  /** After what was said: listen for this. */
-  | { readonly t: 'listen'; readonly expect: Expectation }
+  /** After what was said: listen for this. `silenceMs`: patience before `silence` is reported, where it is not the usual one. */
+  | { readonly t: 'listen'; readonly expect: Expectation; readonly silenceMs?: number }
   | { readonly t: 'transfer'; readonly desk: string }
   /** The flow is over. 'leave' goes on in the dialplan, 'hangup' ends the call. */
   | { readonly t: 'end'; readonly how: 'hangup' | 'leave'; readonly outcome: string }

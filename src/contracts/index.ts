@@ -9,6 +9,7 @@ export * from './errors.ts';
 export * from './log.ts';
 export * from './media.ts';
 export * from './pbx.ts';
+export * from './problems.ts';
 export * from './stt.ts';
 export * from './tts.ts';
 export * from './turn.ts';

@@ -16,8 +16,8 @@ export type TurnEvent =
   | { readonly t: 'words'; readonly atMs: number; readonly decode: number; readonly text: string; readonly confidence: number }
   | { readonly t: 'decode-failed'; readonly atMs: number; readonly decode: number }
   | { readonly t: 'dtmf'; readonly atMs: number; readonly digit: string }
-  /** The dialogue gave a reply: these clips are queued; the last one finishes the agent's turn. */
-  | { readonly t: 'reply'; readonly atMs: number; readonly interruptible: boolean; readonly expect: Expectation | null }
+  /** The dialogue gave a reply: these clips are queued; the last one finishes the agent's turn. `silenceMs` as in `listen`. */
+  | { readonly t: 'reply'; readonly atMs: number; readonly interruptible: boolean; readonly expect: Expectation | null; readonly silenceMs?: number }
   | { readonly t: 'agent-start'; readonly atMs: number }
   /** All audio of the reply was sent, or it was stopped. */
   | { readonly t: 'agent-end'; readonly atMs: number; readonly interrupted: boolean }

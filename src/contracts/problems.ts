@@ -1,0 +1,62 @@
+/**
+ * What is wrong in a file that a person wrote: configuration and flows report all their problems at once, one line each,
+ * with file, line, key, what is wrong and what was expected.
+ */
+import { ParleyError } from './errors.ts';
+import type { ErrorCode, FilePlace } from './errors.ts';
+
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly place: FilePlace;
+  /** What is wrong and what was expected, without the place. */
+  readonly message: string;
+}
+
+/** `file:line: key: what is wrong, expected ...` */
+export function problemLine(problem: Problem): string {
+  const { file, line, key } = problem.place;
+  const where = line === undefined ? file : `${file}:${line}`;
+  return key === undefined || key === '' ? `${where}: ${problem.message}` : `${where}: ${key}: ${problem.message}`;
+}
+
+/** All problems of one or more files. `code` is the first problem's; the message has a line for each. */
+export class ProblemsError extends ParleyError {
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly [Problem, ...Problem[]]) {
+    super(problems[0].code, problems.map(problemLine).join('\n'), { place: problems[0].place });
+    this.name = 'ProblemsError';
+    this.problems = problems;
+  }
+}
+
+/** The candidate that was probably meant: same letters in another style (wait_ms, waitMs), or at most a third of them wrong. */
+export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const candidate of candidates) {
+    const distance = editDistance(bare(word), bare(candidate));
+    if (distance < bestDistance && distance <= Math.max(1, Math.floor(candidate.length / 3))) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function bare(word: string): string {
+  return word.toLowerCase().replace(/[^a-z0-9]/g, '');
+}
+
+/** Levenshtein distance, bounded input: words of configuration keys. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
