@@ -38,6 +38,10 @@ export const ERRORS = {
   SPOOL_CORRUPT: { meaning: 'The spool holds bytes that are no events.', action: 'Keep the file, run parley audit verify, see docs/runbook.md.', retryable: false },
   CHAIN_FORK: { meaning: 'The database holds another event at our place in the chain.', action: 'Treat as tampering: run parley audit verify.', retryable: false },
   CALL_NO_FLOW: { meaning: 'The dialplan asked for a flow that does not exist.', action: 'Correct flow= in the dialplan or add the flow file.', retryable: false },
+  CALL_NO_DESK: { meaning: 'A flow transfers to a desk that is not configured.', action: 'Add the desk to desks in the configuration.', retryable: false },
+  SIP_MALFORMED: { meaning: 'A datagram on the test caller\'s SIP port is no SIP message.', action: 'None: it was counted and ignored.', retryable: false },
+  CALLER_FAILED: { meaning: 'The built-in test caller could not do its part.', action: 'See the message; it says which part and why.', retryable: false },
+  CALLER_SCRIPT: { meaning: 'A script of the built-in test caller is not valid.', action: 'Correct the step named in the message.', retryable: false },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
