@@ -1,0 +1,9 @@
+/**
+ * Turn taking: whose turn it is, decided from the talk gate, the recogniser's words, keys and the playout position.
+ * `decide(state, event)` is pure: times come in events, effects are data, nothing is thrown. It must not know the dialogue,
+ * the PBX or the engines; call/ carries the effects out. Errors: none, by design; a late or odd event is ignored with a reason.
+ */
+export { decide } from './decide.ts';
+export { TURN_DEFAULTS, type TurnOptions } from './options.ts';
+export { initialTurn, type TurnState } from './state.ts';
+export { TURN_WORDS, type TurnWords } from './words.ts';
