@@ -25,6 +25,7 @@ export const ERRORS = {
   PBX_AUTH: { meaning: 'The PBX refused our user name or password.', action: 'Compare pbx.user and the password file with ari.conf.', retryable: true },
   PBX_NO_SUCH_CALL: { meaning: 'The PBX does not know this call (any more).', action: 'None: the caller has hung up.', retryable: false },
   PBX_BAD_STATE: { meaning: 'The PBX refused the command in the present state of the call.', action: 'Report it with the log of the call.', retryable: false },
+  PBX_BAD_INPUT: { meaning: 'A name or address meant for the PBX has characters that are not allowed, or does not exist there.', action: 'Correct the desk, context, extension or variable named in the message.', retryable: false },
   PBX_TIMEOUT: { meaning: 'The PBX did not answer in time; the command may have run.', action: 'Check the load of the PBX.', retryable: true },
   PBX_FAILED: { meaning: 'The PBX answered with an error.', action: 'See the message of the PBX.', retryable: false },
   STT_FAILED: { meaning: 'The recogniser failed on this utterance.', action: 'See the log of the recogniser; it is restarted by itself.', retryable: true },
