@@ -1,0 +1,375 @@
+/** The PBX port over ARI: calls, their media legs, and the one ordered stream of events. */
+import { ParleyError } from '../../contracts/index.ts';
+import type { HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
+import { AriClient } from './ari-client.ts';
+import type { AriChannel, AriEvent } from './ari-types.ts';
+import { isChannel } from './ari-wire.ts';
+import { callOf, parseArgs, stasisArgs } from './calls.ts';
+import { q850Of, reasonOf } from './causes.ts';
+import { AriRefusal, isGone } from './failure.ts';
+import { MediaLegs } from './media-legs.ts';
+import type { MediaWish } from './media-legs.ts';
+import { checkContext, checkExtension, checkVariable, cleanValue, legNames } from './names.ts';
+import type { LegIds, LegNames } from './names.ts';
+import { DEFAULT_TIMING, checkApp, checkMediaFormat, parseAriUrl } from './options.ts';
+import type { AsteriskOptions } from './options.ts';
+
+interface Held {
+  call: PbxCall;
+  leg: LegIds | undefined;
+  /** From ChannelHangupRequest, for the `ended` that follows. */
+  q850: number;
+}
+
+/** Errors: CONFIG_INVALID, at once and before anything is connected. */
+export function createAsterisk(options: AsteriskOptions): PbxDriver {
+  return new AsteriskDriver(options);
+}
+
+class AsteriskDriver implements PbxDriver {
+  readonly kind = 'asterisk';
+  readonly #options: AsteriskOptions;
+  readonly #ari: AriClient;
+  readonly #legs: MediaLegs;
+  readonly #names: LegNames;
+  readonly #calls = new Map<PbxCallId, Held>();
+  readonly #counters: Record<string, number> = {};
+  #version = '';
+  #listener: (event: PbxEvent) => void = () => undefined;
+  /** Events of a fresh connection wait here until the resync is out. */
+  #early: AriEvent[] | undefined;
+  #linkUp = false;
+  #lastWhy = '';
+  #firstOutcome: { resolve: () => void; reject: (error: Error) => void } | undefined;
+
+  constructor(options: AsteriskOptions) {
+    const timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#options = options;
+    this.#names = legNames(checkApp(options.app));
+    this.#ari = new AriClient({
+      url: parseAriUrl(options.url),
+      app: options.app,
+      user: options.user,
+      password: options.password,
+      logger: options.logger,
+      timing,
+      count: (what) => this.#count(what),
+      onEvent: (event) => (this.#early === undefined ? this.#take(event) : this.#early.push(event)),
+      onConnected: (attempt) => this.#connected(attempt),
+      onDown: (down) => this.#down(down),
+    });
+    this.#legs = new MediaLegs(this.#ari, options.app, this.#names, timing.requestMs);
+  }
+
+  get version(): string {
+    return this.#version;
+  }
+
+  start(): Promise<void> {
+    this.#early = [];
+    return new Promise((resolve, reject) => {
+      this.#firstOutcome = { resolve, reject };
+      this.#ari.start();
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#ari.stop();
+    this.#linkUp = false;
+    this.#firstOutcome?.reject(new ParleyError('PBX_LINK_DOWN', 'The driver was stopped before Asterisk could be reached.'));
+    this.#firstOutcome = undefined;
+    return Promise.resolve();
+  }
+
+  onEvent(listener: (event: PbxEvent) => void): void {
+    this.#listener = listener;
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return { ...this.#counters };
+  }
+
+  async answer(id: PbxCallId): Promise<void> {
+    this.#need(id);
+    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/answer', { path: { channelId: id } }));
+  }
+
+  async openMedia(id: PbxCallId, want: MediaWish): Promise<PbxMedia> {
+    const held = this.#need(id);
+    checkMediaFormat(want.receive);
+    checkMediaFormat(want.send);
+    await this.#release(held);
+    const leg = this.#legs.newIds(id);
+    held.leg = leg;
+    try {
+      const media = await this.#legs.open(id, leg, want);
+      if (this.#calls.get(id) === held) return media;
+      throw noSuchCall();
+    } catch (error) {
+      // Once more, whatever `ended` has already released: a part may have been made after that.
+      if (held.leg === leg) held.leg = undefined;
+      await this.#legs.release(leg);
+      if (this.#calls.get(id) !== held) throw noSuchCall(error);
+      throw error;
+    }
+  }
+
+  async transfer(id: PbxCallId, target: { context: string; extension: string }): Promise<void> {
+    const held = this.#need(id);
+    const context = checkContext(target.context);
+    const extension = checkExtension(target.extension);
+    if (!(await this.#exists(id, context, extension))) {
+      throw new ParleyError('PBX_BAD_INPUT', `The dialplan has no extension '${extension}' in context '${context}'.`);
+    }
+    await this.#release(held);
+    await this.#onChannel(
+      id,
+      this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: { context, extension, priority: 1 } }),
+    );
+  }
+
+  async leave(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void> {
+    const held = this.#need(id);
+    const pairs = Object.entries(variables).map(([name, value]) => ({ name, value: cleanValue(value) }));
+    for (const { name, value } of pairs) checkVariable(name, value);
+    await this.#onChannel(
+      id,
+      Promise.all(
+        pairs.map(({ name, value }) =>
+          this.#ari.request('POST /channels/{channelId}/variable', { path: { channelId: id }, query: { variable: name, value } }),
+        ),
+      ),
+    );
+    await this.#release(held);
+    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: {} }));
+  }
+
+  async hangup(id: PbxCallId, reason: HangupReason): Promise<void> {
+    const request = this.#ari.request('DELETE /channels/{channelId}', {
+      path: { channelId: id },
+      query: { reason_code: String(q850Of(reason)) },
+    });
+    await request.catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+    });
+  }
+
+  async sweep(keep: ReadonlySet<PbxCallId>): Promise<number> {
+    const swept = await this.#legs.sweep(keep);
+    this.#count('swept', swept);
+    return swept;
+  }
+
+  /** The first requests of a connection: who are you, which calls of ours do you still have, away with what belongs to none. */
+  async #connected(attempt: number): Promise<void> {
+    this.#early ??= [];
+    const info = await this.#ari.request('GET /asterisk/info', {});
+    const channels = await this.#ari.request('GET /channels', {});
+    // One more round trip: a channel that was listed while it entered Stasis has its StasisStart in `early` by then.
+    await this.#ari.request('GET /asterisk/ping', {});
+    this.#version = info.system?.version ?? '';
+    const calls = this.#resync(channels);
+    this.#linkUp = true;
+    this.#lastWhy = '';
+    this.#options.logger.info('pbx link up', { attempt, version: this.#version });
+    this.#listener({ t: 'link', state: 'up', attempt });
+    this.#listener({ t: 'resync', calls });
+    const early = this.#early;
+    this.#early = undefined;
+    for (const event of early) this.#take(event);
+    this.#firstOutcome?.resolve();
+    this.#firstOutcome = undefined;
+    await this.sweep(new Set(this.#calls.keys())).catch((error: unknown) => {
+      this.#options.logger.warn('orphaned media legs could not be swept', { why: error instanceof Error ? error.message : '' });
+    });
+  }
+
+  /** The table becomes what Asterisk has. Calls that come as `incoming` right after are left to that. */
+  #resync(channels: readonly AriChannel[]): readonly PbxCall[] {
+    const fresh = new Set((this.#early ?? []).flatMap((event) => (event.type === 'StasisStart' ? [event.channel.id] : [])));
+    const calls: PbxCall[] = [];
+    const present = new Set<PbxCallId>();
+    for (const channel of channels) {
+      const list = isChannel(channel) && !this.#names.isMedia(channel.id) ? stasisArgs(channel, this.#options.app) : undefined;
+      if (list === undefined || (fresh.has(channel.id) && !this.#calls.has(channel.id))) continue;
+      const known = this.#calls.get(channel.id);
+      const call = callOf(channel, known?.call.args ?? parseArgs(list).args);
+      if (known === undefined) this.#calls.set(channel.id, { call, leg: undefined, q850: 0 });
+      else known.call = call;
+      present.add(channel.id);
+      calls.push(call);
+    }
+    for (const id of [...this.#calls.keys()]) if (!present.has(id)) this.#calls.delete(id);
+    return calls;
+  }
+
+  #down(down: { why: string; attempt: number; cut: boolean; error: ParleyError }): void {
+    this.#early = [];
+    this.#legs.failAll(down.error);
+    if (down.cut) this.#count('reconnects');
+    if (this.#linkUp || down.why !== this.#lastWhy) {
+      this.#linkUp = false;
+      this.#lastWhy = down.why;
+      this.#options.logger.warn('pbx link down', { code: down.error.code, why: down.why, attempt: down.attempt });
+      this.#listener({ t: 'link', state: 'down', why: down.why, attempt: down.attempt });
+    }
+    if (down.error.code === 'PBX_AUTH') {
+      this.#firstOutcome?.reject(down.error);
+      this.#firstOutcome = undefined;
+    }
+  }
+
+  #take(event: AriEvent): void {
+    if (event.type === 'ApplicationReplaced') {
+      this.#options.logger.error('another program took our application name in Asterisk: is a second gateway running?');
+      this.#count('replaced');
+      this.#ari.yieldName();
+      return;
+    }
+    if (!('channel' in event)) return;
+    if (!isChannel(event.channel)) {
+      this.#count('badEvents');
+      return;
+    }
+    if (this.#names.isMedia(event.channel.id)) this.#takeMedia(event, event.channel.id);
+    else this.#takeCall(event, event.channel);
+  }
+
+  #takeMedia(event: AriEvent, channelId: string): void {
+    if (event.type === 'StasisStart') this.#legs.started(channelId);
+    if (event.type !== 'StasisEnd' && event.type !== 'ChannelDestroyed') return;
+    if (this.#legs.gone(channelId)) return;
+    const held = this.#calls.get(this.#names.callOf(channelId) ?? '');
+    if (held?.leg?.mediaId !== channelId) return;
+    held.leg = undefined;
+    this.#count('mediaLegsLost');
+    this.#options.logger.warn('the media leg of a call was ended by someone else', { channel: channelId });
+  }
+
+  #takeCall(event: AriEvent, channel: AriChannel): void {
+    const id = channel.id;
+    const held = this.#calls.get(id);
+    if (event.type === 'StasisStart') this.#started(held, event.args, channel);
+    else if (held !== undefined && isAboutCall(event)) this.#takeHeld(event, held, channel);
+  }
+
+  #takeHeld(event: AboutCall, held: Held, channel: AriChannel): void {
+    const id = channel.id;
+    switch (event.type) {
+      case 'ChannelStateChange':
+        if (channel.state === 'Up') held.call = { ...held.call, state: 'up' };
+        return;
+      case 'ChannelDtmfReceived':
+        this.#key(id, event.digit, event.duration_ms);
+        return;
+      case 'ChannelHold':
+        this.#listener({ t: 'held', id });
+        return;
+      case 'ChannelUnhold':
+        this.#listener({ t: 'resumed', id });
+        return;
+      case 'ChannelHangupRequest':
+        held.q850 = event.cause ?? held.q850;
+        return;
+      case 'StasisEnd':
+        this.#ended(held, held.q850);
+        return;
+      case 'ChannelDestroyed':
+        this.#ended(held, event.cause);
+    }
+  }
+
+  #key(id: PbxCallId, digit: unknown, durationMs: unknown): void {
+    if (typeof digit !== 'string' || !/^[0-9A-D*#]$/.test(digit)) this.#count('badEvents');
+    else this.#listener({ t: 'dtmf', id, digit, durationMs: typeof durationMs === 'number' ? Math.max(0, durationMs) : 0 });
+  }
+
+  #started(held: Held | undefined, args: unknown, channel: AriChannel): void {
+    if (held !== undefined) {
+      this.#count('duplicateStarts');
+      return;
+    }
+    const list: unknown[] = Array.isArray(args) ? args : [];
+    const parsed = parseArgs(list.map(String));
+    if (parsed.ignored > 0) {
+      this.#count('ignoredArgs', parsed.ignored);
+      this.#options.logger.warn('arguments of a Stasis line were ignored: each must be name=value', { ignored: parsed.ignored });
+    }
+    const call = callOf(channel, parsed.args);
+    this.#calls.set(call.id, { call, leg: undefined, q850: 0 });
+    this.#listener({ t: 'incoming', call });
+  }
+
+  /** Exactly once per call: the call is out of the table before anybody hears of it. */
+  #ended(held: Held, q850: number): void {
+    this.#calls.delete(held.call.id);
+    this.#listener({ t: 'ended', id: held.call.id, reason: reasonOf(q850), q850 });
+    this.#release(held).catch((error: unknown) => {
+      this.#count('releaseFailures');
+      this.#options.logger.warn('a media leg could not be removed', { why: error instanceof Error ? error.message : '' });
+    });
+  }
+
+  async #release(held: Held): Promise<void> {
+    const leg = held.leg;
+    held.leg = undefined;
+    if (leg !== undefined) await this.#legs.release(leg);
+  }
+
+  /** Asked of the dialplan itself, so that a typing error is found before the caller is sent into nothing. */
+  async #exists(id: PbxCallId, context: string, extension: string): Promise<boolean> {
+    try {
+      const variable = `DIALPLAN_EXISTS(${context},${extension},1)`;
+      const answer = await this.#ari.request('GET /channels/{channelId}/variable', { path: { channelId: id }, query: { variable } });
+      return answer.value !== '0';
+    } catch (error) {
+      // Without func_dialplan nobody can tell beforehand.
+      if (error instanceof AriRefusal && this.#calls.has(id)) return true;
+      throw error;
+    }
+  }
+
+  #need(id: PbxCallId): Held {
+    const held = this.#calls.get(id);
+    if (held === undefined) throw noSuchCall();
+    return held;
+  }
+
+  /** A channel that is gone or has left Stasis is one and the same to the caller of the port. */
+  async #onChannel<T>(id: PbxCallId, request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } catch (error) {
+      if (isGone(error) || (error instanceof AriRefusal && !this.#calls.has(id))) throw noSuchCall(error);
+      throw error;
+    }
+  }
+
+  #count(what: string, by = 1): void {
+    this.#counters[what] = (this.#counters[what] ?? 0) + by;
+  }
+}
+
+/** What we read of a call's channel. All other events are known to be of no concern. */
+const ABOUT_CALL = [
+  'ChannelStateChange',
+  'ChannelDtmfReceived',
+  'ChannelHold',
+  'ChannelUnhold',
+  'ChannelHangupRequest',
+  'StasisEnd',
+  'ChannelDestroyed',
+] as const satisfies readonly AriEvent['type'][];
+type AboutCall = Extract<AriEvent, { type: (typeof ABOUT_CALL)[number] }>;
+
+function isAboutCall(event: AriEvent): event is AboutCall {
+  return (ABOUT_CALL as readonly string[]).includes(event.type);
+}
+
+function noSuchCall(cause?: unknown): ParleyError {
+  return new ParleyError(
+    'PBX_NO_SUCH_CALL',
+    'Asterisk does not have this call in our application any more.',
+    cause === undefined ? {} : { cause },
+  );
+}
