@@ -246,15 +246,15 @@ export class CallPipeline {
   async #act(effects: readonly DialogueEffect[]): Promise<void> {
     const says: Say[] = [];
     const acts: DialogueEffect[] = [];
-    let expect: TurnExpectation = null;
+    let listen: Listen | null = null;
     for (const effect of effects) {
       if (effect.t === 'say') says.push(effect);
-      else if (effect.t === 'listen') expect = effect.expect;
+      else if (effect.t === 'listen') listen = effect;
       else if (effect.t === 'slot') this.#noteSlot(effect);
       else if (effect.t === 'step') this.#journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
       else acts.push(effect);
     }
-    if (says.length > 0 || expect !== null) await this.#say(says, expect, acts.length > 0);
+    if (says.length > 0 || listen !== null) await this.#say(says, listen, acts.length > 0);
     for (const act of acts) await this.#do(act);
   }
 
@@ -266,11 +266,12 @@ export class CallPipeline {
     });
   }
 
-  async #say(says: readonly Say[], expect: TurnExpectation, thenActs: boolean): Promise<void> {
+  async #say(says: readonly Say[], listen: Listen | null, thenActs: boolean): Promise<void> {
     if (this.#open === null) return;
     // What leads to a hang-up or a transfer is said whole: stopping it would not stop the act.
     const interruptible = !thenActs && says.every((say) => say.interruptible);
-    this.#tellTurn({ t: 'reply', atMs: this.#nowMs(), interruptible, expect });
+    const patience = listen?.silenceMs === undefined ? {} : { silenceMs: listen.silenceMs };
+    this.#tellTurn({ t: 'reply', atMs: this.#nowMs(), interruptible, expect: listen?.expect ?? null, ...patience });
     const { interrupted } = await this.#open.speaker.speak(says);
     this.#tellTurn({ t: 'agent-end', atMs: this.#nowMs(), interrupted });
     this.#tellDialogue({ t: 'said', interrupted });
@@ -408,4 +409,4 @@ export class CallPipeline {
   }
 }
 
-type TurnExpectation = Extract<TurnEvent, { t: 'reply' }>['expect'];
+type Listen = Extract<DialogueEffect, { t: 'listen' }>;
