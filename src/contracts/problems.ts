@@ -43,6 +43,52 @@ export function nearestWord(word: string, candidates: readonly string[]): string
   return best;
 }
 
+/** The part of a schema validator's issue that a message is made of. */
+export interface SchemaIssue {
+  readonly code?: string | undefined;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly values?: readonly unknown[];
+  readonly minimum?: number | bigint;
+  readonly maximum?: number | bigint;
+  readonly origin?: string;
+}
+
+/** One sentence about an issue: what is there, what was expected. Own messages of a schema begin with "expected". */
+export function describeIssue(issue: SchemaIssue, value: unknown): string {
+  if (issue.message.startsWith('expected')) return `is ${shown(value)}, ${issue.message}`;
+  if (value === undefined) return `is missing, expected ${expectedOf(issue)}`;
+  return `is ${shown(value)}, expected ${expectedOf(issue)}${suggestion(value, issue.values)}`;
+}
+
+function suggestion(value: unknown, values: readonly unknown[] | undefined): string {
+  const near = typeof value === 'string' && values !== undefined ? nearestWord(value, values.map(String)) : undefined;
+  return near === undefined ? '' : `; did you mean ${near}?`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a map of keys', record: 'a map of keys' };
+
+function expectedOf(issue: SchemaIssue): string {
+  if (issue.values !== undefined) return issue.values.length === 1 ? shown(issue.values[0]) : `one of ${issue.values.map(String).join(', ')}`;
+  if (issue.expected !== undefined) return TYPE_NAMES[issue.expected] ?? issue.expected;
+  const unit = issue.origin === 'string' ? ' characters' : issue.origin === 'array' ? ' entries' : '';
+  if (issue.minimum !== undefined) return `at least ${issue.minimum}${unit}`;
+  if (issue.maximum !== undefined) return `at most ${issue.maximum}${unit}`;
+  return issue.message;
+}
+
+/** A value as it stands in the file, short. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map of keys';
+  const text = JSON.stringify(value);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}..."`;
+}
+
 function bare(word: string): string {
   return word.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
