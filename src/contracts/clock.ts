@@ -5,3 +5,9 @@ export interface Clock {
   /** Wall clock in microseconds since 1970. */
   wallUs(): number;
 }
+
+/** Alarms, for stages that must give up on something: the system's in production, a test's own otherwise. */
+export interface Timers {
+  /** Calls `act` once, `ms` from now. The answer takes the alarm back; taking it back twice, or after it rang, does nothing. */
+  after(ms: number, act: () => void): () => void;
+}

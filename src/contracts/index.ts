@@ -6,6 +6,7 @@ export * from './call-events.ts';
 export * from './clock.ts';
 export * from './dialogue.ts';
 export * from './errors.ts';
+export * from './llm.ts';
 export * from './log.ts';
 export * from './media.ts';
 export * from './pbx.ts';
