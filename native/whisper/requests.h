@@ -1,0 +1,35 @@
+// One line from the supervisor, checked: {"op":"open","session":1,"slot":0,"generation":1,"language":"en"},
+// {"op":"decode","id":7,"session":1,"fromSample":0,"toSample":32000,"kind":"final","prompt":"..."},
+// {"op":"abort","id":7}, {"op":"close","session":1}, {"op":"quit"}.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "scheduler.h"
+
+namespace parley {
+
+struct OpenRequest {
+  uint64_t session = 0;
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  std::string language;
+};
+struct CloseRequest {
+  uint64_t session = 0;
+};
+struct AbortRequest {
+  uint64_t id = 0;
+};
+struct QuitRequest {};
+struct BadRequest {
+  const char* why = "";
+};
+
+using AnyRequest = std::variant<OpenRequest, Request, AbortRequest, CloseRequest, QuitRequest, BadRequest>;
+
+AnyRequest parseRequest(std::string_view line);
+
+}  // namespace parley

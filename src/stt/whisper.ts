@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import {
+  ParleyError,
+  type AudioMemory,
+  type DecodeRequest,
+  type DecodeResult,
+  type Logger,
+  type SpeechToText,
+  type SttSession,
+} from '../contracts/index.ts';
+import type { WorkerMessage, WorkerReady } from './messages.ts';
+import { PendingDecodes, refusal, resultOf } from './pending.ts';
+import { startWorker, type WorkerLife } from './worker.ts';
+
+export interface WhisperOptions {
+  /** The recogniser program, built by scripts/build-whisper.sh. */
+  readonly program: string;
+  /** Any ggml Whisper file. */
+  readonly model: string;
+  /** CPU threads that all decodes may use together; default: the cores of the machine. */
+  readonly threads?: number;
+  /** Decodes in flight at once; default: the cores of the machine. */
+  readonly lanes?: number;
+  /** Use a GPU when the program was built for one (default true). */
+  readonly gpu?: boolean;
+  /** How long a decode waits for audio that is just being said. */
+  readonly waitMs?: number;
+  /** A decode without an answer for so long has failed; when the worker answered nothing else meanwhile, it hangs. */
+  readonly decodeTimeoutMs?: number;
+  readonly startTimeoutMs?: number;
+  /** Pause before the first restart and the longest one. */
+  readonly restart?: { readonly firstMs: number; readonly mostMs: number };
+  readonly logger: Logger;
+}
+
+type StateListener = (state: 'up' | 'down', why: string) => void;
+interface OpenSession {
+  readonly slot: number;
+  readonly generation: number;
+  readonly language: string;
+}
+
+const DEFAULTS = { waitMs: 200, decodeTimeoutMs: 15_000, startTimeoutMs: 120_000, restart: { firstMs: 50, mostMs: 5_000 } };
+
+/** A note beside a model file ("ggml-x.bin" -> "ggml-x.json") may say what it is: {"label": "test fixture"}. */
+function labelOf(model: string): string {
+  try {
+    const note: unknown = JSON.parse(readFileSync(model.replace(/\.bin$/, '.json'), 'utf8'));
+    if (typeof note === 'object' && note !== null && 'label' in note && typeof note.label === 'string') return ` (${note.label})`;
+  } catch {
+    // no note: an ordinary model
+  }
+  return '';
+}
+
+class Whisper implements SpeechToText {
+  readonly name = 'whisper';
+  readonly description: string;
+  readonly #options: WhisperOptions;
+  readonly #logger: Logger;
+  readonly #pending = new PendingDecodes();
+  readonly #sessions = new Map<number, OpenSession>();
+  #audio: AudioMemory | undefined;
+  #life: WorkerLife | undefined;
+  #listener: StateListener = () => undefined;
+  #nextId = 1;
+  #lastAnswerAtMs = 0;
+  #restartMs = 0;
+  #restartTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #ended: (() => void) | undefined;
+
+  constructor(options: WhisperOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ engine: 'whisper' });
+    this.description = `${path.basename(options.model)}${labelOf(options.model)}`;
+  }
+
+  onState(listener: StateListener): void {
+    this.#listener = listener;
+  }
+
+  async start(audio: AudioMemory): Promise<void> {
+    this.#audio = audio;
+    this.#stopping = false;
+    const ready = await this.#spawn(audio);
+    this.#logger.info('recogniser is ready', {
+      model: ready.model,
+      whisper: ready.whisper,
+      lanes: ready.lanes,
+      threads: ready.threads,
+      abort: ready.abort,
+    });
+  }
+
+  open(options: { callId: string; slot: number; generation: number; language: string }): SttSession {
+    const session = this.#nextId++;
+    const { slot, generation, language } = options;
+    this.#sessions.set(session, { slot, generation, language });
+    this.#life?.send({ op: 'open', session, slot, generation, language });
+    return {
+      decode: (request, signal) => this.#decode(session, request, signal),
+      close: () => {
+        this.#close(session);
+      },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restartTimer);
+    this.#pending.rejectAll(() => new ParleyError('STT_ABORTED', 'the recogniser is being stopped'));
+    const life = this.#life;
+    if (!life) return;
+    const ended = new Promise<void>((resolve) => (this.#ended = resolve));
+    life.send({ op: 'quit' });
+    const impatience = setTimeout(() => {
+      life.kill();
+    }, 1_000);
+    await ended;
+    clearTimeout(impatience);
+  }
+
+  #arguments(): string[] {
+    const { model, threads, lanes, gpu, waitMs } = this.#options;
+    const args = ['--model', model, '--audio-fd', '3', '--wait-ms', String(waitMs ?? DEFAULTS.waitMs)];
+    if (threads !== undefined) args.push('--threads', String(threads));
+    if (lanes !== undefined) args.push('--lanes', String(lanes));
+    if (gpu === false) args.push('--no-gpu');
+    return args;
+  }
+
+  async #spawn(audio: AudioMemory): Promise<WorkerReady> {
+    const life = await startWorker({
+      program: this.#options.program,
+      args: this.#arguments(),
+      audioFd: audio.fd,
+      startTimeoutMs: this.#options.startTimeoutMs ?? DEFAULTS.startTimeoutMs,
+      logger: this.#logger,
+      onMessage: (message) => {
+        this.#heard(message);
+      },
+      onExit: (why) => {
+        this.#died(why);
+      },
+    });
+    this.#life = life;
+    if (this.#stopping) life.kill();
+    for (const [session, open] of this.#sessions) life.send({ op: 'open', session, ...open });
+    return life.ready;
+  }
+
+  #heard(message: WorkerMessage): void {
+    this.#lastAnswerAtMs = performance.now();
+    switch (message.t) {
+      case 'result':
+        this.#restartMs = 0; // it works: the next fault starts with the shortest pause again
+        this.#pending.take(message.id)?.resolve(resultOf(message));
+        return;
+      case 'refused':
+        this.#pending.take(message.id)?.reject(refusal(message.error));
+        return;
+      case 'error':
+        this.#logger.warn('recogniser refused a request', { error: message.error });
+        return;
+      case 'garbage':
+        this.#logger.warn('recogniser sent a line that is no answer');
+        return;
+      case 'ready':
+        return;
+    }
+  }
+
+  #died(why: string): void {
+    this.#life = undefined;
+    this.#ended?.();
+    this.#pending.rejectAll(() => new ParleyError('STT_FAILED', `the recogniser died (${why}); it is being restarted`));
+    if (this.#stopping) return;
+    this.#logger.error('recogniser died', { why });
+    this.#listener('down', why);
+    this.#restart();
+  }
+
+  #restart(): void {
+    const { firstMs, mostMs } = this.#options.restart ?? DEFAULTS.restart;
+    const pauseMs = this.#restartMs;
+    this.#restartMs = Math.min(mostMs, Math.max(firstMs, pauseMs * 2));
+    this.#restartTimer = setTimeout(() => void this.#revive(), pauseMs);
+  }
+
+  async #revive(): Promise<void> {
+    if (this.#stopping || !this.#audio) return;
+    try {
+      const ready = await this.#spawn(this.#audio);
+      this.#logger.info('recogniser is back', { model: ready.model });
+      this.#listener('up', 'restarted');
+    } catch (error) {
+      this.#logger.error('recogniser could not be restarted', { why: error instanceof ParleyError ? error.code : 'unknown' });
+      this.#restart();
+    }
+  }
+
+  #decode(session: number, request: DecodeRequest, signal?: AbortSignal): Promise<DecodeResult> {
+    const life = this.#life;
+    if (signal?.aborted === true) return Promise.reject(refusal('aborted'));
+    if (!this.#sessions.has(session)) return Promise.reject(refusal('call-closed'));
+    if (!life) return Promise.reject(new ParleyError('STT_FAILED', 'the recogniser is not running; it is being restarted'));
+    const id = this.#nextId++;
+    const answer = new Promise<DecodeResult>((resolve, reject) => {
+      const sentAtMs = performance.now();
+      this.#pending.add({ id, session, resolve, reject }, this.#options.decodeTimeoutMs ?? DEFAULTS.decodeTimeoutMs, () => {
+        this.#timedOut(id, sentAtMs);
+      });
+    });
+    const { fromSample, toSample, kind, prompt } = request;
+    life.send({ op: 'decode', id, session, fromSample, toSample, kind, ...(prompt === undefined ? {} : { prompt }) });
+    if (!signal) return answer;
+    const abort = (): void => {
+      this.#pending.take(id)?.reject(refusal('aborted'));
+      this.#life?.send({ op: 'abort', id });
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    return answer.finally(() => {
+      signal.removeEventListener('abort', abort);
+    });
+  }
+
+  /** No answer in time. Others were answered meanwhile: overload, only this decode is lost. Nobody was: it hangs. */
+  #timedOut(id: number, sentAtMs: number): void {
+    const hangs = this.#lastAnswerAtMs < sentAtMs;
+    this.#pending
+      .take(id)
+      ?.reject(new ParleyError('STT_FAILED', hangs ? 'the recogniser hangs; it is being restarted' : 'the recogniser is overloaded'));
+    if (hangs) {
+      this.#logger.error('recogniser hangs and is killed', { pid: this.#life?.pid });
+      this.#life?.kill();
+    } else {
+      this.#life?.send({ op: 'abort', id });
+    }
+  }
+
+  #close(session: number): void {
+    if (!this.#sessions.delete(session)) return;
+    this.#pending.rejectAll(
+      () => refusal('aborted'),
+      (decode) => decode.session === session,
+    );
+    this.#life?.send({ op: 'close', session });
+  }
+}
+
+/**
+ * Whisper in a program of its own (native/whisper): the model resident, several decodes in flight, restarted by itself
+ * when it dies or hangs; open calls go on. Errors as in the port; `start` also STT_FAILED when the program is missing.
+ */
+export function createWhisper(options: WhisperOptions): SpeechToText {
+  return new Whisper(options);
+}
