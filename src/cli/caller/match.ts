@@ -6,7 +6,7 @@
  * Level does not matter. A rendering by another resampler matches: what counts is the shape.
  */
 import { Correlator } from './fft.ts';
-import { RATE_HZ, voiced, voicedRange } from './level.ts';
+import { RATE_HZ, VOICED_LEVEL, voiced, voicedRange } from './level.ts';
 import { resample } from './resample.ts';
 
 export interface Prompt {
@@ -36,10 +36,13 @@ export interface PromptFound {
 const COARSE_HZ = 2000;
 const PROBE_MS = 1000;
 const COARSE_LEVEL = 0.45;
+/** The same second at 8 kHz, delay still in whole samples: lower, for half a sample costs a hiss half its likeness. */
+const FINE_LEVEL = 0.4;
 const CANDIDATES = 6;
 const APART_MS = 120;
 const PIECE = RATE_HZ * 0.2;
 const FRAME = RATE_HZ * 0.02;
+const LEAST = RATE_HZ * 0.3;
 const PIECE_LEVEL = 0.6;
 /** A piece that is looked for over a wide range finds something by chance more easily. */
 const WIDE_LEVEL = 0.8;
@@ -164,15 +167,19 @@ class Search {
   }
 
   examine(prompt: Prompt, places: readonly Place[]): PromptFound[] {
-    const found = places.flatMap((place) => walk(this.#heard, prompt, this.#align(prompt, place)) ?? []);
+    const found = places.flatMap((place) => {
+      const aligned = this.#align(prompt, place);
+      return aligned === null ? [] : (walk(this.#heard, prompt, aligned) ?? []);
+    });
     return distinct(found);
   }
 
-  /** The exact delay: whole samples first, then eighths. */
-  #align(prompt: Prompt, place: Place): { offset: number; pcm: Float64Array } {
+  /** The exact delay: whole samples first, then eighths. Null when a closer look shows something else. */
+  #align(prompt: Prompt, place: Place): Aligned | null {
     const probe = Float64Array.from(prompt.pcm.subarray(place.at, place.at + (PROBE_MS * RATE_HZ) / 1000));
     const at = place.offset + place.at;
-    const whole = bestShift(this.#heard, probe, at, 12).shift;
+    const { value: likeness, shift: whole } = bestShift(this.#heard, probe, at, 12);
+    if (likeness < FINE_LEVEL) return null;
     let best = { value: -1, shift: 0, fraction: 0 };
     for (let f = -FRACTIONS / 2; f <= FRACTIONS / 2; f++) {
       const moved = delay(probe, f / FRACTIONS);
@@ -192,6 +199,11 @@ function distinct(found: readonly PromptFound[]): PromptFound[] {
   return kept.sort((a, b) => a.offsetMs - b.offsetMs);
 }
 
+/** The prompt at the recording's own sampling instants. */
+interface Aligned {
+  readonly offset: number;
+  readonly pcm: Float64Array;
+}
 interface Piece {
   readonly from: number;
   readonly to: number;
@@ -200,7 +212,7 @@ interface Piece {
 }
 
 /** Follows the prompt through the recording piece by piece. Null when no piece is there. */
-function walk(heard: Int16Array, prompt: Prompt, aligned: { offset: number; pcm: Float64Array }): PromptFound | null {
+function walk(heard: Int16Array, prompt: Prompt, aligned: Aligned): PromptFound | null {
   const range = voicedRange(prompt.pcm);
   if (range === null) return null;
   const pieces: Piece[] = [];
@@ -224,17 +236,13 @@ function walk(heard: Int16Array, prompt: Prompt, aligned: { offset: number; pcm:
   return judge(heard, prompt, aligned, pieces, range.last + 1);
 }
 
-function judge(
-  heard: Int16Array,
-  prompt: Prompt,
-  aligned: { offset: number; pcm: Float64Array },
-  pieces: readonly Piece[],
-  end: number,
-): PromptFound | null {
+function judge(heard: Int16Array, prompt: Prompt, aligned: Aligned, pieces: readonly Piece[], end: number): PromptFound | null {
   const there = pieces.filter((piece) => piece.found);
   const first = there[0];
   const last = there.at(-1);
-  if (first === undefined || last === undefined) return null;
+  // A few likely frames are chance: no prompt is known by less than this.
+  const enough = there.reduce((sum, piece) => sum + piece.to - piece.from, 0) >= LEAST || there.length * 2 >= pieces.length;
+  if (first === undefined || last === undefined || !enough) return null;
   const sums = { cross: 0, heard: 0, prompt: 0 };
   for (const piece of there) add(sums, heard, aligned.pcm, aligned.offset + piece.shift, piece);
   const missing = holes(heard, aligned, pieces);
@@ -260,11 +268,7 @@ function judge(
 }
 
 /** Runs of pieces that were not there; their edges are found by frames of 20 ms. */
-function holes(
-  heard: Int16Array,
-  aligned: { offset: number; pcm: Float64Array },
-  pieces: readonly Piece[],
-): { from: number; to: number }[] {
+function holes(heard: Int16Array, aligned: Aligned, pieces: readonly Piece[]): { from: number; to: number }[] {
   const out: { from: number; to: number }[] = [];
   let open: { from: number; to: number } | null = null;
   pieces.forEach((piece, index) => {
@@ -283,12 +287,13 @@ function holes(
   return out;
 }
 
-/** Up to where the piece still follows the prompt. */
-function cutAt(heard: Int16Array, aligned: { offset: number; pcm: Float64Array }, piece: Piece): number {
+/** Up to where the piece still follows the prompt: the end of its last voiced frame that was heard. */
+function cutAt(heard: Int16Array, aligned: Aligned, piece: Piece): number {
   let end = piece.from;
   for (let from = piece.from; from + FRAME <= piece.to; from += FRAME) {
-    const { value } = bestShift(heard, aligned.pcm.subarray(from, from + FRAME), aligned.offset + piece.shift + from, 0);
-    if (value < PIECE_LEVEL) break;
+    const frame = aligned.pcm.subarray(from, from + FRAME);
+    if (frame.every((sample) => Math.abs(sample) < VOICED_LEVEL)) continue;
+    if (bestShift(heard, frame, aligned.offset + piece.shift + from, 0).value < PIECE_LEVEL) break;
     end = from + FRAME;
   }
   return end;
