@@ -18,3 +18,5 @@ export type { AsteriskProgram } from './asterisk/private/find.ts';
 export { startPrivateAsterisk } from './asterisk/private/run.ts';
 export type { PrivateAsterisk, PrivateAsteriskOptions } from './asterisk/private/run.ts';
 export type { Desk } from './asterisk/private/render.ts';
+export { createFakePbx } from './testing/fake-pbx.ts';
+export type { FakeAction, FakePbx, FakePbxOptions } from './testing/fake-pbx.ts';
