@@ -85,7 +85,9 @@ test('one Asterisk', async (t) => {
       },
       desk: { context: 'parley-desks', extension: '100' },
       noDesk: { context: 'parley-desks', extension: '999' },
-      answerDesk: async () => void (await answerCalls(deskPort)),
+      answerDesk: async () => {
+        await answerCalls(deskPort);
+      },
       cut: () => wire.cut(),
       restore: () => undefined,
       port: ear.port,

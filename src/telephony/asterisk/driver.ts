@@ -1,6 +1,6 @@
 /** The PBX port over ARI: calls, their media legs, and the one ordered stream of events. */
 import { ParleyError } from '../../contracts/index.ts';
-import type { HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
+import type { ErrorCode, HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
 import { AriClient } from './ari-client.ts';
 import type { AriChannel, AriEvent } from './ari-types.ts';
 import { isChannel } from './ari-wire.ts';
@@ -39,7 +39,8 @@ class AsteriskDriver implements PbxDriver {
   /** Events of a fresh connection wait here until the resync is out. */
   #early: AriEvent[] | undefined;
   #linkUp = false;
-  #lastWhy = '';
+  /** The kind of trouble that was told last: an unchanged one is not told again at each attempt. */
+  #told: ErrorCode | undefined;
   #firstOutcome: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
   constructor(options: AsteriskOptions) {
@@ -170,7 +171,7 @@ class AsteriskDriver implements PbxDriver {
     this.#version = info.system?.version ?? '';
     const calls = this.#resync(channels);
     this.#linkUp = true;
-    this.#lastWhy = '';
+    this.#told = undefined;
     this.#options.logger.info('pbx link up', { attempt, version: this.#version });
     this.#listener({ t: 'link', state: 'up', attempt });
     this.#listener({ t: 'resync', calls });
@@ -207,9 +208,9 @@ class AsteriskDriver implements PbxDriver {
     this.#early = [];
     this.#legs.failAll(down.error);
     if (down.cut) this.#count('reconnects');
-    if (this.#linkUp || down.why !== this.#lastWhy) {
+    if (this.#linkUp || down.error.code !== this.#told) {
       this.#linkUp = false;
-      this.#lastWhy = down.why;
+      this.#told = down.error.code;
       this.#options.logger.warn('pbx link down', { code: down.error.code, why: down.why, attempt: down.attempt });
       this.#listener({ t: 'link', state: 'down', why: down.why, attempt: down.attempt });
     }
