@@ -42,7 +42,11 @@ const CANDIDATES = 6;
 const APART_MS = 120;
 const PIECE = RATE_HZ * 0.2;
 const FRAME = RATE_HZ * 0.02;
+/** Between the likeness of a frame that is there (about 0.9) and of one that is not (about 0). */
+const FRAME_LEVEL = 0.4;
 const LEAST = RATE_HZ * 0.3;
+/** A last sound that fades below the line's noise is not missed. */
+const TAIL = RATE_HZ * 0.05;
 const PIECE_LEVEL = 0.6;
 /** A piece that is looked for over a wide range finds something by chance more easily. */
 const WIDE_LEVEL = 0.8;
@@ -204,6 +208,10 @@ interface Aligned {
   readonly offset: number;
   readonly pcm: Float64Array;
 }
+interface Hole {
+  readonly from: number;
+  to: number;
+}
 interface Piece {
   readonly from: number;
   readonly to: number;
@@ -267,33 +275,40 @@ function judge(heard: Int16Array, prompt: Prompt, aligned: Aligned, pieces: read
   };
 }
 
-/** Runs of pieces that were not there; their edges are found by frames of 20 ms. */
-function holes(heard: Int16Array, aligned: Aligned, pieces: readonly Piece[]): { from: number; to: number }[] {
-  const out: { from: number; to: number }[] = [];
-  let open: { from: number; to: number } | null = null;
+/** Runs of pieces that were not there; their beginning is found by frames of 20 ms. */
+function holes(heard: Int16Array, aligned: Aligned, pieces: readonly Piece[]): Hole[] {
+  const out: Hole[] = [];
   pieces.forEach((piece, index) => {
+    const next = pieces[index + 1];
     if (piece.found) {
-      open = null;
-      return;
-    }
-    if (open !== null) {
-      open.to = piece.to;
+      // Half a piece is enough to be found by: what is missing before a hole, or at the very end, begins inside it.
+      if (next?.found === true) return;
+      const end = cutAt(heard, aligned, piece);
+      if (piece.to - end > TAIL) out.push({ from: end, to: piece.to });
       return;
     }
     const before = pieces[index - 1];
-    open = { from: before === undefined ? piece.from : cutAt(heard, aligned, { ...piece, shift: before.shift }), to: piece.to };
-    out.push(open);
+    const open = out.at(-1);
+    if (open !== undefined && open.to === before?.to) open.to = piece.to;
+    else out.push({ from: before === undefined ? piece.from : cutAt(heard, aligned, { ...piece, shift: before.shift }), to: piece.to });
   });
   return out;
 }
 
-/** Up to where the piece still follows the prompt: the end of its last voiced frame that was heard. */
+/**
+ * Up to where the piece follows the prompt: each voiced frame of 20 ms speaks for or against, and the beginning of the piece with the best sum is what
+ * was heard. One odd frame (a hiss, a low one) does not end it.
+ */
 function cutAt(heard: Int16Array, aligned: Aligned, piece: Piece): number {
   let end = piece.from;
+  let sum = 0;
+  let best = 0;
   for (let from = piece.from; from + FRAME <= piece.to; from += FRAME) {
     const frame = aligned.pcm.subarray(from, from + FRAME);
     if (frame.every((sample) => Math.abs(sample) < VOICED_LEVEL)) continue;
-    if (bestShift(heard, frame, aligned.offset + piece.shift + from, 0).value < PIECE_LEVEL) break;
+    sum += bestShift(heard, frame, aligned.offset + piece.shift + from, 0).value - FRAME_LEVEL;
+    if (sum < best) continue;
+    best = sum;
     end = from + FRAME;
   }
   return end;
