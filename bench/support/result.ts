@@ -23,7 +23,12 @@ export interface BenchResult {
 
 export function benchResult(bench: string, rows: readonly BenchRow[]): BenchResult {
   const all = cpus();
-  return { bench, at: new Date().toISOString(), machine: { cpu: all[0]?.model ?? 'unknown', cores: all.length, load: loadavg()[0] ?? 0 }, rows };
+  return {
+    bench,
+    at: new Date().toISOString(),
+    machine: { cpu: all[0]?.model ?? 'unknown', cores: all.length, load: loadavg()[0] ?? 0 },
+    rows,
+  };
 }
 
 /** `p` from 0 to 1 of unsorted figures; NaN when there are none. */

@@ -54,7 +54,9 @@ export class CallPipeline {
   #open: Open | null = null;
   #media: MediaSession | null = null;
   #ended = false;
-  #wake: NodeJS.Timeout | null = null;
+  /** How the call ends when its channel leaves: the PBX's `ended` may come before its answer to our command. */
+  #parting = { outcome: 'caller-hangup', reason: '' };
+  #wake: (() => void) | null = null;
   #marks: TurnMarks | null = null;
   #lastDecode: { queueMs: number; decodeMs: number } | null = null;
   /** Batches of dialogue effects, one after the other. */
@@ -134,7 +136,7 @@ export class CallPipeline {
   // ---- events in ----
 
   onPbx(event: PbxEvent): void {
-    if (event.t === 'ended') void this.end('caller-hangup', event.reason);
+    if (event.t === 'ended') void this.end(this.#parting.outcome, this.#parting.reason === '' ? event.reason : this.#parting.reason);
     else if (event.t === 'dtmf') this.#tellTurn({ t: 'dtmf', atMs: this.#nowMs(), digit: event.digit });
   }
 
@@ -172,7 +174,11 @@ export class CallPipeline {
       case 'commit-digits':
         this.#turns = effect.turn;
         this.#marks = null;
-        this.#journal.write({ type: 'caller.keyed', body: { turn: effect.turn, digits: effect.digits.length }, content: { digits: effect.digits } });
+        this.#journal.write({
+          type: 'caller.keyed',
+          body: { turn: effect.turn, digits: effect.digits.length },
+          content: { digits: effect.digits },
+        });
         this.#tellDialogue({ t: 'digits', digits: effect.digits });
         break;
       case 'silence':
@@ -222,14 +228,11 @@ export class CallPipeline {
   }
 
   #wakeAt(atMs: number): void {
-    if (this.#wake !== null) clearTimeout(this.#wake);
-    this.#wake = setTimeout(
-      () => {
-        this.#wake = null;
-        this.#tellTurn({ t: 'tick', atMs: Math.max(atMs, this.#nowMs()) });
-      },
-      Math.max(0, atMs - this.#nowMs()),
-    );
+    this.#wake?.();
+    this.#wake = this.#stages.timers.after(Math.max(0, atMs - this.#nowMs()), () => {
+      this.#wake = null;
+      this.#tellTurn({ t: 'tick', atMs: Math.max(atMs, this.#nowMs()) });
+    });
   }
 
   // ---- what the dialogue decided ----
@@ -281,8 +284,8 @@ export class CallPipeline {
     if (this.#ended) return;
     if (act.t === 'transfer') await this.#transfer(act.desk);
     else if (act.t === 'end') {
-      const variables = this.#outcomeVariables(act.outcome);
-      if (act.how === 'leave') await this.#stages.pbx.leave(this.pbxId, variables);
+      this.#parting = { outcome: act.outcome, reason: act.how };
+      if (act.how === 'leave') await this.#stages.pbx.leave(this.pbxId, this.#outcomeVariables(act.outcome));
       else await this.#stages.pbx.hangup(this.pbxId, 'normal');
       await this.end(act.outcome, act.how);
     }
@@ -296,10 +299,12 @@ export class CallPipeline {
       return;
     }
     await this.#journal.before({ type: 'transfer.requested', body: { desk: name } });
+    this.#parting = { outcome: 'transferred', reason: 'transfer' };
     try {
       await this.#stages.pbx.transfer(this.pbxId, desk);
     } catch (error) {
       if (!(error instanceof ParleyError)) throw error;
+      this.#parting = { outcome: 'caller-hangup', reason: '' };
       this.#journal.write({ type: 'transfer.failed', body: { desk: name, code: error.code } });
       this.#tellDialogue({ t: 'transfer-failed', reason: error.code });
       return;
@@ -352,7 +357,11 @@ export class CallPipeline {
     const wording = this.#wording(say);
     if (say.kind === 'notice') this.#journal.write({ type: 'notice.completed', body: { ...wording, sentMs, interrupted } });
     const { prompt, wordingSha256 } = wording;
-    this.#journal.write({ type: 'agent.said', body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted }, content: { text: say.text } });
+    this.#journal.write({
+      type: 'agent.said',
+      body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted },
+      content: { text: say.text },
+    });
     if (interrupted && !this.#ended) this.#journal.write({ type: 'caller.interrupted', body: { sentMs } });
   }
 
@@ -361,9 +370,14 @@ export class CallPipeline {
   async #fail(error: unknown): Promise<void> {
     if (this.#ended) return;
     const code = error instanceof ParleyError ? error.code : 'INTERNAL';
+    if (code === 'PBX_NO_SUCH_CALL') {
+      await this.end('caller-hangup', 'gone');
+      return;
+    }
     this.#stages.logger.error('call failed', { call: this.id, code, reason: error instanceof Error ? error.message : String(error) });
     if (code === 'TTS_FAILED') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
     // The caller is not left in silence: the dialplan goes on to its fallback.
+    this.#parting = { outcome: 'failed', reason: code };
     const variables = { ...this.#outcomeVariables('failed'), PARLEY_ERROR: code };
     await this.#stages.pbx.leave(this.pbxId, variables).catch(() => undefined);
     await this.end('failed', code);
@@ -372,6 +386,7 @@ export class CallPipeline {
   /** Gives the caller back to the dialplan, as at a drain that took too long. */
   async release(outcome: string): Promise<void> {
     if (this.#ended) return;
+    this.#parting = { outcome, reason: 'released' };
     await this.#stages.pbx.leave(this.pbxId, this.#outcomeVariables(outcome)).catch(() => undefined);
     await this.end(outcome, 'released');
   }
@@ -380,7 +395,7 @@ export class CallPipeline {
   async end(outcome: string, reason: string): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#wake !== null) clearTimeout(this.#wake);
+    this.#wake?.();
     const stats = this.#media?.stats();
     this.#media?.close();
     this.#open?.speaker.close();

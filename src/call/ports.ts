@@ -1,5 +1,17 @@
 /** What a call needs from the stages, and what it tells the rest of the program. */
-import type { AuditLog, CallEvent, Clock, Codec, Dialogue, Logger, MediaEngine, PbxDriver, SpeechToText, TextToSpeech } from '../contracts/index.ts';
+import type {
+  AuditLog,
+  CallEvent,
+  Clock,
+  Codec,
+  Dialogue,
+  Logger,
+  MediaEngine,
+  PbxDriver,
+  SpeechToText,
+  TextToSpeech,
+  Timers,
+} from '../contracts/index.ts';
 import type { TurnOptions } from '../turn/index.ts';
 
 export interface Stages {
@@ -10,6 +22,7 @@ export interface Stages {
   readonly audit: AuditLog;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly timers: Timers;
   /** The flow that the dialplan named, or the default one for ''. Undefined when there is no such flow. */
   readonly flow: (name: string) => Dialogue<unknown> | undefined;
   /** A desk of the configuration: where in the dialplan a person is reached. */
@@ -20,7 +33,7 @@ export interface CallOptions {
   readonly receive: Codec;
   readonly send: Codec;
   readonly turn: TurnOptions;
-  /** How long a notice must be on the spool before it is spoken is not configurable: log before act. */
+  /** How long a drain waits for open calls before it gives them back to the dialplan. */
   readonly drainMs: number;
 }
 

@@ -108,7 +108,8 @@ export class CallRunner {
     });
   }
 
-  /** After every (re)connect: what the PBX no longer has is lost; what only the PBX has goes back to the dialplan. */
+  /** After every (re)connect: what the PBX no longer has is lost; what only the PBX has goes back to the dialplan.
+   *  Orphaned media legs are swept by the driver. */
   #resync(calls: readonly PbxCall[]): void {
     const known = new Set(calls.map((call) => call.id));
     for (const [id, pipeline] of this.#calls) {
@@ -117,12 +118,6 @@ export class CallRunner {
     for (const call of calls) {
       if (!this.#calls.has(call.id)) this.#refuse(call, 'gateway-restarted');
     }
-    this.#stages.pbx.sweep(new Set(this.#calls.keys())).then(
-      (swept) => {
-        if (swept > 0) this.#stages.logger.info('orphaned media legs removed', { swept });
-      },
-      () => this.#stages.logger.warn('orphaned media legs could not be swept'),
-    );
   }
 
   #forget(pipeline: CallPipeline): void {
@@ -135,12 +130,13 @@ export class CallRunner {
     this.#draining = true;
     await this.#journal.before({ type: 'gateway.draining', body: { openCalls: this.#calls.size } }).catch(() => undefined);
     if (this.#calls.size > 0) {
-      let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-        timer = setTimeout(resolve, this.#options.drainMs);
+        const cancel = this.#stages.timers.after(this.#options.drainMs, resolve);
+        this.#idle = () => {
+          cancel();
+          resolve();
+        };
       });
-      clearTimeout(timer);
     }
     await Promise.all([...this.#calls.values()].map((call) => call.release('drained')));
   }

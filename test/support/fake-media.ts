@@ -69,13 +69,27 @@ export class FakeMediaSession implements MediaSession {
       const lengthMs = (clip.samples * 1000) / clip.rateHz;
       if (this.#nowMs < clip.startedMs + lengthMs) return;
       this.#clips = this.#clips.filter((other) => other !== clip);
-      this.#emit({ t: 'clip-end', clip: clip.clip, outcome: 'played', playedSamples: Math.round(lengthMs * 16), sentSample: this.#nowMs * 16, atUs: this.#clock.us });
+      this.#emit({
+        t: 'clip-end',
+        clip: clip.clip,
+        outcome: 'played',
+        playedSamples: Math.round(lengthMs * 16),
+        sentSample: this.#nowMs * 16,
+        atUs: this.#clock.us,
+      });
     }
   }
   stop(): void {
     for (const clip of this.#clips.splice(0)) {
       const playedMs = clip.startedMs === null ? 0 : this.#nowMs - clip.startedMs;
-      this.#emit({ t: 'clip-end', clip: clip.clip, outcome: 'stopped', playedSamples: playedMs * 16, sentSample: this.#nowMs * 16, atUs: this.#clock.us });
+      this.#emit({
+        t: 'clip-end',
+        clip: clip.clip,
+        outcome: 'stopped',
+        playedSamples: playedMs * 16,
+        sentSample: this.#nowMs * 16,
+        atUs: this.#clock.us,
+      });
     }
   }
   gain(): void {}
@@ -85,7 +99,16 @@ export class FakeMediaSession implements MediaSession {
   sendDtmf(): void {}
   stats(): MediaStats {
     const sample = Math.round(this.#nowMs * 16);
-    return { packetsReceived: 1, packetsSent: 1, framesConcealed: 0, lateFrames: 0, duplicates: 0, dropped: {}, sample, sentSample: sample };
+    return {
+      packetsReceived: 1,
+      packetsSent: 1,
+      framesConcealed: 0,
+      lateFrames: 0,
+      duplicates: 0,
+      dropped: {},
+      sample,
+      sentSample: sample,
+    };
   }
   close(): void {
     this.closed = true;
