@@ -1,0 +1,52 @@
+{
+  'variables': {
+    # node-gyp configure -- -Dsanitize=address,undefined
+    'sanitize%': '',
+  },
+  'target_defaults': {
+    'cflags': ['-Wall', '-Wextra', '-Wconversion', '-fvisibility=hidden', '-g1'],
+    'cflags!': ['-Wno-unused-parameter'],
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+    'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti'],
+    'conditions': [
+      ["sanitize!=''", {
+        'cflags': ['-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all'],
+        'ldflags': ['-fsanitize=<(sanitize)'],
+      }],
+    ],
+  },
+  'targets': [
+    {
+      # The media engine without Node: no <napi.h>, so that it links into plain programs.
+      'target_name': 'parley_core',
+      'type': 'static_library',
+      'include_dirs': ['native/core'],
+      'cflags': ['-fPIC'],
+      'sources': [
+        'native/core/audio/memory.cc',
+        'native/core/codec/codec.cc',
+        'native/core/codec/g711.cc',
+        'native/core/dsp/concealer.cc',
+        'native/core/dsp/filter_bank.cc',
+        'native/core/dsp/upsampler.cc',
+        'native/core/dtmf/dtmf.cc',
+        'native/core/gate/talk_gate.cc',
+        'native/core/ingest/ingest.cc',
+        'native/core/io/engine.cc',
+        'native/core/io/media_thread.cc',
+        'native/core/io/udp.cc',
+        'native/core/playout/playout.cc',
+        'native/core/rtp/packet.cc',
+        'native/core/session/session.cc',
+      ],
+    },
+    {
+      'target_name': 'parley_media',
+      'dependencies': ['parley_core'],
+      'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'include_dirs': ['native/core'],
+      'cflags': ['-isystem', '<!(node -p "require(\'path\').resolve(require(\'node-addon-api\').include_dir)")'],
+      'sources': ['native/binding/addon.cc'],
+    },
+  ],
+}

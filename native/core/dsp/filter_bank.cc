@@ -1,0 +1,87 @@
+#include "dsp/filter_bank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+namespace parley {
+
+namespace {
+
+constexpr double kStopBandDb = 70.0;
+constexpr double kHalfLengthSeconds = 0.002;  // at a 4 kHz edge; shorter for a wider band
+
+double besselI0(double x) {
+  double sum = 1.0;
+  double term = 1.0;
+  for (int k = 1; k < 60; k++) {
+    term *= (x / (2.0 * k)) * (x / (2.0 * k));
+    sum += term;
+    if (term < sum * 1e-17) break;
+  }
+  return sum;
+}
+
+double sinc(double x) {
+  if (std::abs(x) < 1e-12) return 1.0;
+  const double t = std::numbers::pi * x;
+  return std::sin(t) / t;
+}
+
+// Rounds a phase to Q14 so that its sum is exactly one: the remainder goes to the taps with the largest rounding error.
+void quantise(const std::vector<double>& wanted, int16_t* out) {
+  const size_t taps = wanted.size();
+  double sum = 0.0;
+  for (double w : wanted) sum += w;
+  std::vector<std::pair<double, size_t>> errors(taps);
+  int total = 0;
+  for (size_t k = 0; k < taps; k++) {
+    const double exact = wanted[k] / sum * (1 << kFilterShift);
+    const double rounded = std::round(exact);
+    out[k] = static_cast<int16_t>(rounded);
+    total += static_cast<int>(rounded);
+    errors[k] = {exact - rounded, k};
+  }
+  std::sort(errors.begin(), errors.end());
+  const int missing = (1 << kFilterShift) - total;
+  for (int i = 0; i < std::abs(missing); i++) {
+    const size_t at = missing > 0 ? errors[taps - 1 - static_cast<size_t>(i)].second : errors[static_cast<size_t>(i)].second;
+    out[at] = static_cast<int16_t>(out[at] + (missing > 0 ? 1 : -1));
+  }
+}
+
+}  // namespace
+
+FilterBank::FilterBank(uint32_t inRateHz, uint32_t outRateHz) : inRateHz_(inRateHz), outRateHz_(outRateHz) {
+  const uint32_t divisor = std::gcd(inRateHz, outRateHz);
+  phases_ = outRateHz / divisor;
+  step_ = inRateHz / divisor;
+  const double edgeHz = std::min(inRateHz, outRateHz) / 2.0;
+  const double halfSeconds = kHalfLengthSeconds * std::min(1.0, 4000.0 / edgeHz);
+  taps_ = 2 * static_cast<uint32_t>(std::lround(halfSeconds * inRateHz));
+  table_.resize(static_cast<size_t>(phases_) * taps_);
+
+  const double beta = 0.1102 * (kStopBandDb - 8.7);
+  const double cutoff = 2.0 * edgeHz / inRateHz;
+  const double half = taps_ / 2.0;
+  std::vector<double> wanted(taps_);
+  for (uint32_t p = 0; p < phases_; p++) {
+    const double centre = half - 1.0 + static_cast<double>(p) / phases_;
+    for (uint32_t k = 0; k < taps_; k++) {
+      const double distance = k - centre;
+      const double u = distance / half;
+      const double window = std::abs(u) >= 1.0 ? 0.0 : besselI0(beta * std::sqrt(1.0 - u * u)) / besselI0(beta);
+      wanted[k] = cutoff * sinc(cutoff * distance) * window;
+    }
+    quantise(wanted, &table_[static_cast<size_t>(p) * taps_]);
+  }
+}
+
+int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps) {
+  int32_t sum = 1 << (kFilterShift - 1);
+  for (size_t k = 0; k < taps; k++) sum += x[k] * h[k];
+  return clipToInt16(sum >> kFilterShift);
+}
+
+}  // namespace parley

@@ -1,0 +1,45 @@
+// Polyphase windowed-sinc tables for a pair of rates, built once and shared by all calls.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace parley {
+
+// The mask: gain within 0.05 dB to 3.4 kHz (7 kHz between wideband rates), stop band >= 65 dB from 1.15 x the narrow Nyquist
+// frequency, group delay <= 2 ms. Kaiser window for 70 dB, -6 dB point at the narrow Nyquist frequency. Integer (Q14)
+// coefficients, so that every instruction set gives the same samples; each phase sums to exactly one.
+class FilterBank {
+ public:
+  FilterBank(uint32_t inRateHz, uint32_t outRateHz);
+
+  uint32_t inRateHz() const { return inRateHz_; }
+  uint32_t outRateHz() const { return outRateHz_; }
+  uint32_t phases() const { return phases_; }  // output rate / gcd
+  uint32_t step() const { return step_; }      // input rate / gcd
+  uint32_t taps() const { return taps_; }      // even; counted at the input rate
+  // Coefficients of a phase, oldest input first. Output n is centred on input n * step / phases: it needs the inputs from
+  // floor(that) - taps/2 + 1 to floor(that) + taps/2.
+  const int16_t* phase(uint32_t index) const { return &table_[static_cast<size_t>(index) * taps_]; }
+
+ private:
+  uint32_t inRateHz_;
+  uint32_t outRateHz_;
+  uint32_t phases_;
+  uint32_t step_;
+  uint32_t taps_;
+  std::vector<int16_t> table_;
+};
+
+constexpr int kFilterShift = 14;
+
+inline int16_t clipToInt16(int32_t value) {
+  if (value > 32767) return 32767;
+  if (value < -32768) return -32768;
+  return static_cast<int16_t>(value);
+}
+
+// Sum of products with rounding; `taps` is even.
+int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps);
+
+}  // namespace parley

@@ -1,0 +1,82 @@
+#include "gate/talk_gate.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace parley {
+
+namespace {
+constexpr uint32_t kNoiseWindowFrames = 80;
+constexpr float kSmallestFloor = 26.0f * 26.0f;
+constexpr float kMinimumBias = 1.5f;      // the minimum of a smoothed noise lies below its mean
+constexpr float kCouplingDecay = 0.9954f; // -2 dB per second of our own speech
+constexpr float kCouplingMargin = 4.0f;   // stay 6 dB above what was seen
+}  // namespace
+
+void TalkGate::sent(std::span<const int16_t> pcm) {
+  for (int16_t sample : pcm) {
+    sentSum_ += static_cast<int64_t>(sample) * sample;
+    if (++sentFilled_ < kFrame) continue;
+    sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / kFrame;
+    sentAt_ = (sentAt_ + 1) % kSentFrames;
+    sentSum_ = 0;
+    sentFilled_ = 0;
+  }
+}
+
+float TalkGate::echoReference() const {
+  float most = 0.0f;
+  const size_t window = std::min<size_t>(config_.echoWindowFrames, kSentFrames);
+  for (size_t i = 1; i <= window; i++) most = std::max(most, sentEnergy_[(sentAt_ + kSentFrames - i) % kSentFrames]);
+  return most;
+}
+
+void TalkGate::learnNoise(float energy) {
+  smooth_ += (energy - smooth_) * 0.3f;
+  windowMin_ = std::min(windowMin_, smooth_);
+  if (++windowFrames_ < kNoiseWindowFrames) return;
+  lastWindowMin_ = windowMin_;
+  windowMin_ = smooth_;
+  windowFrames_ = 0;
+}
+
+// A line that returns little of our voice earns a lower threshold, so that quiet callers can interrupt.
+void TalkGate::learnEcho(float energy, float reference) {
+  const float seen = energy / reference * kCouplingMargin;
+  coupling_ = std::max(coupling_ * kCouplingDecay, seen);
+  coupling_ = std::clamp(coupling_, config_.echoBest, config_.echoWorst);
+}
+
+TalkGateEdge TalkGate::frame(float energy, bool natural) {
+  if (coupling_ < 0.0f) coupling_ = config_.echoWorst;
+  changed_ = false;
+  const float minimum = config_.minRms * config_.minRms;
+  float threshold = minimum;
+  if (natural) {
+    learnNoise(energy);
+    const float floor = std::max(kSmallestFloor, std::min(windowMin_, lastWindowMin_) * kMinimumBias);
+    threshold = std::max(threshold, floor * config_.overNoise);
+  }
+  const float reference = echoReference();
+  const bool weSpeak = reference > minimum * 4.0f;
+  if (weSpeak) threshold = std::max(threshold, reference * coupling_);
+  const bool voiced = natural && energy > threshold;
+  if (weSpeak && natural && !voiced && !open_) learnEcho(energy, reference);
+
+  recent_ = (recent_ << 1) | (voiced ? 1u : 0u);
+  if (voiced) lastVoicedEnd_ = position_;
+  if (!open_) {
+    const uint32_t window = recent_ & ((1u << config_.openWindowFrames) - 1u);
+    if (static_cast<uint32_t>(std::popcount(window)) < config_.openFrames) return {};
+    const auto oldest = static_cast<uint32_t>(std::bit_width(window));
+    open_ = changed_ = true;
+    return {true, position_ - static_cast<uint64_t>(oldest) * kFrame};
+  }
+  if (position_ - lastVoicedEnd_ < static_cast<uint64_t>(config_.hangoverFrames) * kFrame) return {};
+  open_ = false;
+  changed_ = true;
+  recent_ = 0;
+  return {false, lastVoicedEnd_};
+}
+
+}  // namespace parley

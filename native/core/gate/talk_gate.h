@@ -1,0 +1,87 @@
+// The talk gate: says where the caller's voice begins and ends, from energy alone, in 10 ms frames of 8 kHz audio.
+// It is a cheap first stage: it must not miss speech; a false opening costs a decode, not a wrong word.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace parley {
+
+struct TalkGateConfig {
+  float minRms = 120.0f;            // nothing below this is speech (-49 dBov)
+  float overNoise = 8.0f;           // energy ratio to the noise floor (9 dB)
+  uint32_t openFrames = 4;          // voiced 10 ms frames ...
+  uint32_t openWindowFrames = 6;    // ... within this many
+  uint32_t hangoverFrames = 20;     // unvoiced frames until speech-end
+  float echoWorst = 0.04f;          // energy ratio: an echo of our voice may come back at -14 dB ...
+  float echoBest = 0.0001f;         // ... until the line has proved better, down to -40 dB
+  uint32_t echoWindowFrames = 30;   // how long a sent frame may take to come back
+};
+
+struct TalkGateEdge {
+  bool open;
+  uint64_t sample;  // 8 kHz: first voiced sample, or one past the last voiced one
+};
+
+class TalkGate {
+ public:
+  static constexpr size_t kFrame = 80;
+  explicit TalkGate(const TalkGateConfig& config = {}) : config_(config) {}
+
+  // What we sent, for the echo threshold; any length.
+  void sent(std::span<const int16_t> pcm);
+
+  // Caller audio in order; calls `edge(TalkGateEdge)` for each change. `natural` is false for filled or silent audio,
+  // which neither opens the gate nor teaches the noise floor.
+  template <typename OnEdge>
+  void push(std::span<const int16_t> pcm, bool natural, OnEdge&& edge) {
+    for (int16_t sample : pcm) {
+      energy_ += static_cast<int64_t>(sample) * sample;
+      natural_ = natural_ && natural;
+      if (++filled_ < kFrame) continue;
+      position_ += kFrame;
+      const TalkGateEdge change = frame(static_cast<float>(energy_) / kFrame, natural_);
+      energy_ = 0;
+      filled_ = 0;
+      natural_ = true;
+      if (changed_) edge(change);
+    }
+  }
+
+  bool open() const { return open_; }
+  // True while our own voice was sent within the echo window.
+  bool echoPossible() const { return echoReference() > config_.minRms * config_.minRms * 0.25f; }
+
+ private:
+  TalkGateEdge frame(float energy, bool natural);
+  void learnNoise(float energy);
+  void learnEcho(float energy, float reference);
+  float echoReference() const;
+
+  TalkGateConfig config_;
+  // Frame under way.
+  int64_t energy_ = 0;
+  size_t filled_ = 0;
+  bool natural_ = true;
+  uint64_t position_ = 0;  // 8 kHz samples of whole frames
+  // Decision.
+  bool open_ = false;
+  bool changed_ = false;
+  uint32_t recent_ = 0;  // voiced flags, newest in bit 0
+  uint64_t lastVoicedEnd_ = 0;
+  // Noise floor: the smallest smoothed energy of the last one to two windows of 0.8 s.
+  float smooth_ = 0.0f;
+  float windowMin_ = 1e12f;
+  float lastWindowMin_ = 1e12f;
+  uint32_t windowFrames_ = 0;
+  // Echo: energies of sent frames, and how much of it came back at worst.
+  static constexpr size_t kSentFrames = 64;
+  std::array<float, kSentFrames> sentEnergy_{};
+  size_t sentAt_ = 0;
+  int64_t sentSum_ = 0;
+  size_t sentFilled_ = 0;
+  float coupling_ = -1.0f;
+};
+
+}  // namespace parley

@@ -1,0 +1,415 @@
+#include "io/media_thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace parley {
+
+namespace {
+constexpr MonoUs kTickUs = 1000;
+constexpr int64_t kMostTicksToCatchUp = 100;
+constexpr MonoUs kLateUs = 10000;
+constexpr int kFifoPriority = 20;
+constexpr int kNice = -10;
+constexpr uint32_t kEventsInRing = 32768;
+constexpr uint32_t kTokensPerSecond = 400;
+constexpr uint32_t kMostTokens = 400;
+constexpr uint64_t kForeignBeforeFilter = 64;
+constexpr int64_t kCpuEveryTicks = 64;
+
+size_t roundUpToPower(size_t n) { return std::bit_ceil(std::max<size_t>(n, 2)); }
+}  // namespace
+
+MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, void (*notify)(void*), void* notifyContext)
+    : pool_(64 + 8 * maxCalls),
+      events_(kEventsInRing),
+      closed_(roundUpToPower(maxCalls + 1)),
+      realtime_(realtime),
+      notify_(notify),
+      notifyContext_(notifyContext) {
+  calls_.reserve(maxCalls);
+  EventSink& sink = *this;
+  for (uint32_t i = 0; i < maxCalls; i++) calls_.push_back(std::make_unique<Call>(pool_, audio, sink));
+  for (auto& slot : wheel_) slot.reserve(maxCalls);
+  gaps_.reserve(maxCalls);
+  sendEvents_.reserve(4 * maxCalls + 64);
+}
+
+MediaThread::~MediaThread() {
+  stop();
+  for (int fd : {timerFd_, wakeFd_, epollFd_})
+    if (fd >= 0) close(fd);
+  for (Mailbox<Command>* box : {&inbox_, &spent_}) {
+    for (Command* command = box->takeAll(); command != nullptr;) {
+      Command* next = command->next;
+      delete command;
+      command = next;
+    }
+  }
+}
+
+int MediaThread::start() {
+  timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (timerFd_ < 0) return errno;
+  wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wakeFd_ < 0) return errno;
+  epollFd_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epollFd_ < 0) return errno;
+  // Signals belong to the owner's threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&thread_, nullptr, &MediaThread::entry, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running_ = error == 0;
+  return error;
+}
+
+void MediaThread::stop() {
+  if (!running_) return;
+  stopping_.store(true, std::memory_order_seq_cst);
+  const uint64_t one = 1;
+  (void)!write(wakeFd_, &one, sizeof(one));
+  pthread_join(thread_, nullptr);
+  running_ = false;
+}
+
+void MediaThread::post(Command* command) {
+  inbox_.push(command);
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;  // the next tick takes it
+  const uint64_t one = 1;
+  (void)!write(wakeFd_, &one, sizeof(one));
+}
+
+void* MediaThread::entry(void* self) {
+  auto* thread = static_cast<MediaThread*>(self);
+  thread->setUp();
+  thread->run();
+  return nullptr;
+}
+
+void MediaThread::setUp() {
+  pthread_setname_np(pthread_self(), "parley-media");
+  sched_param parameter{};
+  parameter.sched_priority = kFifoPriority;
+  if (realtime_ && pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter) == 0) {
+    stats.fifo.set(1);
+    return;
+  }
+  const auto tid = static_cast<id_t>(syscall(SYS_gettid));
+  setpriority(PRIO_PROCESS, tid, kNice);
+}
+
+void MediaThread::armTimer(bool on) {
+  if (armed_ == on) return;
+  armed_ = on;
+  itimerspec spec{};
+  if (on) {
+    lastTick_ = monoNowUs() / kTickUs;
+    const MonoUs first = (lastTick_ + 1) * kTickUs;
+    spec.it_value = {first / 1000000, first % 1000000 * 1000};
+    spec.it_interval = {0, kTickUs * 1000};
+  }
+  timerfd_settime(timerFd_, TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+// True when a tick is due; false when only the owner called. Without calls there are no ticks: it sleeps.
+bool MediaThread::waitForTick(MonoUs& nowUs) {
+  if (active_ == 0) {
+    armTimer(false);
+    // Either the owner sees `sleeping_` after its push, or the push is seen here.
+    sleeping_.store(true, std::memory_order_seq_cst);
+  }
+  std::array<pollfd, 2> fds{{{timerFd_, POLLIN, 0}, {wakeFd_, POLLIN, 0}}};
+  if (active_ > 0 || inbox_.empty()) poll(fds.data(), fds.size(), -1);
+  sleeping_.store(false, std::memory_order_relaxed);
+  uint64_t count = 0;
+  if ((fds[1].revents & POLLIN) != 0) (void)!read(wakeFd_, &count, sizeof(count));
+  const bool due = (fds[0].revents & POLLIN) != 0 && read(timerFd_, &count, sizeof(count)) > 0;
+  nowUs = monoNowUs();
+  return due;
+}
+
+void MediaThread::run() {
+  while (!stopping_.load(std::memory_order_seq_cst)) {
+    MonoUs nowUs = 0;
+    const bool due = waitForTick(nowUs);
+    if (due) {
+      tick(nowUs);
+    } else {
+      takeCommands(nowUs);
+      armTimer(active_ > 0);
+    }
+    if (eventsWaiting_) notifyOwner();
+  }
+  for (auto& call : calls_)
+    if (call->active) closeCall(*call);
+}
+
+void MediaThread::tick(MonoUs nowUs) {
+  const int64_t current = nowUs / kTickUs;
+  if (current - lastTick_ > kMostTicksToCatchUp) {
+    const int64_t skipped = current - lastTick_ - 1;
+    stats.ticksSkipped.add(static_cast<uint64_t>(skipped));
+    lastTick_ = current - 1;
+  }
+  while (lastTick_ < current) {
+    lastTick_++;
+    sendTick(lastTick_);
+    stats.ticks.add();
+  }
+  publishSendEvents(nowUs);
+  takeCommands(nowUs);
+  drainSockets(nowUs);
+  pollGaps(nowUs);
+  prepareTick(lastTick_ + 1, nowUs);
+  if (lastTick_ % kCpuEveryTicks == 0) {
+    timespec cpu{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    stats.cpuUs.set(static_cast<uint64_t>(cpu.tv_sec) * 1000000 + static_cast<uint64_t>(cpu.tv_nsec) / 1000);
+  }
+}
+
+void MediaThread::sendTick(int64_t tick) {
+  for (Call* call : wheel_[static_cast<size_t>(tick % kSlots)])
+    if (call->hasRemote && tick >= call->startTick) sendFrame(*call, tick);
+}
+
+void MediaThread::sendFrame(Call& call, int64_t tick) {
+  if (!call.prepared) prepare(call, tick);
+  call.prepared = false;
+  const ssize_t sent = call.connected ? ::send(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT)
+                                      : sendto(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT,
+                                               reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length);
+  if (sent < 0) {
+    // Refused, unreachable or a full buffer: the frame is lost like any packet; the next slot tries again.
+    call.session.stats.sendErrors.add();
+    stats.sendErrors.add();
+  } else {
+    stats.packetsSent.add();
+  }
+  call.session.frameSent();
+  const MonoUs lateUs = monoNowUs() - tick * kTickUs;
+  stats.sendLateness.add(lateUs);
+  if (lateUs > kLateUs) stats.framesLate.add();
+}
+
+void MediaThread::prepareTick(int64_t tick, MonoUs nowUs) {
+  for (Call* call : wheel_[static_cast<size_t>(tick % kSlots)]) {
+    call->session.poll(nowUs);
+    if (call->hasRemote && tick >= call->startTick && !call->prepared) prepare(*call, tick);
+  }
+}
+
+void MediaThread::prepare(Call& call, int64_t tick) {
+  const auto slotIndex = static_cast<uint64_t>((tick - call.startTick) / kSlots);
+  call.frameBytes = call.session.renderFrame(slotIndex, call.frame.data());
+  call.prepared = true;
+}
+
+void MediaThread::takeCommands(MonoUs nowUs) {
+  for (Command* command = inbox_.takeAll(); command != nullptr;) {
+    Command* next = command->next;
+    apply(*command, nowUs);
+    spent_.push(command);
+    command = next;
+  }
+}
+
+void MediaThread::apply(const Command& command, MonoUs nowUs) {
+  if (command.type == CommandType::open) return openCall(command, nowUs);
+  Call& call = *calls_[command.slot];
+  if (!call.active || call.session.generation() != command.generation) return;
+  switch (command.type) {
+    case CommandType::open:
+      return;
+    case CommandType::close:
+      return closeCall(call);
+    case CommandType::remote:
+      return setRemote(call, command.remote);
+    case CommandType::addClip:
+      return call.session.playout().add(command.clip);
+    case CommandType::releaseClip:
+      return call.session.playout().release(command.a);
+    case CommandType::control:
+      return control(call, command.control, command.value);
+    case CommandType::dtmf:
+      return call.session.sendDtmf(static_cast<char>(command.a), command.b);
+  }
+}
+
+void MediaThread::control(Call& call, Control what, float value) {
+  Playout& playout = call.session.playout();
+  switch (what) {
+    case Control::stop:
+      return playout.stop();
+    case Control::gain:
+      return playout.gain(value);
+    case Control::pause:
+      return playout.pause();
+    case Control::resume:
+      return playout.resume();
+    case Control::secure:
+      return call.session.secure(value != 0.0f);
+  }
+}
+
+void MediaThread::openCall(const Command& command, MonoUs nowUs) {
+  Call& call = *calls_[command.slot];
+  call.fd = command.fd;
+  call.phase = command.a;
+  call.active = true;
+  call.hasRemote = call.connected = call.prepared = call.inGapList = false;
+  call.tokens = kMostTokens;
+  call.tokensAtUs = nowUs;
+  call.session.open(command.session, nowUs);
+  wheel_[call.phase].push_back(&call);
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.u32 = command.slot;
+  epoll_ctl(epollFd_, EPOLL_CTL_ADD, call.fd, &interest);
+  active_++;
+}
+
+void MediaThread::closeCall(Call& call) {
+  call.session.close();
+  call.active = call.hasRemote = false;
+  epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.fd, nullptr);
+  std::erase(wheel_[call.phase], &call);
+  if (call.inGapList) std::erase(gaps_, &call);
+  call.inGapList = false;
+  active_--;
+  closed_.push(call.session.slot());
+  eventsWaiting_ = true;
+}
+
+void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
+  if (!call.hasRemote) {
+    const int64_t ahead = (static_cast<int64_t>(call.phase) - lastTick_ % kSlots + kSlots) % kSlots;
+    call.startTick = lastTick_ + (ahead == 0 ? kSlots : ahead);
+  } else if (!(call.remote == remote)) {
+    call.session.remoteChanged();
+  }
+  call.remote = remote;
+  call.hasRemote = true;
+  if (call.connected) connect(call.fd, reinterpret_cast<const sockaddr*>(&remote.storage), remote.length);
+}
+
+void MediaThread::drainSockets(MonoUs nowUs) {
+  std::array<epoll_event, 64> ready;
+  size_t left = kPacketsPerTick;
+  while (left > 0) {
+    const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(ready.size()), 0);
+    for (int i = 0; i < count && left > 0; i++) {
+      Call& call = *calls_[ready[static_cast<size_t>(i)].data.u32];
+      if (!call.active) continue;
+      const int got = drainSocket(call, nowUs);
+      left -= std::min(left, static_cast<size_t>(std::max(got, 1)));
+    }
+    // Sockets that still hold packets are reported again next tick, after those that were not looked at.
+    if (count < static_cast<int>(ready.size())) return;
+  }
+}
+
+int MediaThread::drainSocket(Call& call, MonoUs nowUs) {
+  std::array<mmsghdr, kPacketsPerSocket> messages{};
+  std::array<iovec, kPacketsPerSocket> parts;
+  for (size_t i = 0; i < messages.size(); i++) {
+    parts[i] = {buffers_[i].data(), buffers_[i].size()};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = &sources_[i].storage;
+    messages[i].msg_hdr.msg_namelen = sizeof(sources_[i].storage);
+  }
+  // An error (an ICMP refusal on a connected socket) is taken off the socket by this call and ends it.
+  const int got = recvmmsg(call.fd, messages.data(), kPacketsPerSocket, MSG_DONTWAIT, nullptr);
+  for (int i = 0; i < got; i++) {
+    const auto at = static_cast<size_t>(i);
+    if ((messages[at].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+      call.session.countDrop(Drop::badLength);
+      continue;
+    }
+    receive(call, {buffers_[at].data(), messages[at].msg_len}, sources_[at], nowUs);
+  }
+  return got;
+}
+
+void MediaThread::receive(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs) {
+  stats.packetsReceived.add();
+  if (!call.hasRemote) return call.session.countDrop(Drop::noRemote);
+  if (!(from == call.remote)) {
+    call.session.countDrop(Drop::foreignSource);
+    // Enough has been seen: from here the kernel keeps strays out, so that a flood cannot fill this call's buffer.
+    if (!call.connected && call.session.stats.dropped[static_cast<size_t>(Drop::foreignSource)].get() >= kForeignBeforeFilter)
+      call.connected = connect(call.fd, reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length) == 0;
+    return;
+  }
+  if (!withinRate(call, nowUs)) return call.session.countFlood();
+  call.session.receive(datagram, nowUs);
+  if (!call.session.gapPending() || call.inGapList) return;
+  call.inGapList = true;
+  gaps_.push_back(&call);
+}
+
+bool MediaThread::withinRate(Call& call, MonoUs nowUs) {
+  const auto earned = static_cast<uint64_t>((nowUs - call.tokensAtUs) * kTokensPerSecond / 1000000);
+  if (earned > 0) {
+    call.tokens = static_cast<uint32_t>(std::min<uint64_t>(kMostTokens, call.tokens + earned));
+    call.tokensAtUs = nowUs;
+  }
+  if (call.tokens == 0) return false;
+  call.tokens--;
+  return true;
+}
+
+void MediaThread::pollGaps(MonoUs nowUs) {
+  for (size_t i = 0; i < gaps_.size();) {
+    Call& call = *gaps_[i];
+    if (call.session.gapPending() && nowUs >= call.session.gapDeadlineUs()) call.session.poll(nowUs);
+    if (call.session.gapPending()) {
+      i++;
+      continue;
+    }
+    call.inGapList = false;
+    gaps_[i] = gaps_.back();
+    gaps_.pop_back();
+  }
+}
+
+void MediaThread::publishSendEvents(MonoUs nowUs) {
+  for (Event& waiting : sendEvents_) {
+    waiting.atUs = nowUs;
+    event(waiting);
+  }
+  sendEvents_.clear();
+}
+
+void MediaThread::event(const Event& event) {
+  if (!events_.push(event)) stats.eventsLost.add();
+  eventsWaiting_ = true;
+}
+
+void MediaThread::eventAtSend(const Event& waiting) {
+  // Never grows: an event beyond the reserve goes out at once, a millisecond early.
+  if (sendEvents_.size() == sendEvents_.capacity()) return event({waiting});
+  sendEvents_.push_back(waiting);
+}
+
+void MediaThread::notifyOwner() {
+  eventsWaiting_ = false;
+  if (notify_ != nullptr && !notified_.exchange(true, std::memory_order_seq_cst)) notify_(notifyContext_);
+}
+
+}  // namespace parley

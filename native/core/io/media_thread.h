@@ -1,0 +1,147 @@
+// The media thread: a 1 ms wheel on an absolute timer, calls staggered over 20 slots. Each tick sends first, then takes
+// orders, then drains sockets within a bound, then prepares the frames of the next tick: so an order acts in the next
+// slot, and a flood of packets delays no frame. It allocates nothing, locks nothing and logs nothing.
+#pragma once
+#include <pthread.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "io/udp.h"
+#include "session/session.h"
+#include "util/histogram.h"
+#include "util/queue.h"
+
+namespace parley {
+
+enum class CommandType : uint8_t { open, close, remote, addClip, releaseClip, control, dtmf };
+enum class Control : uint8_t { stop, gain, pause, resume, secure };
+
+// Made and deleted by the owner; the media thread only reads it.
+struct Command {
+  Command* next = nullptr;
+  CommandType type{};
+  Control control{};
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  uint32_t a = 0;
+  uint32_t b = 0;
+  float value = 0.0f;
+  int fd = -1;
+  Clip* clip = nullptr;
+  UdpAddress remote;
+  SessionOptions session;
+};
+
+struct ThreadStats {
+  Counter ticks;
+  Counter ticksSkipped;   // the thread slept through them: their frames were never sent
+  Counter packetsSent;
+  Counter packetsReceived;
+  Counter sendErrors;
+  Counter framesLate;     // sent more than 10 ms after their slot
+  Counter eventsLost;     // the owner did not drain for very long
+  Counter fifo;           // 1: SCHED_FIFO was granted
+  Counter cpuUs;          // CPU time of the thread
+  DurationHistogram sendLateness;
+};
+
+class MediaThread final : private EventSink {
+ public:
+  MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, void (*notify)(void*), void* notifyContext);
+  ~MediaThread();
+
+  int start();
+  void stop();
+  void post(Command* command);  // ownership passes until takeSpent()
+  Command* takeSpent() { return spent_.takeAll(); }
+  bool popEvent(Event& event) { return events_.pop(event); }
+  bool popClosed(uint32_t& slot) { return closed_.pop(slot); }
+  // The owner is about to drain: the next event notifies again.
+  void rearmNotify() { notified_.store(false, std::memory_order_seq_cst); }
+  const SessionStats& sessionStats(uint32_t slot) const { return calls_[slot]->session.stats; }
+
+  ThreadStats stats;
+
+ private:
+  static constexpr uint32_t kSlots = 20;
+  static constexpr int kPacketsPerSocket = 8;
+  static constexpr size_t kPacketsPerTick = 512;
+
+  struct Call {
+    Call(PayloadPool& pool, AudioMemory& audio, EventSink& events) : session(pool, audio, events) {}
+    Session session;
+    int fd = -1;
+    bool active = false;
+    bool hasRemote = false;
+    bool connected = false;
+    bool prepared = false;
+    bool inGapList = false;
+    uint32_t phase = 0;
+    uint32_t tokens = 0;
+    MonoUs tokensAtUs = 0;
+    int64_t startTick = 0;
+    UdpAddress remote;
+    size_t frameBytes = 0;
+    std::array<uint8_t, Session::kMaxFrameBytes> frame{};
+  };
+
+  static void* entry(void* self);
+  void setUp();
+  void run();
+  bool waitForTick(MonoUs& nowUs);
+  void armTimer(bool on);
+  void tick(MonoUs nowUs);
+  void sendTick(int64_t tick);
+  void sendFrame(Call& call, int64_t tick);
+  void prepareTick(int64_t tick, MonoUs nowUs);
+  void prepare(Call& call, int64_t tick);
+  void takeCommands(MonoUs nowUs);
+  void apply(const Command& command, MonoUs nowUs);
+  void openCall(const Command& command, MonoUs nowUs);
+  void closeCall(Call& call);
+  void setRemote(Call& call, const UdpAddress& remote);
+  void control(Call& call, Control what, float value);
+  void drainSockets(MonoUs nowUs);
+  int drainSocket(Call& call, MonoUs nowUs);
+  void receive(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
+  bool withinRate(Call& call, MonoUs nowUs);
+  void pollGaps(MonoUs nowUs);
+  void publishSendEvents(MonoUs nowUs);
+  void event(const Event& event) override;
+  void eventAtSend(const Event& event) override;
+  void notifyOwner();
+
+  PayloadPool pool_;
+  std::vector<std::unique_ptr<Call>> calls_;
+  std::array<std::vector<Call*>, kSlots> wheel_;
+  std::vector<Call*> gaps_;
+  std::vector<Event> sendEvents_;
+  SpscRing<Event> events_;
+  SpscRing<uint32_t> closed_;
+  Mailbox<Command> inbox_;
+  Mailbox<Command> spent_;
+  bool realtime_;
+  void (*notify_)(void*);
+  void* notifyContext_;
+  bool eventsWaiting_ = false;
+  std::atomic<bool> notified_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> sleeping_{false};
+
+  pthread_t thread_{};
+  bool running_ = false;
+  int timerFd_ = -1;
+  int wakeFd_ = -1;
+  int epollFd_ = -1;
+  uint32_t active_ = 0;
+  bool armed_ = false;
+  int64_t lastTick_ = 0;
+  // Receive buffers of one recvmmsg.
+  std::array<std::array<uint8_t, kMaxDatagramBytes>, kPacketsPerSocket> buffers_{};
+  std::array<UdpAddress, kPacketsPerSocket> sources_{};
+};
+
+}  // namespace parley

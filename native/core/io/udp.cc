@@ -1,0 +1,66 @@
+#include "io/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace parley {
+
+namespace {
+// Room for 1 s of the largest packets; the kernel counts its own overhead too.
+constexpr int kReceiveBytes = 128 * 1024;
+// Expedited forwarding (RFC 4594): voice.
+constexpr int kDscpEf = 46 << 2;
+}  // namespace
+
+bool UdpAddress::parse(const std::string& host, uint16_t port, UdpAddress& out) {
+  out = {};
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&out.storage);
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    out.length = sizeof(*v4);
+    return true;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+  if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    out.length = sizeof(*v6);
+    return true;
+  }
+  return false;
+}
+
+bool UdpAddress::operator==(const UdpAddress& other) const {
+  if (storage.ss_family != other.storage.ss_family) return false;
+  if (storage.ss_family == AF_INET) {
+    const auto* a = reinterpret_cast<const sockaddr_in*>(&storage);
+    const auto* b = reinterpret_cast<const sockaddr_in*>(&other.storage);
+    return a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
+  }
+  const auto* a = reinterpret_cast<const sockaddr_in6*>(&storage);
+  const auto* b = reinterpret_cast<const sockaddr_in6*>(&other.storage);
+  return a->sin6_port == b->sin6_port && std::memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
+}
+
+int openUdp(const UdpAddress& local) {
+  const int fd = socket(local.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBytes, sizeof(kReceiveBytes));
+  if (local.storage.ss_family == AF_INET) {
+    setsockopt(fd, IPPROTO_IP, IP_TOS, &kDscpEf, sizeof(kDscpEf));
+  } else {
+    setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &kDscpEf, sizeof(kDscpEf));
+  }
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&local.storage), local.length) != 0) {
+    const int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+}  // namespace parley

@@ -1,0 +1,23 @@
+// UDP sockets and addresses, numeric only: the media path never asks a name server.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+
+namespace parley {
+
+struct UdpAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  // False when `host` is no IPv4 or IPv6 address.
+  static bool parse(const std::string& host, uint16_t port, UdpAddress& out);
+  bool operator==(const UdpAddress& other) const;
+};
+
+// A bound, non-blocking socket; or -errno.
+int openUdp(const UdpAddress& local);
+
+}  // namespace parley

@@ -1,0 +1,84 @@
+// Playout: what one call sends, in frames of 20 ms without end. Clips play in the order in which they were opened; a held
+// clip waits (and all behind it) until it is released; between clips there is silence. Positions are exact.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "playout/clip.h"
+
+namespace parley {
+
+enum class PlayoutEventType : uint8_t { clipStart, clipMark, clipPlayed, clipStopped };
+
+struct PlayoutEvent {
+  PlayoutEventType type;
+  uint32_t clip;
+  uint32_t mark;              // index, for clipMark
+  uint64_t playedWire;        // samples of the clip sent so far, at the rate of the wire
+  uint64_t sentWire;          // sent time at the event, at the rate of the wire
+};
+
+class PlayoutSink {
+ public:
+  virtual void playoutEvent(const PlayoutEvent& event) = 0;
+
+ protected:
+  ~PlayoutSink() = default;
+};
+
+class Playout {
+ public:
+  static constexpr size_t kFrame = 160;  // 20 ms of 8 kHz
+  static constexpr size_t kFade = 40;    // 5 ms
+
+  explicit Playout(PlayoutSink& sink) : sink_(sink) {}
+
+  void open();
+  // The clip stays owned by its writer, who may free it after clipPlayed or clipStopped (or after the call closed).
+  void add(Clip* clip);
+  void release(uint32_t clipId);
+  void stop() { stopping_ = true; }
+  void gain(float linear) { gainWanted_ = linear; }
+  void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
+
+  // The next frame, silence included.
+  void render(std::span<int16_t, kFrame> out);
+  // A slot that carried something else (a key): time passes, the clip waits.
+  void skipFrame() { sentWire_ += kFrame; }
+  uint64_t sentWire() const { return sentWire_; }
+  uint64_t underruns() const { return underruns_; }
+  bool silent() const { return first_ == nullptr; }
+
+ private:
+  size_t renderClip(Clip& clip, std::span<int16_t> out, bool& finished);
+  size_t convert(Clip& clip, std::span<int16_t> out, bool& finished);
+  void noteProgress(Clip& clip, uint64_t before, size_t count, uint64_t at);
+  void finishClip(PlayoutEventType type, uint64_t at);
+  void renderAudible(std::span<int16_t> out);
+  void stopNow(std::span<int16_t, kFrame> out);
+  void applyGain(std::span<int16_t> out);
+
+  PlayoutSink& sink_;
+  Clip* first_ = nullptr;
+  Clip* last_ = nullptr;
+  uint64_t sentWire_ = 0;
+  uint64_t underruns_ = 0;
+  bool stopping_ = false;
+  bool paused_ = false;
+  bool wasPaused_ = false;
+  float gain_ = 1.0f;
+  float gainWanted_ = 1.0f;
+
+  // Rate conversion of the playing clip: inputs [workStart_, workStart_ + workCount_) counted from the clip's start.
+  static constexpr size_t kWork = 1280;
+  std::array<int16_t, kWork> work_{};
+  size_t workCount_ = 0;
+  int64_t workStart_ = 0;
+  uint64_t inputs_ = 0;     // clip samples taken so far
+  bool inputOver_ = false;
+};
+
+}  // namespace parley

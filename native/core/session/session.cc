@@ -1,0 +1,208 @@
+#include "session/session.h"
+
+#include <algorithm>
+
+namespace parley {
+
+namespace {
+constexpr MonoUs kIdleEventUs = 1000000;
+constexpr uint64_t kCallerPerWire = PARLEY_AUDIO_RATE_HZ / 8000;
+constexpr size_t kPiece = 320;
+}  // namespace
+
+Session::Session(PayloadPool& pool, AudioMemory& audio, EventSink& events)
+    : audio_(audio), events_(events), ingest_(pool, *this), playout_(*this) {}
+
+void Session::open(const SessionOptions& options, MonoUs nowUs) {
+  options_ = options;
+  nowUs_ = nowUs;
+  ingest_.open({}, nowUs);
+  playout_.open();
+  concealer_.reset();
+  upsampler_.reset();
+  gate_ = TalkGate();
+  dtmfIn_.reset();
+  dtmfOut_ = DtmfSender();
+  sample_ = flooded_ = 0;
+  secure_ = started_ = idleReported_ = false;
+  seq_ = options.firstSeq;
+  firstFrame_ = true;
+}
+
+void Session::close() {
+  ingest_.releaseBlocks();
+  stats.reset();
+}
+
+void Session::emit(EventType type, uint64_t sample, uint32_t a, uint64_t b) {
+  events_.event({type, options_.slot, options_.generation, a, b, sample, nowUs_});
+}
+
+void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
+  nowUs_ = nowUs;
+  RtpView packet;
+  switch (parseRtp(datagram, packet)) {
+    case RtpParse::ok:
+      break;
+    case RtpParse::notRtp:
+      return countDrop(Drop::notRtp);
+    case RtpParse::badLength:
+      return countDrop(Drop::badLength);
+    case RtpParse::rtcp:
+      return countDrop(Drop::rtcp);
+  }
+  uint32_t samples = 0;
+  PayloadKind kind = PayloadKind::audio;
+  if (packet.payloadType == options_.dtmfPayloadType) {
+    kind = PayloadKind::event;
+    if (packet.payload.size() < 4) return countDrop(Drop::badLength);
+  } else if (packet.payloadType == payloadTypeOf(options_.receive)) {
+    samples = static_cast<uint32_t>(samplesIn(options_.receive, packet.payload.size()));
+    if (samples == 0) return countDrop(Drop::badLength);
+  } else {
+    return countDrop(Drop::payloadType);
+  }
+  stats.packetsReceived.add();
+  if (!started_) {
+    started_ = true;
+    emit(EventType::rtpStart, sample_);
+  }
+  idleReported_ = false;
+  // Keys need no order: a key's packets repeat its start time. Only the locked stream may press keys.
+  if (kind == PayloadKind::event && (!ingest_.started() || packet.ssrc == ingest_.ssrc())) {
+    DtmfKey key{};
+    if (dtmfIn_.push(packet, nowUs, secure_, key) == DtmfReceiver::Verdict::finished) dtmfKey(key);
+  }
+  ingest_.push(packet, kind, samples, nowUs);
+  publishCounters();
+}
+
+void Session::dtmfKey(const DtmfKey& key) {
+  emit(EventType::dtmf, sample_, static_cast<uint32_t>(key.digit), key.durationMs);
+}
+
+void Session::poll(MonoUs nowUs) {
+  nowUs_ = nowUs;
+  DtmfKey key{};
+  if (dtmfIn_.poll(nowUs, key)) dtmfKey(key);
+  ingest_.poll(nowUs);
+  if (started_ && !idleReported_ && nowUs - ingest_.lastArrivalUs() >= kIdleEventUs) {
+    idleReported_ = true;
+    emit(EventType::rtpIdle, sample_, static_cast<uint32_t>((nowUs - ingest_.lastArrivalUs()) / 1000));
+  }
+  publishCounters();
+}
+
+void Session::publishCounters() {
+  const IngestCounters& c = ingest_.counters();
+  stats.framesConcealed.set(c.concealed);
+  stats.lateFrames.set(c.late);
+  stats.duplicates.set(c.duplicates);
+  stats.reordered.set(c.reordered);
+  stats.reanchored.set(c.reanchored);
+  stats.dropped[static_cast<size_t>(Drop::foreignSsrc)].set(c.foreignSsrc);
+  stats.dropped[static_cast<size_t>(Drop::seqJump)].set(c.seqJump);
+  stats.dropped[static_cast<size_t>(Drop::overrun)].set(c.overrun + flooded_);
+  stats.sample.set(sample_);
+}
+
+void Session::audio(std::span<const uint8_t> payload, MonoUs) {
+  std::array<int16_t, kMaxDatagramBytes> pcm;
+  const size_t count = samplesIn(options_.receive, payload.size());
+  decode(options_.receive, payload, pcm.data());
+  std::span<int16_t> decoded(pcm.data(), count);
+  concealer_.good(decoded);
+  deliver(decoded, 0);
+}
+
+void Session::lost(uint32_t samples) {
+  std::array<int16_t, kPiece> pcm;
+  while (samples > 0) {
+    const size_t count = std::min<size_t>(samples, kPiece);
+    std::span<int16_t> piece(pcm.data(), count);
+    concealer_.fill(piece);
+    deliver(piece, PARLEY_AUDIO_CONCEALED);
+    samples -= static_cast<uint32_t>(count);
+  }
+}
+
+void Session::silence(uint32_t samples) {
+  std::array<int16_t, kPiece> pcm;
+  while (samples > 0) {
+    const size_t count = std::min<size_t>(samples, kPiece);
+    std::fill_n(pcm.begin(), count, int16_t{0});
+    std::span<int16_t> piece(pcm.data(), count);
+    concealer_.good(piece);
+    deliver(piece, PARLEY_AUDIO_SILENCE);
+    samples -= static_cast<uint32_t>(count);
+  }
+}
+
+// Caller audio in order, whatever its origin: gate, then 16 kHz into the audio memory.
+void Session::deliver(std::span<int16_t> pcm, uint8_t flags) {
+  if (secure_) {
+    std::fill(pcm.begin(), pcm.end(), int16_t{0});
+    flags |= PARLEY_AUDIO_SECURE;
+  }
+  if (gate_.echoPossible()) flags |= PARLEY_AUDIO_WE_PLAY;
+  std::array<int16_t, 2 * kPiece> wide;
+  for (size_t at = 0; at < pcm.size(); at += kPiece) {
+    const auto piece = pcm.subspan(at, std::min(kPiece, pcm.size() - at));
+    upsampler_.process(piece, wide.data());
+    audio_.append(options_.slot, {wide.data(), 2 * piece.size()}, flags);
+    sample_ += kCallerPerWire * piece.size();
+  }
+  // After the audio is readable, so that whoever hears of speech can read it.
+  const bool natural = (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE | PARLEY_AUDIO_SECURE)) == 0;
+  gate_.push(pcm, natural, [this](const TalkGateEdge& edge) {
+    emit(edge.open ? EventType::speechStart : EventType::speechEnd, edge.sample * kCallerPerWire);
+  });
+}
+
+void Session::playoutEvent(const PlayoutEvent& event) {
+  Event out{EventType::clipStart, options_.slot, options_.generation, event.clip, 0, event.sentWire * kCallerPerWire, 0};
+  switch (event.type) {
+    case PlayoutEventType::clipStart:
+      break;
+    case PlayoutEventType::clipMark:
+      out.type = EventType::clipMark;
+      out.b = event.mark;
+      break;
+    case PlayoutEventType::clipPlayed:
+      out.type = EventType::clipPlayed;
+      out.b = event.playedWire * kCallerPerWire;
+      break;
+    case PlayoutEventType::clipStopped:
+      out.type = EventType::clipStopped;
+      out.b = event.playedWire * kCallerPerWire;
+      break;
+  }
+  events_.eventAtSend(out);
+}
+
+size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
+  const uint32_t timestamp = options_.firstTimestamp + static_cast<uint32_t>(slotIndex * kFrame);
+  if (dtmfOut_.busy()) {
+    const DtmfSender::Packet key = dtmfOut_.slot(timestamp);
+    if (key.send) {
+      playout_.skipFrame();
+      frame_.fill(0);
+      writeRtpHeader(out, options_.dtmfPayloadType, key.marker, seq_++, key.timestamp, options_.ssrc);
+      std::copy(key.payload.begin(), key.payload.end(), out + kRtpHeaderBytes);
+      return kRtpHeaderBytes + key.payload.size();
+    }
+  }
+  playout_.render(frame_);
+  writeRtpHeader(out, payloadTypeOf(options_.send), firstFrame_, seq_++, timestamp, options_.ssrc);
+  firstFrame_ = false;
+  return kRtpHeaderBytes + encode(options_.send, frame_, out + kRtpHeaderBytes);
+}
+
+void Session::frameSent() {
+  gate_.sent(frame_);
+  stats.packetsSent.add();
+  stats.sentSample.set(playout_.sentWire() * kCallerPerWire);
+  stats.underruns.set(playout_.underruns());
+}
+
+}  // namespace parley

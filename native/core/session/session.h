@@ -1,0 +1,147 @@
+// One call's media: packets in, audio memory and events out; clips in, packets out. Lives on the media thread; other
+// threads read `stats` only.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "audio/memory.h"
+#include "codec/codec.h"
+#include "dsp/concealer.h"
+#include "dsp/upsampler.h"
+#include "dtmf/dtmf.h"
+#include "gate/talk_gate.h"
+#include "ingest/ingest.h"
+#include "playout/playout.h"
+#include "session/events.h"
+#include "util/queue.h"
+
+namespace parley {
+
+class EventSink {
+ public:
+  virtual void event(const Event& event) = 0;
+  // Events of a frame that will be sent at the next tick: published after the send.
+  virtual void eventAtSend(const Event& event) = 0;
+
+ protected:
+  ~EventSink() = default;
+};
+
+// Why a datagram never reached audio. The order is part of the edge (src/media/native.ts).
+enum class Drop : uint8_t {
+  notRtp,
+  badLength,
+  payloadType,
+  foreignSource,
+  foreignSsrc,
+  seqJump,
+  overrun,
+  noRemote,
+  rtcp,
+  count
+};
+
+struct SessionStats {
+  Counter packetsReceived;
+  Counter packetsSent;
+  Counter framesConcealed;
+  Counter lateFrames;
+  Counter duplicates;
+  Counter reordered;
+  Counter reanchored;
+  Counter underruns;
+  Counter sendErrors;
+  Counter sample;
+  Counter sentSample;
+  std::array<Counter, static_cast<size_t>(Drop::count)> dropped;
+
+  void reset() {
+    for (Counter* c : {&packetsReceived, &packetsSent, &framesConcealed, &lateFrames, &duplicates, &reordered, &reanchored,
+                       &underruns, &sendErrors, &sample, &sentSample})
+      c->set(0);
+    for (Counter& c : dropped) c.set(0);
+  }
+};
+
+struct SessionOptions {
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  Codec receive = Codec::ulaw;
+  Codec send = Codec::ulaw;
+  uint8_t dtmfPayloadType = 101;
+  uint32_t ssrc = 0;
+  uint16_t firstSeq = 0;
+  uint32_t firstTimestamp = 0;
+};
+
+class Session final : private IngestSink, private PlayoutSink {
+ public:
+  static constexpr size_t kFrame = Playout::kFrame;
+  static constexpr size_t kMaxFrameBytes = kRtpHeaderBytes + 2 * kFrame;
+
+  Session(PayloadPool& pool, AudioMemory& audio, EventSink& events);
+
+  void open(const SessionOptions& options, MonoUs nowUs);
+  void close();
+
+  // A datagram from the locked source.
+  void receive(std::span<const uint8_t> datagram, MonoUs nowUs);
+  void countDrop(Drop reason) { stats.dropped[static_cast<size_t>(reason)].add(); }
+  // A datagram beyond the rate that any sender of voice needs: dropped unread.
+  void countFlood() { flooded_++; }
+  // Gives up gaps, makes silence, ends lost keys. Once per slot, and at deadlineUs() while gapPending().
+  void poll(MonoUs nowUs);
+  bool gapPending() const { return ingest_.gapPending(); }
+  MonoUs gapDeadlineUs() const { return ingest_.deadlineUs(); }
+
+  void remoteChanged() { ingest_.relock(); }
+  void secure(bool on) { secure_ = on; }
+  void sendDtmf(char digit, uint32_t durationMs) { dtmfOut_.enqueue(digit, durationMs); }
+  Playout& playout() { return playout_; }
+
+  // Writes the next packet; `slotIndex` counts 20 ms slots of the engine's clock since the first frame and so carries the
+  // timestamp over slots that were never sent. Returns the bytes written to `out` (kMaxFrameBytes).
+  size_t renderFrame(uint64_t slotIndex, uint8_t* out);
+  // The frame went out.
+  void frameSent();
+
+  uint32_t slot() const { return options_.slot; }
+  uint32_t generation() const { return options_.generation; }
+
+  SessionStats stats;
+
+ private:
+  void audio(std::span<const uint8_t> payload, MonoUs arrivalUs) override;
+  void lost(uint32_t samples) override;
+  void silence(uint32_t samples) override;
+  void playoutEvent(const PlayoutEvent& event) override;
+
+  void deliver(std::span<int16_t> pcm, uint8_t flags);
+  void dtmfKey(const DtmfKey& key);
+  void publishCounters();
+  void emit(EventType type, uint64_t sample, uint32_t a = 0, uint64_t b = 0);
+
+  AudioMemory& audio_;
+  EventSink& events_;
+  SessionOptions options_;
+  Ingest ingest_;
+  Playout playout_;
+  Concealer concealer_;
+  Upsampler upsampler_;
+  TalkGate gate_;
+  DtmfReceiver dtmfIn_;
+  DtmfSender dtmfOut_;
+  uint64_t sample_ = 0;
+  MonoUs nowUs_ = 0;
+  bool secure_ = false;
+  bool started_ = false;
+  bool idleReported_ = false;
+  uint64_t flooded_ = 0;
+  // Sending.
+  uint16_t seq_ = 0;
+  bool firstFrame_ = true;
+  std::array<int16_t, kFrame> frame_{};
+};
+
+}  // namespace parley

@@ -1,0 +1,104 @@
+/** The addon's edge, in the order of native/binding/addon.cc. Plain values only; callers here have validated them. */
+
+/** An opaque native object. */
+export interface NativeEngine {
+  readonly __native: 'parley_media engine';
+}
+
+export interface NativeMedia {
+  /** An engine, or the errno of what failed. */
+  createEngine(
+    host: string,
+    portMin: number,
+    portMax: number,
+    maxCalls: number,
+    historyMs: number,
+    realtime: boolean,
+    onEvents: () => void,
+  ): NativeEngine | number;
+  closeEngine(engine: NativeEngine): void;
+  /** out: fd, bytes */
+  audioMemory(engine: NativeEngine, out: Float64Array): void;
+  /** out: slot, generation, port, errno. Answers an index into OPEN_ERRORS. */
+  openCall(engine: NativeEngine, receive: number, send: number, dtmfPayloadType: number, out: Float64Array): number;
+  setRemote(engine: NativeEngine, slot: number, generation: number, host: string, port: number): boolean;
+  /** 0: the call is closed. */
+  openClip(engine: NativeEngine, slot: number, generation: number, rateHz: number, held: boolean, marks: Float64Array | null): number;
+  writeClip(engine: NativeEngine, slot: number, generation: number, clip: number, pcm: Int16Array): boolean;
+  endClip(engine: NativeEngine, slot: number, generation: number, clip: number): boolean;
+  releaseClip(engine: NativeEngine, slot: number, generation: number, clip: number): boolean;
+  control(engine: NativeEngine, slot: number, generation: number, what: number, value: number): boolean;
+  sendDtmf(engine: NativeEngine, slot: number, generation: number, charCode: number, durationMs: number): boolean;
+  closeCall(engine: NativeEngine, slot: number, generation: number): boolean;
+  /** Answers how many events were written, EVENT_FIELDS numbers each. */
+  drain(engine: NativeEngine, out: Float64Array): number;
+  callStats(engine: NativeEngine, slot: number, generation: number, out: Float64Array): boolean;
+  engineStats(engine: NativeEngine, out: Float64Array): void;
+  /** Answers an index into READ_RESULTS. */
+  read(engine: NativeEngine, slot: number, generation: number, fromSample: number, out: Int16Array): number;
+}
+
+/** parley::Codec */
+export const CODECS = ['ulaw', 'alaw', 'slin'] as const;
+/** parley::Control */
+export const CONTROLS = ['stop', 'gain', 'pause', 'resume', 'secure'] as const;
+/** parley::Engine::OpenError */
+export const OPEN_ERRORS = ['none', 'portsExhausted', 'callsExhausted', 'system'] as const;
+/** parley::EventType */
+export const EVENTS = [
+  'rtp-start',
+  'speech-start',
+  'speech-end',
+  'dtmf',
+  'clip-start',
+  'clip-mark',
+  'clip-played',
+  'clip-stopped',
+  'rtp-idle',
+] as const;
+/** type, slot, generation, a, b, sample, atUs */
+export const EVENT_FIELDS = 7;
+/** parley_audio_result of native/core/audio/audio_memory.h */
+export const READ_RESULTS = ['ok', 'notYet', 'gone', 'closed', 'badRange'] as const;
+/** parley::SessionStats, then parley::Drop */
+export const CALL_STATS = [
+  'packetsReceived',
+  'packetsSent',
+  'framesConcealed',
+  'lateFrames',
+  'duplicates',
+  'reordered',
+  'reanchored',
+  'underruns',
+  'sendErrors',
+  'sample',
+  'sentSample',
+] as const;
+export const DROPS = [
+  'notRtp',
+  'badLength',
+  'payloadType',
+  'foreignSource',
+  'foreignSsrc',
+  'seqJump',
+  'overrun',
+  'noRemote',
+  'rtcp',
+] as const;
+/** parley::ThreadStats */
+export const ENGINE_STATS = [
+  'openCalls',
+  'ticks',
+  'ticksSkipped',
+  'packetsSent',
+  'packetsReceived',
+  'sendErrors',
+  'framesLate',
+  'eventsLost',
+  'fifo',
+  'cpuUs',
+  'sendLatenessP50Us',
+  'sendLatenessP99Us',
+  'sendLatenessP999Us',
+  'sendLatenessMaxUs',
+] as const;
