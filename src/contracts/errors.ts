@@ -32,6 +32,7 @@ export const ERRORS = {
   STT_MODEL: { meaning: 'The recogniser cannot load its model file.', action: 'Check stt.model; verify the file.', retryable: false },
   STT_ABORTED: { meaning: 'The decode was given up by us.', action: 'None.', retryable: false },
   TTS_FAILED: { meaning: 'The synthesiser failed on this text.', action: 'See the log of the synthesiser.', retryable: true },
+  TTS_VOICE: { meaning: 'A voice file cannot be used.', action: 'See the message; download the voice again or choose another one.', retryable: false },
   LLM_FAILED: { meaning: 'The language-model server could not be reached or broke off.', action: 'Check the server named in the message and its log.', retryable: true },
   LLM_TIMEOUT: { meaning: 'The language model did not answer within its budget.', action: 'Look at the load of the server, or widen the budget named in the message.', retryable: true },
   LLM_BAD_OUTPUT: { meaning: 'The language-model server answered in a wrong shape: no protocol, half an answer, or broken tool arguments.', action: 'See the message; check that the server speaks the configured protocol.', retryable: true },
