@@ -33,6 +33,7 @@ class AsteriskDriver implements PbxDriver {
   readonly #legs: MediaLegs;
   readonly #names: LegNames;
   readonly #calls = new Map<PbxCallId, Held>();
+  readonly #releasing = new Set<Promise<void>>();
   readonly #counters: Record<string, number> = {};
   #version = '';
   #listener: (event: PbxEvent) => void = () => undefined;
@@ -74,12 +75,13 @@ class AsteriskDriver implements PbxDriver {
     });
   }
 
-  stop(): Promise<void> {
+  /** Calls stay up in the PBX; legs of calls that have just ended are still taken down. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#releasing);
     this.#ari.stop();
     this.#linkUp = false;
     this.#firstOutcome?.reject(new ParleyError('PBX_LINK_DOWN', 'The driver was stopped before Asterisk could be reached.'));
     this.#firstOutcome = undefined;
-    return Promise.resolve();
   }
 
   onEvent(listener: (event: PbxEvent) => void): void {
@@ -156,7 +158,9 @@ class AsteriskDriver implements PbxDriver {
   }
 
   async sweep(keep: ReadonlySet<PbxCallId>): Promise<number> {
-    const swept = await this.#legs.sweep(keep);
+    // A call that comes while the lists are on their way is none of those that the caller of this method could name.
+    const before = new Set(this.#calls.keys());
+    const swept = await this.#legs.sweep((id) => keep.has(id) || (this.#calls.has(id) && !before.has(id)));
     this.#count('swept', swept);
     return swept;
   }
@@ -173,8 +177,8 @@ class AsteriskDriver implements PbxDriver {
     this.#linkUp = true;
     this.#told = undefined;
     this.#options.logger.info('pbx link up', { attempt, version: this.#version });
-    this.#listener({ t: 'link', state: 'up', attempt });
-    this.#listener({ t: 'resync', calls });
+    this.#emit({ t: 'link', state: 'up', attempt });
+    this.#emit({ t: 'resync', calls });
     const early = this.#early;
     this.#early = undefined;
     for (const event of early) this.#take(event);
@@ -187,7 +191,9 @@ class AsteriskDriver implements PbxDriver {
 
   /** The table becomes what Asterisk has. Calls that come as `incoming` right after are left to that. */
   #resync(channels: readonly AriChannel[]): readonly PbxCall[] {
-    const fresh = new Set((this.#early ?? []).flatMap((event) => (event.type === 'StasisStart' ? [event.channel.id] : [])));
+    const fresh = new Set(
+      (this.#early ?? []).flatMap((event) => (event.type === 'StasisStart' && isChannel(event.channel) ? [event.channel.id] : [])),
+    );
     const calls: PbxCall[] = [];
     const present = new Set<PbxCallId>();
     for (const channel of channels) {
@@ -207,12 +213,11 @@ class AsteriskDriver implements PbxDriver {
   #down(down: { why: string; attempt: number; cut: boolean; error: ParleyError }): void {
     this.#early = [];
     this.#legs.failAll(down.error);
-    if (down.cut) this.#count('reconnects');
     if (this.#linkUp || down.error.code !== this.#told) {
       this.#linkUp = false;
       this.#told = down.error.code;
       this.#options.logger.warn('pbx link down', { code: down.error.code, why: down.why, attempt: down.attempt });
-      this.#listener({ t: 'link', state: 'down', why: down.why, attempt: down.attempt });
+      this.#emit({ t: 'link', state: 'down', why: down.why, attempt: down.attempt });
     }
     if (down.error.code === 'PBX_AUTH') {
       this.#firstOutcome?.reject(down.error);
@@ -264,25 +269,25 @@ class AsteriskDriver implements PbxDriver {
         this.#key(id, event.digit, event.duration_ms);
         return;
       case 'ChannelHold':
-        this.#listener({ t: 'held', id });
+        this.#emit({ t: 'held', id });
         return;
       case 'ChannelUnhold':
-        this.#listener({ t: 'resumed', id });
+        this.#emit({ t: 'resumed', id });
         return;
       case 'ChannelHangupRequest':
-        held.q850 = event.cause ?? held.q850;
+        held.q850 = causeOf(event.cause) ?? held.q850;
         return;
       case 'StasisEnd':
         this.#ended(held, held.q850);
         return;
       case 'ChannelDestroyed':
-        this.#ended(held, event.cause);
+        this.#ended(held, causeOf(event.cause) ?? held.q850);
     }
   }
 
   #key(id: PbxCallId, digit: unknown, durationMs: unknown): void {
     if (typeof digit !== 'string' || !/^[0-9A-D*#]$/.test(digit)) this.#count('badEvents');
-    else this.#listener({ t: 'dtmf', id, digit, durationMs: typeof durationMs === 'number' ? Math.max(0, durationMs) : 0 });
+    else this.#emit({ t: 'dtmf', id, digit, durationMs: typeof durationMs === 'number' ? Math.max(0, durationMs) : 0 });
   }
 
   #started(held: Held | undefined, args: unknown, channel: AriChannel): void {
@@ -298,17 +303,20 @@ class AsteriskDriver implements PbxDriver {
     }
     const call = callOf(channel, parsed.args);
     this.#calls.set(call.id, { call, leg: undefined, q850: 0 });
-    this.#listener({ t: 'incoming', call });
+    this.#emit({ t: 'incoming', call });
   }
 
   /** Exactly once per call: the call is out of the table before anybody hears of it. */
   #ended(held: Held, q850: number): void {
     this.#calls.delete(held.call.id);
-    this.#listener({ t: 'ended', id: held.call.id, reason: reasonOf(q850), q850 });
-    this.#release(held).catch((error: unknown) => {
-      this.#count('releaseFailures');
-      this.#options.logger.warn('a media leg could not be removed', { why: error instanceof Error ? error.message : '' });
-    });
+    this.#emit({ t: 'ended', id: held.call.id, reason: reasonOf(q850), q850 });
+    const releasing = this.#release(held)
+      .catch((error: unknown) => {
+        this.#count('releaseFailures');
+        this.#options.logger.warn('a media leg could not be removed', { why: error instanceof Error ? error.message : '' });
+      })
+      .finally(() => this.#releasing.delete(releasing));
+    this.#releasing.add(releasing);
   }
 
   async #release(held: Held): Promise<void> {
@@ -346,6 +354,19 @@ class AsteriskDriver implements PbxDriver {
     }
   }
 
+  /** A listener that throws is a fault of ours, but it must neither break the line nor hide the events that follow. */
+  #emit(event: PbxEvent): void {
+    try {
+      this.#listener(event);
+    } catch (error) {
+      this.#count('listenerFailures');
+      this.#options.logger.error('the listener for PBX events failed', {
+        event: event.t,
+        why: error instanceof Error ? error.message : '',
+      });
+    }
+  }
+
   #count(what: string, by = 1): void {
     this.#counters[what] = (this.#counters[what] ?? 0) + by;
   }
@@ -365,6 +386,10 @@ type AboutCall = Extract<AriEvent, { type: (typeof ABOUT_CALL)[number] }>;
 
 function isAboutCall(event: AriEvent): event is AboutCall {
   return (ABOUT_CALL as readonly string[]).includes(event.type);
+}
+
+function causeOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 128 ? value : undefined;
 }
 
 function noSuchCall(cause?: unknown): ParleyError {
