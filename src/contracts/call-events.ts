@@ -10,6 +10,8 @@ interface Base<T extends string, B> {
   readonly callId: string | null;
   readonly body: B;
   readonly content?: Readonly<Record<string, string>>;
+  /** Whom an event of the vault is about: the random id of a call's subject. Set by audit/ only. */
+  readonly subjectId?: string;
 }
 
 /** Milliseconds from the caller's last speech sample to ... ; null when the stage did not run. */
@@ -51,6 +53,19 @@ export type CallEvent =
   | Base<'transfer.failed', { desk: string; code: string }>
   | Base<'call.ended', { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }>
   | Base<'clock.step', { stepMs: number }>
-  | Base<'spool.full', { bytes: number }>;
+  | Base<'spool.full', { bytes: number }>
+  /** After a crash: bytes of the last, never acknowledged write that were dropped, and damaged places that were skipped. */
+  | Base<'spool.recovered', { segments: number; events: number; tornBytes: number; damaged: number }>
+  /** Written before the deletion. Excuses missing payloads of the subject up to `throughUs`, never later ones. */
+  | Base<'subject.erased', { request: string; reason: string; throughUs: number }>
+  | Base<'subject.exported', { request: string; calls: number; payloads: number }>
+  /** Somebody read content through Parley. */
+  | Base<'content.read', { request: string; purpose: string; payloads: number }>
+  /** Written before a month of the chain is dropped: how each of its streams ended. */
+  | Base<'retention.dropped', { month: string; streams: readonly { stream: string; lastSeq: number; lastHash: string }[] }>
+  /** Written before content past its retention is deleted. */
+  | Base<'retention.expired', { throughUs: number }>
+  /** The PBX's own records against `call.ended`. */
+  | Base<'cdr.reconciled', { records: number; matched: number; missing: number; unended: number }>;
 
 export type CallEventType = CallEvent['type'];
