@@ -1,0 +1,84 @@
+import { open } from 'node:fs/promises';
+import type { Logger } from '../contracts/index.ts';
+import type { Store } from '../store/index.ts';
+import type { Signer } from './keys.ts';
+import { writeNote } from './note.ts';
+import type { Head } from './records.ts';
+
+export interface CheckpointOptions {
+  readonly everyMs: number;
+  readonly everyEvents: number;
+  /** Append-only file outside the database; put it on another host or send it on from there. */
+  readonly anchorFile: string;
+}
+
+/**
+ * Signed heads of what Postgres holds. Each goes to the anchor file first, then into the database: an owner of the database can
+ * rewrite everything in it, but not the anchors. Made of shipped events only: an anchor ahead of the database would look like a cut.
+ */
+export class Checkpoints {
+  readonly #options: CheckpointOptions;
+  readonly #signer: Signer;
+  readonly #store: Store;
+  readonly #log: Logger;
+  #head: Head | null = null;
+  #done: Head | null = null;
+  #events = 0;
+  #lastUs: number;
+  readonly #closed = new Set<string>();
+
+  constructor(options: CheckpointOptions, parts: { signer: Signer; store: Store; log: Logger; nowUs: number }) {
+    this.#options = options;
+    this.#signer = parts.signer;
+    this.#store = parts.store;
+    this.#log = parts.log;
+    this.#lastUs = parts.nowUs;
+  }
+
+  /** `events` more are in Postgres; the last is `head`. Times are of the monotonic clock. */
+  async shipped(head: Head, events: number, nowUs: number): Promise<void> {
+    this.#head = head;
+    this.#events += events;
+    if (this.#events >= this.#options.everyEvents) await this.make(nowUs);
+  }
+
+  /** A stream ended: its last event always gets a checkpoint. */
+  async closed(tail: Head): Promise<void> {
+    if (this.#closed.has(tail.streamId)) return;
+    this.#closed.add(tail.streamId);
+    await this.#publish(tail);
+  }
+
+  /** Makes one when the period is over and something is new. */
+  async tick(nowUs: number): Promise<void> {
+    if (nowUs - this.#lastUs >= this.#options.everyMs * 1000) await this.make(nowUs);
+  }
+
+  async make(nowUs: number): Promise<void> {
+    const head = this.#head;
+    if (head === null || (this.#done?.streamId === head.streamId && this.#done.seq === head.seq)) return;
+    this.#done = head;
+    this.#events = 0;
+    this.#lastUs = nowUs;
+    await this.#publish(head);
+  }
+
+  async #publish(head: Head): Promise<void> {
+    const { tsUs } = head;
+    if (tsUs === null) return;
+    const note = writeNote({ ...head, tsUs }, this.#signer);
+    try {
+      const file = await open(this.#options.anchorFile, 'a', 0o600);
+      try {
+        await file.appendFile(note);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await this.#store.insertCheckpoint({ streamId: head.streamId, seq: head.seq, hash: head.hash, tsUs, note });
+    } catch (error) {
+      // The next one covers the same events; a period without any shows in the verification as a longer open end.
+      this.#log.warn('a checkpoint was not published everywhere', { why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}

@@ -1,0 +1,11 @@
+/**
+ * The log that an auditor can check without us: events are hashed into a chain and synced to a local encrypted spool before the
+ * act they announce, shipped to Postgres in order, and sealed by signed checkpoints outside the database. Personal content goes
+ * to the vault or nowhere. Here is also everything that checks the chain.
+ * It must not know what a call does next, nor decide anything about it: it is told, it keeps, it proves.
+ * Errors: SPOOL_FAILED (the act may not happen), SPOOL_CORRUPT, CHAIN_FORK. Postgres being away is no error, only a backlog.
+ */
+export { createAudit, type Audit, type AuditOptions } from './log.ts';
+export { formatReport, verifyAudit, type VerifyOptions } from './verify.ts';
+export { verifySpool } from './verify-spool.ts';
+export type { Finding, FindingKind, VerifyReport } from './findings.ts';

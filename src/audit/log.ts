@@ -1,0 +1,292 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ParleyError, type AuditLog, type CallEvent, type Clock, type Logger } from '../contracts/index.ts';
+import type { EventRow, Store, StreamRow } from '../store/index.ts';
+import { dayOf, eventHash, genesisHash, ZERO_HASH } from './chain.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { lockFolder } from './folder-lock.ts';
+import { readOrCreateSigner, type Signer } from './keys.ts';
+import { noteName } from './note.ts';
+import { encodeEvent, encodeKey, encodePayload, encodeStream, type Head } from './records.ts';
+import { Shipper } from './shipper.ts';
+import { streamMessage } from './signing.ts';
+import { Spool } from './spool.ts';
+import type { Replay } from './spool-replay.ts';
+import { Vault } from './vault.ts';
+
+export interface AuditOptions {
+  /** The spool: segments, lock, reserve. Made when missing. */
+  readonly folder: string;
+  /** Key files, mode 0600. Default: `keys` in the folder. Keep a copy elsewhere: without them nothing of the vault can be read. */
+  readonly keysFolder?: string;
+  /** Name of this gateway: letters, digits, dot, dash. */
+  readonly gateway: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What a person said or who he is: thrown away, or kept encrypted for so many days. Default: thrown away. */
+  readonly content?: 'discard' | { readonly retentionDays: number };
+  /** Where checkpoints go besides the database. Default: `anchors.txt` in the folder. */
+  readonly anchorFile?: string;
+  readonly checkpointMs?: number;
+  readonly checkpointEvents?: number;
+  /** Bound of the spool on disk. */
+  readonly maxBytes?: number;
+  readonly reservedBytes?: number;
+  readonly segmentBytes?: number;
+  readonly keepShippedBytes?: number;
+  readonly batchEvents?: number;
+}
+
+export interface Audit extends AuditLog {
+  /** Replays the spool, opens the chain's next stream at the first event, and ships. Errors: SPOOL_FAILED. */
+  start(): Promise<void>;
+  /** Ships what it can within `limitMs` (2 s), makes a last checkpoint, closes. Later appends are refused. */
+  stop(limitMs?: number): Promise<void>;
+  /** True when only the end of calls can still be logged: new calls follow audit.whenFull. */
+  readonly full: boolean;
+  /** Name of this log in the chain: gateway/random; null before start. */
+  readonly writer: string | null;
+  /** What the start found on disk; null before it. */
+  readonly replay: Replay | null;
+}
+
+/** What may still be logged when the spool is full: how calls end. */
+const ALWAYS = new Set<string>([
+  'spool.full',
+  'clock.step',
+  'call.ended',
+  'gateway.draining',
+  'gateway.stopped',
+  'transfer.requested',
+  'transfer.failed',
+]);
+/** A wall clock that moves more than this against the monotonic one, between two events, was set. */
+const STEP_US = 1_000_000;
+const MAX_BODY_CHARS = 1024 * 1024;
+const UPKEEP_MS = 10_000;
+
+export function createAudit(options: AuditOptions): Audit {
+  return new SpooledAudit(options);
+}
+
+interface Running {
+  readonly writer: string;
+  readonly signer: Signer;
+  readonly spool: Spool;
+  readonly shipper: Shipper;
+  readonly checkpoints: Checkpoints;
+  readonly vault: Vault | null;
+  readonly unlock: () => Promise<void>;
+}
+
+class SpooledAudit implements Audit {
+  readonly #options: AuditOptions;
+  readonly #log: Logger;
+  #running: Running | null = null;
+  #head: Head | null = null;
+  /** Streams of this boot: another boot's is pinned, never continued. */
+  readonly #own = new Set<string>();
+  #failed = false;
+  #saidFull = false;
+  #upkeep: NodeJS.Timeout | null = null;
+  replay: Replay | null = null;
+
+  constructor(options: AuditOptions) {
+    if (!/^[A-Za-z0-9.-]{1,60}$/.test(options.gateway)) {
+      throw new ParleyError('CONFIG_INVALID', `The gateway's name "${options.gateway}" may hold letters, digits, dots and dashes only.`);
+    }
+    this.#options = options;
+    this.#log = options.log.child({ part: 'audit' });
+  }
+
+  get writer(): string | null {
+    return this.#running?.writer ?? null;
+  }
+
+  get backlog(): number {
+    return this.#running?.shipper.backlog ?? 0;
+  }
+
+  get full(): boolean {
+    return this.#running?.spool.full ?? false;
+  }
+
+  get healthy(): boolean {
+    return this.#running !== null && !this.#failed && !this.full && this.#running.shipper.refused === null;
+  }
+
+  async start(): Promise<void> {
+    const { folder, store, clock } = this.#options;
+    const keysFolder = this.#options.keysFolder ?? join(folder, 'keys');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const unlock = await lockFolder(folder);
+    try {
+      const writer = await readOrCreateWriter(folder, this.#options.gateway);
+      const signer = await readOrCreateSigner(keysFolder, noteName(writer));
+      const { spool, replay } = await Spool.open({
+        folder,
+        keyFile: join(keysFolder, 'spool.key'),
+        maxBytes: this.#options.maxBytes ?? 2 * 1024 ** 3,
+        reservedBytes: this.#options.reservedBytes ?? 64 * 1024 ** 2,
+        segmentBytes: this.#options.segmentBytes ?? 16 * 1024 ** 2,
+      });
+      const content = this.#options.content ?? 'discard';
+      const vault = content === 'discard' ? null : await Vault.open({ keysFolder, retentionDays: content.retentionDays }, clock.wallUs());
+      const checkpoints = this.#makeCheckpoints(signer);
+      const shipper = new Shipper(
+        { batchEvents: this.#options.batchEvents ?? 2000, keepShippedBytes: this.#options.keepShippedBytes ?? 64 * 1024 ** 2 },
+        { spool, store, checkpoints, clock, log: this.#log },
+      );
+      spool.onDiscard((head) => {
+        this.#head = head;
+        vault?.forgetAll();
+      });
+      spool.onDurable(() => shipper.notify());
+      this.#head = replay.head;
+      this.#running = { writer, signer, spool, shipper, checkpoints, vault, unlock };
+      this.replay = replay;
+      this.#upkeep = setInterval(() => void this.#recover(spool), UPKEEP_MS).unref();
+      await shipper.start();
+      await this.#reportReplay(replay);
+    } catch (error) {
+      await unlock();
+      this.#running = null;
+      throw error;
+    }
+  }
+
+  #makeCheckpoints(signer: Signer): Checkpoints {
+    const { folder, anchorFile, checkpointMs, checkpointEvents, store, clock } = this.#options;
+    return new Checkpoints(
+      { anchorFile: anchorFile ?? join(folder, 'anchors.txt'), everyMs: checkpointMs ?? 60_000, everyEvents: checkpointEvents ?? 10_000 },
+      { signer, store, log: this.#log, nowUs: clock.monoUs() },
+    );
+  }
+
+  async #reportReplay(replay: Replay): Promise<void> {
+    for (const damage of replay.corrupt)
+      this.#log.error('damaged bytes in the spool', { code: 'SPOOL_CORRUPT', path: damage.path, at: damage.at });
+    if (replay.tornBytes === 0 && replay.corrupt.length === 0) return;
+    const body = { segments: replay.segments, events: replay.events, tornBytes: replay.tornBytes, damaged: replay.corrupt.length };
+    await this.append({ type: 'spool.recovered', callId: null, body });
+  }
+
+  async stop(limitMs = 2000): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    this.#running = null;
+    if (this.#upkeep !== null) clearInterval(this.#upkeep);
+    await running.spool.settled();
+    await running.shipper.stop(limitMs);
+    await running.checkpoints.make(this.#options.clock.monoUs());
+    await running.spool.close();
+    await running.unlock();
+  }
+
+  async append(event: CallEvent): Promise<void> {
+    const running = this.#running;
+    if (running === null) throw new ParleyError('SPOOL_FAILED', 'The audit log is not running.');
+    if (running.spool.full && !ALWAYS.has(event.type)) {
+      this.#sayFull(running);
+      throw new ParleyError(
+        'SPOOL_FAILED',
+        `The spool in ${this.#options.folder} is full (${running.spool.bytes} bytes wait for Postgres).`,
+      );
+    }
+    try {
+      await this.#record(running, event);
+      this.#failed = false;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
+  }
+
+  /** Hash, encrypt, hand to the spool: all in one turn of the loop, so that the order of calls is the order of the chain. */
+  #record(running: Running, event: CallEvent): Promise<void> {
+    const tsUs = this.#options.clock.wallUs();
+    const monoUs = this.#options.clock.monoUs();
+    const lines: string[] = [];
+    let head = this.#openStream(running, dayOf(tsUs), lines);
+    let events = 1;
+    if (head.tsUs !== null && head.monoUs !== null) {
+      const stepUs = tsUs - head.tsUs - (monoUs - head.monoUs);
+      if (Math.abs(stepUs) > STEP_US) {
+        const step: CallEvent = { type: 'clock.step', callId: null, body: { stepMs: Math.round(stepUs / 1000) } };
+        head = this.#addEvent(running, head, step, { tsUs, monoUs }, lines);
+        events = 2;
+      }
+    }
+    head = this.#addEvent(running, head, event, { tsUs, monoUs }, lines);
+    this.#head = head;
+    const durable = running.spool.append(lines, events, head);
+    if (event.type === 'call.ended' && event.callId !== null) running.vault?.forget(event.callId);
+    return durable;
+  }
+
+  #addEvent(running: Running, head: Head, event: CallEvent, at: { tsUs: number; monoUs: number }, lines: string[]): Head {
+    const body = JSON.stringify(event.body);
+    if (body.length > MAX_BODY_CHARS)
+      throw new ParleyError('SPOOL_FAILED', `The body of ${event.type} is too long (${body.length} characters).`);
+    const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
+    const { vault } = running;
+    const { callId, content } = event;
+    const sealed = vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, content) : null;
+    const parts = {
+      ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },
+      subjectId: sealed?.subjectId ?? event.subjectId ?? null,
+      payloadSha256: sealed?.payloadSha256 ?? null,
+    };
+    const row: EventRow = { ...parts, day: head.day, hash: eventHash(head.hash, parts) };
+    lines.push(encodeEvent(row));
+    if (sealed?.newKey != null) lines.push(encodeKey(sealed.newKey));
+    if (sealed !== null) lines.push(encodePayload(sealed.payload));
+    return { ...head, seq: row.seq, hash: row.hash, tsUs: row.tsUs, monoUs: row.monoUs };
+  }
+
+  /** The open stream of this day, or the next one, which pins how the last ended. */
+  #openStream(running: Running, day: string, lines: string[]): Head {
+    const last = this.#head;
+    if (last !== null && last.day === day && this.#own.has(last.streamId)) return last;
+    const parts = {
+      streamId: randomUUID(),
+      writer: running.writer,
+      ordinal: (last?.ordinal ?? 0) + 1,
+      day,
+      prevLastSeq: last?.seq ?? 0,
+      prevLastHash: last?.hash ?? ZERO_HASH,
+    };
+    const genesis = genesisHash(parts);
+    const row: StreamRow = { ...parts, genesis, sig: running.signer.sign(streamMessage(genesis)) };
+    lines.push(encodeStream(row));
+    this.#own.add(row.streamId);
+    running.vault?.renewKek(this.#options.clock.wallUs()).catch((error: unknown) => {
+      this.#log.error('the key of the week could not be made', { why: String(error) });
+    });
+    return { writer: row.writer, ordinal: row.ordinal, streamId: row.streamId, day, seq: 0, hash: genesis, tsUs: null, monoUs: null };
+  }
+
+  async #recover(spool: Spool): Promise<void> {
+    await spool.refillReserve();
+    if (!spool.full) this.#saidFull = false;
+  }
+
+  #sayFull(running: Running): void {
+    if (this.#saidFull) return;
+    this.#saidFull = true;
+    this.#log.error('the spool is full', { code: 'SPOOL_FAILED', bytes: running.spool.bytes });
+    this.#record(running, { type: 'spool.full', callId: null, body: { bytes: running.spool.bytes } }).catch(() => undefined);
+  }
+}
+
+/** A spool folder that was lost and made again gets another name: its chain starts anew and cannot collide with the lost one's. */
+async function readOrCreateWriter(folder: string, gateway: string): Promise<string> {
+  const path = join(folder, 'writer');
+  const made = `${gateway}/${randomBytes(4).toString('hex')}\n`;
+  await writeFile(path, made, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+  return (await readFile(path, 'utf8')).trim();
+}

@@ -1,0 +1,91 @@
+import { checkSignature, keyHash, type Signer } from './keys.ts';
+
+/**
+ * Checkpoints as C2SP signed notes (c2sp.org/signed-note): text lines, an empty line, then signature lines
+ * "— name base64(key hash 4, Ed25519 64)". The whole text above the empty line is signed. Our text:
+ *
+ *   parley.audit/v1 <writer>      origin
+ *   <seq>                         events of the stream so far
+ *   <base64 hash>                 hash of the last of them
+ *   stream <uuid> <ordinal> <day>
+ *   time <ts_us>
+ */
+export interface Checkpoint {
+  readonly writer: string;
+  readonly streamId: string;
+  readonly ordinal: number;
+  readonly day: string;
+  readonly seq: number;
+  readonly hash: Buffer;
+  readonly tsUs: number;
+}
+
+export interface SignedCheckpoint extends Checkpoint {
+  /** The note as it was read, to be kept as it is. */
+  readonly note: string;
+}
+
+const ORIGIN = 'parley.audit/v1 ';
+
+/** Note names hold no space and no plus. */
+export function noteName(writer: string): string {
+  return `parley.audit/${writer}`;
+}
+
+export function writeNote(checkpoint: Checkpoint, signer: Signer): string {
+  const { writer, streamId, ordinal, day, seq, hash, tsUs } = checkpoint;
+  const text = `${ORIGIN}${writer}\n${seq}\n${hash.toString('base64')}\nstream ${streamId} ${ordinal} ${day}\ntime ${tsUs}\n`;
+  const name = noteName(writer);
+  const signature = Buffer.concat([keyHash(name, signer.publicKey), signer.sign(Buffer.from(text))]);
+  return `${text}\n— ${name} ${signature.toString('base64')}\n`;
+}
+
+const TEXT =
+  /^parley\.audit\/v1 (\S+)\n(\d{1,15})\n([A-Za-z0-9+/]{43}=)\nstream ([0-9a-f-]{36}) (\d{1,15}) (\d{4}-\d\d-\d\d)\ntime (\d{1,16})\n$/;
+
+/** The parts of a note, or null when it is none of ours. Does not check the signature. */
+export function readNote(note: string): SignedCheckpoint | null {
+  const end = note.indexOf('\n\n— ');
+  const parts = end < 0 ? null : TEXT.exec(note.slice(0, end + 1));
+  if (parts === null) return null;
+  const [, writer = '', seq, hash = '', streamId = '', ordinal, day = '', tsUs] = parts;
+  return { note, writer, streamId, ordinal: Number(ordinal), day, seq: Number(seq), hash: Buffer.from(hash, 'base64'), tsUs: Number(tsUs) };
+}
+
+/** True when one of the note's signature lines is a valid one of this key. */
+export function noteSignedBy(note: string, publicKey: Buffer): boolean {
+  const end = note.indexOf('\n\n— ');
+  if (end < 0) return false;
+  const text = Buffer.from(note.slice(0, end + 1));
+  return note
+    .slice(end + 2)
+    .split('\n')
+    .some((line) => {
+      const [dash, name = '', base64 = ''] = line.split(' ');
+      const bytes = Buffer.from(base64, 'base64');
+      return (
+        dash === '—' &&
+        bytes.length === 68 &&
+        bytes.subarray(0, 4).equals(keyHash(name, publicKey)) &&
+        checkSignature(publicKey, text, bytes.subarray(4))
+      );
+    });
+}
+
+/** An anchor file is notes one after another. Anything between them that is no note comes back as `garbage`. */
+export function readAnchors(text: string): { readonly notes: readonly SignedCheckpoint[]; readonly garbage: readonly number[] } {
+  const notes: SignedCheckpoint[] = [];
+  const garbage: number[] = [];
+  const lines = text.split('\n');
+  let from = 0;
+  lines.forEach((line, index) => {
+    const last = line.startsWith('— ') && !(lines[index + 1] ?? '').startsWith('— ');
+    if (!last) return;
+    const note = readNote(`${lines.slice(from, index + 1).join('\n')}\n`);
+    if (note === null) garbage.push(from + 1);
+    else notes.push(note);
+    from = index + 1;
+  });
+  if (lines.slice(from).some((line) => line !== '')) garbage.push(from + 1);
+  return { notes, garbage };
+}

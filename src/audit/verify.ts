@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import { ParleyError } from '../contracts/index.ts';
+import { readAudit } from '../store/index.ts';
+import { formatReport, type VerifyReport } from './findings.ts';
+import { readPublicKey } from './keys.ts';
+import { readAnchors } from './note.ts';
+import { Verifier } from './verifier.ts';
+
+export { formatReport };
+
+type Connection = Parameters<typeof readAudit>[0];
+
+export interface VerifyOptions {
+  /** A connection string or the driver's settings. The login auditor sees all that is needed. */
+  readonly connection: Connection;
+  /** Files of checkpoints that were kept outside the database. */
+  readonly anchors?: readonly string[];
+  /** signing.pub.pem or signing.vkey of each gateway. */
+  readonly publicKeys?: readonly string[];
+}
+
+/** Checks the whole chain in a database. Needs no gateway. Errors: CONFIG_INVALID, STORE_DOWN, STORE_REFUSED. */
+export async function verifyAudit(options: VerifyOptions): Promise<VerifyReport> {
+  const verifier = await prepareVerifier(options);
+  await readAudit(options.connection, {
+    stream: (row) => verifier.addStream(row),
+    checkpoint: (row) => verifier.addCheckpoint(row),
+    excuse: (row) => verifier.addExcuse(row),
+    event: (row, payload) => verifier.addEvent(row, payload),
+  });
+  return verifier.finish();
+}
+
+export async function prepareVerifier(options: Pick<VerifyOptions, 'anchors' | 'publicKeys'>): Promise<Verifier> {
+  const publicKeys = await Promise.all((options.publicKeys ?? []).map((path) => orInvalid(path, readPublicKey(path))));
+  const texts = await Promise.all((options.anchors ?? []).map((path) => orInvalid(path, readFile(path, 'utf8'))));
+  const read = texts.map(readAnchors);
+  return new Verifier({ publicKeys, anchors: read.flatMap((r) => r.notes), anchorGarbage: read.flatMap((r) => r.garbage) });
+}
+
+async function orInvalid<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof ParleyError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ParleyError('CONFIG_INVALID', `${path} cannot be read: ${why}.`, { cause: error, place: { file: path } });
+  }
+}

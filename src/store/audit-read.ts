@@ -1,0 +1,117 @@
+import pg from 'pg';
+import { storeError } from './failures.ts';
+import type { CheckpointRow, EventRow, StreamRow } from './rows.ts';
+
+/** What a reading of the whole chain hands out, in this order: streams, checkpoints, excuses, events. */
+export interface AuditVisitor {
+  stream(row: StreamRow): void;
+  checkpoint(row: CheckpointRow): void;
+  excuse(row: { type: string; subjectId: string | null; body: string }): void;
+  /** `payload`: sha256 of the stored ciphertext, null when there is none, undefined when this login may not know. */
+  event(row: EventRow, payload: Buffer | null | undefined): void;
+}
+
+const PAGE = 5000;
+
+/**
+ * Reads the chain in one snapshot and in constant memory. Any login that may select from audit.* will do; payload hashes need the
+ * role auditor. Errors: STORE_DOWN, STORE_REFUSED.
+ */
+export async function readAudit(connection: string | pg.ClientConfig, visitor: AuditVisitor): Promise<void> {
+  const client = new pg.Client(typeof connection === 'string' ? { connectionString: connection } : connection);
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await readStreams(client, visitor);
+    await readCheckpoints(client, visitor);
+    await readExcuses(client, visitor);
+    await readEvents(client, visitor);
+    await client.query('COMMIT');
+  } catch (error) {
+    throw storeError(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function page(client: pg.Client, name: string, sql: string, visit: (row: never) => void): Promise<void> {
+  await client.query(`DECLARE ${name} NO SCROLL CURSOR FOR ${sql}`);
+  for (;;) {
+    const { rows } = await client.query<unknown[]>({ text: `FETCH ${String(PAGE)} FROM ${name}`, rowMode: 'array' });
+    for (const row of rows) visit(row as never);
+    if (rows.length < PAGE) break;
+  }
+  await client.query(`CLOSE ${name}`);
+}
+
+function readStreams(client: pg.Client, visitor: AuditVisitor): Promise<void> {
+  return page(
+    client,
+    'streams',
+    'SELECT stream_id, writer, ordinal, day::text, prev_last_seq, prev_last_hash, genesis, sig FROM audit.stream ORDER BY writer, ordinal',
+    ([streamId, writer, ordinal, day, prevLastSeq, prevLastHash, genesis, sig]: [
+      string,
+      string,
+      string,
+      string,
+      string,
+      Buffer,
+      Buffer,
+      Buffer,
+    ]) => visitor.stream({ streamId, writer, ordinal: Number(ordinal), day, prevLastSeq: Number(prevLastSeq), prevLastHash, genesis, sig }),
+  );
+}
+
+function readCheckpoints(client: pg.Client, visitor: AuditVisitor): Promise<void> {
+  return page(
+    client,
+    'checkpoints',
+    'SELECT stream_id, seq, hash, ts_us, note FROM audit.checkpoint ORDER BY stream_id, seq',
+    ([streamId, seq, hash, tsUs, note]: [string, string, Buffer, string, string]) =>
+      visitor.checkpoint({ streamId, seq: Number(seq), hash, tsUs: Number(tsUs), note }),
+  );
+}
+
+function readExcuses(client: pg.Client, visitor: AuditVisitor): Promise<void> {
+  return page(
+    client,
+    'excuses',
+    `SELECT type, subject_id, body FROM audit.event WHERE type IN ('subject.erased', 'retention.dropped', 'retention.expired')`,
+    ([type, subjectId, body]: [string, string | null, string]) => visitor.excuse({ type, subjectId, body }),
+  );
+}
+
+type EventTuple = [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string | null,
+  string | null,
+  string,
+  string,
+  Buffer | null,
+  Buffer,
+  Buffer | null,
+];
+
+async function readEvents(client: pg.Client, visitor: AuditVisitor): Promise<void> {
+  const { rows } = await client.query<{ may: boolean }>(`SELECT has_function_privilege('audit.payload_hashes()', 'EXECUTE') AS may`);
+  const may = rows[0]?.may === true;
+  const columns = 'e.day::text, e.stream_id, e.seq, e.ts_us, e.mono_us, e.call_id, e.subject_id, e.type, e.body, e.payload_sha256, e.hash';
+  const from = may
+    ? `, h.sha256 FROM audit.event e LEFT JOIN audit.payload_hashes() h ON h.stream_id = e.stream_id AND h.seq = e.seq`
+    : ', NULL::bytea FROM audit.event e';
+  await page(
+    client,
+    'events',
+    `SELECT ${columns}${from} ORDER BY e.day, e.stream_id, e.seq`,
+    ([day, streamId, seq, tsUs, monoUs, callId, subjectId, type, body, payloadSha256, hash, payload]: EventTuple) =>
+      visitor.event(
+        { day, streamId, seq: Number(seq), tsUs: Number(tsUs), monoUs: Number(monoUs), callId, subjectId, type, body, payloadSha256, hash },
+        may ? payload : undefined,
+      ),
+  );
+}

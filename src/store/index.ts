@@ -1,0 +1,10 @@
+/**
+ * Postgres: the only place that imports pg and that knows SQL. A pool, plain SQL migrations with checksums, a check of the live
+ * schema against what the migrations make, and the statements per table. It can run a private, real Postgres of its own.
+ * It must not know what an event means, what a hash covers or where a key is: rows come in ready-made.
+ * Errors: STORE_DOWN (wait), STORE_REFUSED, STORE_DRIFT, CHAIN_FORK. It never throws because Postgres is away at start.
+ */
+export { createStore, type Store, type StoreOptions, type StoreState } from './store.ts';
+export { readAudit, type AuditVisitor } from './audit-read.ts';
+export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
+export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';
