@@ -77,7 +77,10 @@ std::string readyLine(const Options& options, const ModelFile& file, const Model
 bool handle(std::string_view text, const Model& model, const AudioRing& audio, Scheduler& scheduler, Output& output) {
   AnyRequest any = parseRequest(text);
   if (std::holds_alternative<QuitRequest>(any)) return false;
-  if (const auto* bad = std::get_if<BadRequest>(&any)) output.error("request", bad->why);
+  if (const auto* bad = std::get_if<BadRequest>(&any)) {
+    if (bad->id) output.write(JsonLine().add("id", *bad->id).add("error", "bad-request").end());
+    else output.error("request", bad->why);
+  }
   if (auto* request = std::get_if<Request>(&any)) scheduler.submit(std::move(*request));
   if (const auto* abort = std::get_if<AbortRequest>(&any)) scheduler.abort(abort->id);
   if (const auto* close = std::get_if<CloseRequest>(&any)) scheduler.close(close->session);

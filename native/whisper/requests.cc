@@ -16,9 +16,9 @@ AnyRequest openRequest(const JsonObject& line) {
 AnyRequest decodeRequest(const JsonObject& line) {
   const auto id = line.number("id"), session = line.number("session"), from = line.number("fromSample"), to = line.number("toSample");
   const auto kind = line.text("kind");
-  if (!id || !session || !from || !to || !kind) return BadRequest{"decode needs id, session, fromSample, toSample and kind"};
-  if (*kind != "final" && *kind != "partial") return BadRequest{"kind is final or partial"};
-  if (*from > *to) return BadRequest{"fromSample lies after toSample"};
+  if (!id || !session || !from || !to || !kind) return BadRequest{"decode needs id, session, fromSample, toSample and kind", id};
+  if (*kind != "final" && *kind != "partial") return BadRequest{"kind is final or partial", id};
+  if (*from > *to) return BadRequest{"fromSample lies after toSample", id};
   return Request{*id, *session, *from, *to, *kind == "final", std::string(line.text("prompt").value_or(""))};
 }
 

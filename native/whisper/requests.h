@@ -3,6 +3,8 @@
 // {"op":"abort","id":7}, {"op":"close","session":1}, {"op":"quit"}.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,6 +28,8 @@ struct AbortRequest {
 struct QuitRequest {};
 struct BadRequest {
   const char* why = "";
+  // Of a decode that named itself: so that whoever waits for it hears of it.
+  std::optional<uint64_t> id = std::nullopt;
 };
 
 using AnyRequest = std::variant<OpenRequest, Request, AbortRequest, CloseRequest, QuitRequest, BadRequest>;

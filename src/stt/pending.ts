@@ -11,6 +11,7 @@ export interface PendingDecode {
 
 const MEANINGS: Readonly<Record<string, string>> = {
   'audio-gone': 'the audio has left the ring: media.historyMs is shorter than the turn',
+  'bad-request': 'the request makes no sense',
   'bad-range': 'the samples asked for are not there yet',
   'call-closed': 'the call is over',
   'no-session': 'the recogniser does not know this call',

@@ -3,22 +3,30 @@ import { spawnSync } from 'node:child_process';
 
 const RATE_IN = 22050;
 
-/** Blackman-windowed sinc of half width `taps`, cut off at `cutoffHz`. */
+/** Blackman-windowed sinc, 16 zero crossings to each side, its taps tabled per phase. */
 function resample(input: Float32Array, fromHz: number, toHz: number, cutoffHz: number): Float32Array {
-  const taps = Math.ceil((16 * fromHz) / (2 * cutoffHz));
-  const output = new Float32Array(Math.floor((input.length * toHz) / fromHz));
+  const half = Math.ceil((16 * fromHz) / (2 * cutoffHz));
   const scale = (2 * cutoffHz) / fromHz;
-  for (let n = 0; n < output.length; n++) {
-    const center = (n * fromHz) / toHz;
-    const first = Math.max(0, Math.ceil(center - taps));
-    const last = Math.min(input.length - 1, Math.floor(center + taps));
-    let sum = 0;
-    for (let k = first; k <= last; k++) {
-      const x = k - center;
+  const phases = new Map<number, Float64Array>();
+  const tapsOf = (fraction: number): Float64Array => {
+    const key = Math.round(fraction * 1e6);
+    const known = phases.get(key);
+    if (known) return known;
+    const taps = Float64Array.from({ length: 2 * half + 1 }, (_, i) => {
+      const x = i - half - fraction;
       const sinc = x === 0 ? 1 : Math.sin(Math.PI * scale * x) / (Math.PI * scale * x);
-      const window = 0.42 + 0.5 * Math.cos((Math.PI * x) / taps) + 0.08 * Math.cos((2 * Math.PI * x) / taps);
-      sum += (input[k] ?? 0) * sinc * window * scale;
-    }
+      const window = 0.42 + 0.5 * Math.cos((Math.PI * x) / (half + 1)) + 0.08 * Math.cos((2 * Math.PI * x) / (half + 1));
+      return sinc * window * scale;
+    });
+    phases.set(key, taps);
+    return taps;
+  };
+  const output = new Float32Array(Math.floor((input.length * toHz) / fromHz));
+  for (let n = 0; n < output.length; n++) {
+    const center = Math.floor((n * fromHz) / toHz);
+    const taps = tapsOf((n * fromHz) / toHz - center);
+    let sum = 0;
+    for (let i = 0; i < taps.length; i++) sum += (input[center + i - half] ?? 0) * (taps[i] ?? 0);
     output[n] = sum;
   }
   return output;

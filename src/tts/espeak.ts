@@ -1,0 +1,129 @@
+import { ParleyError, type Logger, type SpeechClip, type TextToSpeech } from '../contracts/index.ts';
+import { SpareSpeaker } from './spare-speaker.ts';
+import type { Speaker, SpeakerOptions } from './speaker.ts';
+import { startStreamSpeaker } from './stream-speaker.ts';
+import { isSpeakable, plainText } from './text.ts';
+import { trimSilence } from './trim.ts';
+
+export interface EspeakOptions {
+  /** Default: espeak-ng in PATH. */
+  readonly program?: string;
+  /** espeak-ng voice by language; a language that is not named is tried as a voice itself. */
+  readonly voices?: Readonly<Record<string, string>>;
+  /** The language whose voice is started and checked by `start()` (default "en"). */
+  readonly language?: string;
+  /** Words per minute, 80 to 450 (default 160). */
+  readonly rateWpm?: number;
+  /** A text without its audio for so long has failed (default 5000). */
+  readonly timeoutMs?: number;
+  /** 'auto': one process per voice where its texts can be told apart, else one per text. The others are for tests. */
+  readonly mode?: 'auto' | 'stream' | 'spawn';
+  readonly logger: Logger;
+}
+
+const MAX_CHARS = 2000;
+const RATE_HZ = 22050;
+const VOICES: Readonly<Record<string, string>> = { en: 'en-us', de: 'de', fr: 'fr', es: 'es', it: 'it', nl: 'nl', pl: 'pl', pt: 'pt' };
+const VOICE_NAME = /^[A-Za-z][A-Za-z0-9_+-]{0,39}$/;
+
+class Espeak implements TextToSpeech {
+  readonly name = 'espeak-ng';
+  readonly description: string;
+  readonly maxChars = MAX_CHARS;
+  readonly #options: EspeakOptions;
+  readonly #logger: Logger;
+  readonly #speakers = new Map<string, Promise<Speaker>>();
+  #stopped = false;
+
+  constructor(options: EspeakOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child({ engine: 'espeak-ng' });
+    this.description = `espeak-ng, voice ${this.#voice(options.language ?? 'en')}, ${options.rateWpm ?? 160} words per minute`;
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = false;
+    const voice = this.#voice(this.#options.language ?? 'en');
+    const speaker = await this.#speaker(voice);
+    this.#logger.info('synthesiser is ready', { voice, mode: speaker.mode });
+  }
+
+  async synthesise(text: string, options: { language: string; signal?: AbortSignal }): Promise<SpeechClip> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (text.length > MAX_CHARS) throw new ParleyError('TTS_FAILED', `the text has ${text.length} characters, ${MAX_CHARS} are allowed`);
+    const startedAtMs = performance.now();
+    const plain = plainText(text);
+    if (!isSpeakable(plain)) return { pcm: new Int16Array(0), rateHz: RATE_HZ, firstMs: 0, totalMs: 0 };
+    const speaker = await this.#speaker(this.#voice(options.language));
+    const spoken = await abortable(speaker.say(plain), signal);
+    return {
+      pcm: trimSilence(spoken.pcm, spoken.rateHz),
+      rateHz: spoken.rateHz,
+      firstMs: spoken.firstMs,
+      totalMs: performance.now() - startedAtMs,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const speakers = [...this.#speakers.values()];
+    this.#speakers.clear();
+    for (const result of await Promise.allSettled(speakers)) if (result.status === 'fulfilled') result.value.close();
+  }
+
+  #voice(language: string): string {
+    const voices = { ...VOICES, ...this.#options.voices };
+    const voice = voices[language] ?? voices[language.split('-')[0] ?? ''] ?? language;
+    if (!VOICE_NAME.test(voice))
+      throw new ParleyError('TTS_FAILED', `there is no espeak-ng voice for language "${language.slice(0, 40)}"; set one in tts.voices`);
+    return voice;
+  }
+
+  /** The speaker of a voice; a lost one is replaced at the next text. */
+  #speaker(voice: string): Promise<Speaker> {
+    const known = this.#speakers.get(voice);
+    if (known) return known;
+    if (this.#stopped) return Promise.reject(new ParleyError('TTS_FAILED', 'the synthesiser is stopped'));
+    const forget = (): void => {
+      if (this.#speakers.get(voice) === starting) this.#speakers.delete(voice);
+    };
+    const starting = this.#start(voice, forget);
+    this.#speakers.set(voice, starting);
+    starting.catch(forget);
+    return starting;
+  }
+
+  async #start(voice: string, onGone: () => void): Promise<Speaker> {
+    const { program = 'espeak-ng', rateWpm = 160, timeoutMs = 5000, mode = 'auto' } = this.#options;
+    const options: SpeakerOptions = { program, voice, rateWpm: Math.min(450, Math.max(80, Math.round(rateWpm))), timeoutMs };
+    if (mode === 'spawn') return new SpareSpeaker(options);
+    const streaming = await startStreamSpeaker(options, onGone);
+    if (streaming) return streaming;
+    if (mode === 'stream') throw new ParleyError('TTS_FAILED', `texts of voice "${voice}" cannot be told apart in one stream`);
+    this.#logger.warn('this voice needs a process per text', { voice });
+    return new SpareSpeaker(options);
+  }
+}
+
+/** Rejects with the signal's reason at once; the speaker finishes what it says and nobody listens. */
+function abortable<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort);
+    });
+  });
+}
+
+/**
+ * espeak-ng as a long-lived program of its own (GPL: only ever spoken to through pipes), 22,050 Hz mono.
+ * Errors: TTS_FAILED, at `start` when the program or the voice is missing, later per text.
+ */
+export function createEspeak(options: EspeakOptions): TextToSpeech {
+  return new Espeak(options);
+}

@@ -1,0 +1,58 @@
+/** Text on its way to a synthesiser is data: whatever could be read as a command, markup or phonemes is taken out. */
+
+const LONGEST_RUN = 3;
+
+/**
+ * One line of plain text: no control characters, no tags, no espeak phoneme brackets, no lone surrogates, single spaces.
+ * `[[` and `<…>` mean something to espeak-ng and to SSML readers; here they never do.
+ */
+export function plainText(text: string): string {
+  return (
+    text
+      // A surrogate without its other half matches as a character of its own.
+      .replace(/[\uD800-\uDFFF\uFFFD]/gu, ' ')
+      .replace(/[\u0000-\u001F\u007F-\u009F\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]/g, ' ')
+      .replace(/<\/?[a-zA-Z!?][^<>]*>/g, ' ')
+      .replace(/[<>[\]{}|\\^`~]/g, ' ')
+      // A row of dots is a pause, a thousand of them are not.
+      .replace(/([^\p{L}\p{N}\s])\1{3,}/gu, (run: string) => run.slice(0, LONGEST_RUN))
+      .replace(/\s+/g, ' ')
+      .trim()
+  );
+}
+
+/** True when there is anything to pronounce. */
+export function isSpeakable(text: string): boolean {
+  return /[\p{L}\p{N}]/u.test(text);
+}
+
+/** Cuts text into pieces of at most `mostBytes` of UTF-8, after a sentence where there is one, else between words. */
+export function piecesOf(text: string, mostBytes: number): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  const add = (part: string): void => {
+    if (piece !== '' && Buffer.byteLength(piece) + 1 + Buffer.byteLength(part) > mostBytes) {
+      pieces.push(piece);
+      piece = '';
+    }
+    piece = piece === '' ? part : `${piece} ${part}`;
+  };
+  for (const sentence of text.split(/(?<=[.!?]) /)) {
+    if (Buffer.byteLength(sentence) <= mostBytes) add(sentence);
+    else for (const word of sentence.split(' ')) for (const part of splitWord(word, mostBytes)) add(part);
+  }
+  if (piece !== '') pieces.push(piece);
+  return pieces;
+}
+
+function splitWord(word: string, mostBytes: number): string[] {
+  if (Buffer.byteLength(word) <= mostBytes) return [word];
+  const parts: string[] = [''];
+  for (const character of word) {
+    const last = parts.length - 1;
+    const grown = `${parts[last] ?? ''}${character}`;
+    if (Buffer.byteLength(grown) > mostBytes) parts.push(character);
+    else parts[last] = grown;
+  }
+  return parts;
+}
