@@ -100,12 +100,13 @@ class NativeMediaEngine implements MediaEngine {
   read(session: MediaSession, fromSample: number, toSample: number): Int16Array {
     if (!Number.isSafeInteger(fromSample) || !Number.isSafeInteger(toSample) || fromSample < 0 || toSample < fromSample)
       throw new RangeError(`read: ${fromSample}..${toSample} is no sample range`);
-    if (this.#closed) throw new ParleyError('MEDIA_CLOSED', 'The media engine is closed.');
+    const closed = (): ParleyError => new ParleyError('MEDIA_CLOSED', `The media session of call ${session.callId} is closed.`);
+    if (this.#sessions.get(session.slot) !== session) throw closed();
     if ((toSample - fromSample) * 2 > this.audio.bytes) throw new RangeError('read: longer than the ring');
     const pcm = new Int16Array(toSample - fromSample);
     const result = READ_RESULTS[this.#native.read(this.#engine, session.slot, session.generation, fromSample, pcm)];
     if (result === 'ok') return pcm;
-    if (result === 'closed') throw new ParleyError('MEDIA_CLOSED', `The media session of call ${session.callId} is closed.`);
+    if (result === 'closed') throw closed();
     const why = { notYet: 'not all of it has come yet', gone: 'the ring has gone past it', badRange: 'longer than the ring' };
     const rate = `${fromSample / CALLER_RATE_HZ} s to ${toSample / CALLER_RATE_HZ} s`;
     throw new RangeError(`read: ${rate}: ${why[result ?? 'badRange']}`);

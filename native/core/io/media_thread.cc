@@ -60,7 +60,7 @@ MediaThread::~MediaThread() {
 }
 
 int MediaThread::start() {
-  timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
   if (timerFd_ < 0) return errno;
   wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wakeFd_ < 0) return errno;
@@ -127,19 +127,21 @@ void MediaThread::armTimer(bool on) {
 
 // True when a tick is due; false when only the owner called. Without calls there are no ticks: it sleeps.
 bool MediaThread::waitForTick(MonoUs& nowUs) {
-  if (active_ == 0) {
-    armTimer(false);
-    // Either the owner sees `sleeping_` after its push, or the push is seen here.
-    sleeping_.store(true, std::memory_order_seq_cst);
-  }
-  std::array<pollfd, 2> fds{{{timerFd_, POLLIN, 0}, {wakeFd_, POLLIN, 0}}};
-  if (active_ > 0 || inbox_.empty()) poll(fds.data(), fds.size(), -1);
-  sleeping_.store(false, std::memory_order_relaxed);
   uint64_t count = 0;
-  if ((fds[1].revents & POLLIN) != 0) (void)!read(wakeFd_, &count, sizeof(count));
-  const bool due = (fds[0].revents & POLLIN) != 0 && read(timerFd_, &count, sizeof(count)) > 0;
+  if (active_ > 0) {
+    const bool due = read(timerFd_, &count, sizeof(count)) > 0;
+    nowUs = monoNowUs();
+    return due;
+  }
+  armTimer(false);
+  // Either the owner sees `sleeping_` after its push, or the push is seen here.
+  sleeping_.store(true, std::memory_order_seq_cst);
+  pollfd wake{wakeFd_, POLLIN, 0};
+  if (inbox_.empty()) poll(&wake, 1, -1);
+  sleeping_.store(false, std::memory_order_relaxed);
+  if ((wake.revents & POLLIN) != 0) (void)!read(wakeFd_, &count, sizeof(count));
   nowUs = monoNowUs();
-  return due;
+  return false;
 }
 
 void MediaThread::run() {

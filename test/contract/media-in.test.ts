@@ -1,0 +1,229 @@
+/** The media port over real UDP sockets on loopback: what comes in. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { engineFor, frame, levels, openLine, SSRC, waitFor } from '../support/media-line.ts';
+import { amplitudeAt, pcmToUlaw, rms, tone, toL16 } from '../support/pcm.ts';
+import { dtmfPayload, RtpPeer, rtpPacket } from '../support/rtp-peer.ts';
+
+void test('a call is heard and answered, in each codec', async (t) => {
+  for (const [codec, payloadType] of [
+    ['ulaw', 0],
+    ['alaw', 8],
+    ['slin', 10],
+  ] as const) {
+    const line = await openLine(t, { receive: codec, send: codec });
+    // Echo of our own encoding: what we play comes back as what the caller says.
+    const clip = line.session.openClip({ rateHz: 8000, held: false });
+    clip.write(tone(8000, { hz: 440, amplitude: 8000 }));
+    clip.end();
+    await line.untilTrue(() => line.peer.heard.length >= 55, 'frames');
+    t.equal(line.peer.heard[10]?.payloadType, payloadType, `${codec} has payload type ${payloadType}`);
+    for (const packet of line.peer.heard.slice(5, 45)) await line.peer.send(rtpPacket({ ...packet, ssrc: SSRC }));
+    await line.untilTrue(() => line.session.stats().packetsReceived === 40, 'all received');
+    const to = line.session.stats().sample;
+    const pcm = line.engine.read(line.session, to - 8000, to);
+    const amplitude = amplitudeAt(pcm, 440, 16000);
+    t.ok(amplitude > 7700 && amplitude < 8300, `${codec}: the tone arrives at its level (${Math.round(amplitude)})`);
+    line.session.close();
+  }
+});
+
+void test('packets pass at once, whatever order and number they come in', async (t) => {
+  const line = await openLine(t);
+  for (const seq of [65533, 65534, 65535, 65537, 65536, 65538, 65538, 65534])
+    await line.packet(seq, frame((seq - 65532) * 1000), { timestamp: (2 ** 32 - 320 + (seq - 65533) * 160) >>> 0 });
+  await line.untilTrue(() => line.session.stats().packetsReceived === 8, 'received');
+  t.same(levels(line), [1000, 2000, 3000, 4000, 5000, 6000], 'in order across the wrap of both counters');
+  t.equal(line.session.stats().duplicates, 2);
+  t.equal(line.session.stats().framesConcealed, 0);
+});
+
+void test('a lost packet is filled after the hold, and the time line keeps its length', async (t) => {
+  const line = await openLine(t);
+  for (const seq of [1, 2, 4, 5]) await line.packet(seq, frame(seq * 1000));
+  await line.untilTrue(() => line.session.stats().framesConcealed === 1, 'concealed');
+  const before = line.session.stats().sample;
+  await line.packet(3, frame(3000));
+  await line.packet(6, frame(6000));
+  await line.untilTrue(() => line.session.stats().lateFrames === 1, 'late');
+  t.equal(line.session.stats().sample, before + 320, 'the late one is not heard');
+  t.same(
+    levels(line).filter((level) => level !== 2000 && level !== 4000),
+    [1000, 5000, 6000],
+  );
+});
+
+void test('pauses: a timestamp gap is silence of its length, nothing at all is silence by the clock', async (t) => {
+  const line = await openLine(t);
+  await line.packet(1, frame(1000), { timestamp: 0 });
+  await line.untilTrue(() => line.session.stats().packetsReceived === 1, 'first');
+  const first = line.session.stats().sample;
+  await sleep(500);
+  const silent = line.session.stats().sample - first;
+  t.ok(silent > 16 * 350 && silent < 16 * 600, `the clock went on (${silent / 16} ms)`);
+  await line.packet(2, frame(2000), { timestamp: 8 * 500 });
+  await line.untilTrue(() => line.session.stats().packetsReceived === 2, 'second');
+  t.equal(line.session.stats().framesConcealed, 0, 'a pause is no loss');
+  t.same(levels(line), [1000, 2000]);
+});
+
+void test('nothing is heard before the peer is known, nor from anybody else', async (t) => {
+  const line = await openLine(t, {}, { connect: false });
+  await line.packet(1, frame(9000));
+  await line.untilTrue(() => line.session.stats().dropped['noRemote'] === 1, 'counted');
+  line.session.setRemote('127.0.0.1', line.peer.port);
+  await line.packet(2, frame(1000));
+  await line.until('rtp-start');
+  const stranger = await RtpPeer.open();
+  t.teardown(() => stranger.close());
+  stranger.sendTo(line.session.localPort);
+  // Right SSRC, right sequence, wrong port: and more of them than the engine cares to count.
+  for (let i = 0; i < 100; i++)
+    await stranger.send(rtpPacket({ payloadType: 10, seq: 3 + i, timestamp: 480 + i * 160, ssrc: SSRC, payload: toL16(frame(7000)) }));
+  await line.untilTrue(() => (line.session.stats().dropped['foreignSource'] ?? 0) >= 64, 'counted');
+  await line.packet(3, frame(2000));
+  await line.untilTrue(() => line.session.stats().packetsReceived === 2, 'the real one');
+  t.same(levels(line), [1000, 2000]);
+  t.equal(stranger.heard.length, 0, 'and nothing is sent to strangers');
+});
+
+void test('datagrams that are not this call: counted by reason, unheard', async (t) => {
+  const line = await openLine(t);
+  await line.packet(1, frame(1000));
+  const good = rtpPacket({ payloadType: 10, seq: 2, timestamp: 320, ssrc: SSRC, payload: toL16(frame(5000)) });
+  const changed = (at: number, value: number): Buffer => {
+    const copy = Buffer.from(good);
+    copy[at] = value;
+    return copy;
+  };
+  const bad: [string, Uint8Array][] = [
+    ['notRtp', Buffer.alloc(0)],
+    ['notRtp', Buffer.from('INVITE sip:a@b SIP/2.0')],
+    ['notRtp', good.subarray(0, 11)],
+    ['notRtp', changed(0, 0x40)],
+    ['badLength', good.subarray(0, 12)],
+    ['badLength', good.subarray(0, 13)], // half an L16 sample
+    ['badLength', changed(0, 0x8f).subarray(0, 70)], // more CSRCs than bytes
+    ['badLength', Buffer.concat([changed(0, 0x90).subarray(0, 12), Buffer.from([0, 0, 0xff, 0xff, 1, 2])])], // extension too long
+    ['badLength', Buffer.concat([changed(0, 0xa0), Buffer.alloc(1)])], // padding of 0
+    ['badLength', Buffer.concat([good.subarray(0, 12), Buffer.from([1, 2, 99])]).fill(0xa0, 0, 1)], // padding beyond the payload
+    ['badLength', Buffer.alloc(4000, 0x80)],
+    ['badLength', rtpPacket({ payloadType: 101, seq: 2, timestamp: 320, ssrc: SSRC, payload: Buffer.from([1, 2]) })],
+    ['payloadType', changed(1, 0)],
+    ['payloadType', changed(1, 118)],
+    ['rtcp', Buffer.concat([Buffer.from([0x80, 200, 0, 6]), Buffer.alloc(24)])],
+  ];
+  for (const [, datagram] of bad) await line.peer.send(datagram);
+  const expected: Record<string, number> = {};
+  for (const [reason] of bad) expected[reason] = (expected[reason] ?? 0) + 1;
+  await line.untilTrue(() => Object.values(line.session.stats().dropped).reduce((a, b) => a + b, 0) === bad.length, 'all counted');
+  t.same(line.session.stats().dropped, expected);
+  await line.packet(2, frame(2000));
+  await line.untilTrue(() => line.session.stats().packetsReceived === 2, 'the call goes on');
+  t.same(levels(line), [1000, 2000]);
+  // Padding, extension and CSRC that are right are understood.
+  const payload = toL16(frame(3000));
+  const dressed = Buffer.concat([
+    Buffer.from([0x80 | 0x20 | 0x10 | 2, 10, 0, 3, 0, 0, 1, 0xe0, 0, 0, 0x12, 0x34]),
+    Buffer.alloc(8, 1),
+    Buffer.from([0xbe, 0xde, 0, 1, 9, 9, 9, 9]),
+    payload,
+    Buffer.from([0, 0, 0, 4]),
+  ]);
+  await line.peer.send(dressed);
+  await line.untilTrue(() => line.session.stats().packetsReceived === 3, 'dressed');
+  t.same(levels(line), [1000, 2000, 3000]);
+});
+
+void test('another SSRC: one packet is a stray, a stream that follows silence is a transfer', async (t) => {
+  const line = await openLine(t);
+  await line.packet(1, frame(1000));
+  await line.packet(500, frame(9000), { ssrc: 99 });
+  await line.packet(2, frame(2000));
+  await line.packet(501, frame(9000), { ssrc: 99 });
+  await line.packet(3, frame(3000));
+  await line.untilTrue(() => line.session.stats().dropped['foreignSsrc'] === 2, 'strays counted');
+  for (let i = 0; i < 3; i++) await line.packet(800 + i, frame(4000 + i * 1000), { ssrc: 55, timestamp: 123456 + i * 160 });
+  await line.untilTrue(() => line.session.stats().packetsReceived === 8, 'the new stream');
+  t.same(levels(line), [1000, 2000, 3000, 4000, 5000, 6000], 'the new stream goes on right behind, without a hole');
+});
+
+void test('keys in: one event per press, by its end or when the end was lost', async (t) => {
+  const line = await openLine(t);
+  let seq = 1;
+  const event = (code: number, timestamp: number, end: boolean, duration: number): Promise<void> =>
+    line.peer.send(rtpPacket({ payloadType: 101, seq: seq++, timestamp, ssrc: SSRC, payload: dtmfPayload(code, end, duration) }));
+  await line.packet(seq++, frame(0));
+  for (let i = 1; i <= 5; i++) await event(1, 1000, false, i * 160);
+  for (let i = 0; i < 3; i++) await event(1, 1000, true, 960);
+  const one = await line.until('dtmf');
+  t.match(one, { digit: '1', durationMs: 120 });
+  for (let i = 1; i <= 5; i++) await event(11, 5000, false, i * 160);
+  t.match(await line.until('dtmf', 2), { digit: '#', durationMs: 100 }, 'no end came');
+  line.session.secure(true);
+  await sleep(10);
+  for (let i = 0; i < 3; i++) await event(2, 9000, true, 960);
+  await sleep(100);
+  line.session.secure(false);
+  await sleep(10);
+  for (let i = 0; i < 3; i++) await event(10, 13000, true, 960);
+  await line.until('dtmf', 3);
+  t.same(
+    line.events.flatMap((e) => (e.t === 'dtmf' ? [e.digit] : [])),
+    ['1', '#', '*'],
+    'the secure one was swallowed',
+  );
+  t.equal(line.session.stats().framesConcealed, 0, 'event packets are no lost audio');
+});
+
+void test('the talk gate: first and last voiced sample', async (t) => {
+  const line = await openLine(t, { receive: 'ulaw' });
+  let seq = 0;
+  const say = async (ms: number, amplitude: number): Promise<void> => {
+    for (let i = 0; i < ms / 20; i++) {
+      await line.peer.send(
+        rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc: SSRC, payload: pcmToUlaw(tone(160, { amplitude })) }),
+      );
+      seq++;
+    }
+    await sleep(30);
+  };
+  await say(200, 20);
+  const zero = line.session.stats().sample - 200 * 16;
+  await say(400, 4000);
+  await say(600, 20);
+  const start = await line.until('speech-start');
+  const end = await line.until('speech-end');
+  t.ok(Math.abs(start.sample - (zero + 200 * 16)) <= 320, `start within 20 ms (${start.sample - zero})`);
+  t.ok(Math.abs(end.sample - (zero + 600 * 16)) <= 320, `end within 20 ms (${end.sample - zero})`);
+  t.ok(rms(line.engine.read(line.session, start.sample + 160, end.sample - 160)) > 2000, 'and the ring holds it there');
+  line.session.secure(true);
+  await say(400, 4000);
+  await sleep(50);
+  const to = line.session.stats().sample;
+  t.equal(rms(line.engine.read(line.session, to - 3200, to)), 0, 'secure mode is silence');
+  t.equal(line.events.filter((event) => event.t === 'speech-start').length, 1);
+});
+
+void test('one call out of order does not touch another', async (t) => {
+  const engine = engineFor(t);
+  const good = engine.open({ callId: 'good', receive: 'slin', send: 'slin' });
+  const bad = engine.open({ callId: 'bad', receive: 'slin', send: 'slin' });
+  const [peer, noise] = await Promise.all([RtpPeer.open(), RtpPeer.open()]);
+  t.teardown(() => {
+    peer.close();
+    noise.close();
+  });
+  peer.sendTo(good.localPort);
+  noise.sendTo(bad.localPort);
+  good.setRemote('127.0.0.1', peer.port);
+  bad.setRemote('127.0.0.1', noise.port);
+  for (let i = 0; i < 2000; i++) {
+    await noise.send(rtpPacket({ payloadType: 10, seq: i * 7919, timestamp: i * 104729, ssrc: i % 3, payload: toL16(frame(i)) }));
+    if (i % 40 === 0)
+      await peer.send(rtpPacket({ payloadType: 10, seq: i / 40, timestamp: (i / 40) * 160, ssrc: 1, payload: toL16(frame(1000)) }));
+  }
+  await waitFor(() => good.stats().packetsReceived === 50, 'all of the good call');
+  t.equal(good.stats().framesConcealed, 0);
+  t.ok((bad.stats().dropped['overrun'] ?? 0) > 0, 'a flood is cut');
+});

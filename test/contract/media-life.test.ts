@@ -1,0 +1,148 @@
+/** The media port over real UDP sockets on loopback: how calls begin and end. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { engineFor, frame, openLine } from '../support/media-line.ts';
+import type { Line } from '../support/media-line.ts';
+import { tone } from '../support/pcm.ts';
+import { RtpPeer } from '../support/rtp-peer.ts';
+
+void test('closing in every state is safe, and silent', async (t) => {
+  const states: [string, (line: Line) => Promise<void>][] = [
+    ['just opened', () => Promise.resolve()],
+    ['receiving', (line) => line.packet(1, frame(1000))],
+    [
+      'behind a gap',
+      async (line) => {
+        await line.packet(1, frame(1));
+        await line.packet(3, frame(1));
+      },
+    ],
+    [
+      'playing',
+      async (line) => {
+        line.session.openClip({ rateHz: 22050, held: false }).write(tone(22050));
+        await line.until('clip-start');
+      },
+    ],
+    [
+      'held',
+      (line) => {
+        line.session.openClip({ rateHz: 8000, held: true }).write(tone(100));
+        return Promise.resolve();
+      },
+    ],
+    [
+      'stopping',
+      async (line) => {
+        line.session.openClip({ rateHz: 8000, held: false }).write(tone(9000));
+        await line.until('clip-start');
+        line.session.stop();
+      },
+    ],
+    [
+      'paused',
+      async (line) => {
+        line.session.openClip({ rateHz: 8000, held: false }).write(tone(9000));
+        await line.until('clip-start');
+        line.session.pause();
+        await sleep(50);
+      },
+    ],
+    [
+      'sending a key',
+      (line) => {
+        line.session.sendDtmf('1', 500);
+        return Promise.resolve();
+      },
+    ],
+    [
+      'in secure mode',
+      (line) => {
+        line.session.secure(true);
+        return Promise.resolve();
+      },
+    ],
+  ];
+  for (const [state, prepare] of states) {
+    const line = await openLine(t);
+    await prepare(line);
+    const writer = line.session.openClip({ rateHz: 8000, held: false });
+    line.session.close();
+    const seen = line.events.length;
+    line.session.close();
+    writer.write(tone(10));
+    writer.end();
+    writer.release();
+    t.throws(() => line.session.stop(), { code: 'MEDIA_CLOSED' }, state);
+    t.throws(() => line.engine.read(line.session, 0, 1), { code: 'MEDIA_CLOSED' });
+    await sleep(60);
+    const heard = line.peer.heard.length;
+    await line.packet(9, frame(1));
+    await sleep(60);
+    t.equal(line.events.length, seen, `no event after close: ${state}`);
+    t.equal(line.peer.heard.length, heard, 'no packet either');
+    t.type(line.session.stats().sample, 'number');
+    line.engine.close();
+    line.engine.close();
+  }
+});
+
+void test('ports: exhausted, freed, taken by others', async (t) => {
+  const engine = engineFor(t, { ports: 8, maxCalls: 16 });
+  const sessions = [1, 2, 3, 4].map((n) => engine.open({ callId: `c${n}`, receive: 'ulaw', send: 'ulaw' }));
+  t.equal(new Set(sessions.map((session) => session.localPort)).size, 4);
+  t.throws(() => engine.open({ callId: 'c5', receive: 'ulaw', send: 'ulaw' }), { code: 'MEDIA_PORTS_EXHAUSTED', retryable: true });
+  sessions[1]?.close();
+  const again = engine.open({ callId: 'c6', receive: 'ulaw', send: 'ulaw' });
+  t.equal(again.localPort, sessions[1]?.localPort, 'a closed call gives its port back at once');
+  again.close();
+  await sleep(20);
+  const other = createSocket('udp4');
+  other.bind(again.localPort, '127.0.0.1');
+  await once(other, 'listening');
+  t.throws(() => engine.open({ callId: 'c7', receive: 'ulaw', send: 'ulaw' }), { code: 'MEDIA_PORTS_EXHAUSTED' });
+  other.close();
+  const small = engineFor(t, { ports: 20, maxCalls: 2 });
+  small.open({ callId: 'a', receive: 'ulaw', send: 'ulaw' });
+  small.open({ callId: 'b', receive: 'ulaw', send: 'ulaw' });
+  t.throws(() => small.open({ callId: 'c', receive: 'ulaw', send: 'ulaw' }), { code: 'MEDIA_PORTS_EXHAUSTED', message: /media.maxCalls/ });
+});
+
+void test('a hundred quick calls leave nothing behind', async (t) => {
+  const engine = engineFor(t, { ports: 20 });
+  const peer = await RtpPeer.open();
+  t.teardown(() => peer.close());
+  const call = async (n: number): Promise<void> => {
+    const session = engine.open({ callId: `c${n}`, receive: 'ulaw', send: 'ulaw' });
+    session.setRemote('127.0.0.1', peer.port);
+    const clip = session.openClip({ rateHz: 22050, held: n % 2 === 0 });
+    clip.write(tone(2000, { rateHz: 22050 }));
+    if (n % 3 === 0) await sleep(5);
+    session.close();
+  };
+  await call(0);
+  await sleep(30);
+  const before = readdirSync('/proc/self/fd').length;
+  for (let n = 0; n < 100; n++) await call(n);
+  await sleep(50);
+  t.equal(readdirSync('/proc/self/fd').length, before, 'file descriptors are flat');
+  t.equal(engine.stats()['openCalls'], 0);
+});
+
+void test('an idle caller is reported once, a peer that refuses packets harms nothing', async (t) => {
+  const line = await openLine(t);
+  await line.packet(1, frame(1000));
+  const idle = await line.until('rtp-idle');
+  t.ok(idle.ms >= 1000);
+  const port = line.peer.port;
+  line.peer.close();
+  await sleep(200);
+  t.ok(line.session.stats().sentSample > 16 * 1000, 'slots go on');
+  line.session.setRemote('127.0.0.1', port);
+  t.throws(() => line.session.setRemote('pbx.example', 4000), TypeError);
+  t.throws(() => line.session.setRemote('127.0.0.1', 0), RangeError);
+  t.throws(() => line.session.setRemote('::1', 4000), TypeError);
+});
