@@ -279,20 +279,37 @@ function judge(heard: Int16Array, prompt: Prompt, aligned: Aligned, pieces: read
 function holes(heard: Int16Array, aligned: Aligned, pieces: readonly Piece[]): Hole[] {
   const out: Hole[] = [];
   pieces.forEach((piece, index) => {
-    const next = pieces[index + 1];
     if (piece.found) {
-      // Half a piece is enough to be found by: what is missing before a hole, or at the very end, begins inside it.
-      if (next?.found === true) return;
+      // Half a piece is enough to be found by: what is missing before a hole, or at the very end, may begin inside it.
+      if (pieces[index + 1]?.found === true) return;
       const end = cutAt(heard, aligned, piece);
-      if (piece.to - end > TAIL) out.push({ from: end, to: piece.to });
+      if (soundEnd(aligned, piece) - end > TAIL) out.push({ from: end, to: piece.to });
       return;
     }
     const before = pieces[index - 1];
     const open = out.at(-1);
     if (open !== undefined && open.to === before?.to) open.to = piece.to;
-    else out.push({ from: before === undefined ? piece.from : cutAt(heard, aligned, { ...piece, shift: before.shift }), to: piece.to });
+    else out.push({ from: before === undefined ? piece.from : holeBegin(heard, aligned, piece, before), to: piece.to });
   });
   return out;
+}
+
+/** A piece after one that was heard: when nothing of it was, the hole begins where the sound before it ended. */
+function holeBegin(heard: Int16Array, aligned: Aligned, piece: Piece, before: Piece): number {
+  const end = cutAt(heard, aligned, { ...piece, shift: before.shift });
+  return end > piece.from ? end : soundEnd(aligned, before);
+}
+
+function isSilent(frame: Float64Array): boolean {
+  return frame.every((sample) => Math.abs(sample) < VOICED_LEVEL);
+}
+
+/** End of the last frame of a piece that makes a sound. */
+function soundEnd(aligned: Aligned, piece: Piece): number {
+  let end = piece.from;
+  for (let from = piece.from; from + FRAME <= piece.to; from += FRAME)
+    if (!isSilent(aligned.pcm.subarray(from, from + FRAME))) end = from + FRAME;
+  return end;
 }
 
 /**
@@ -305,7 +322,7 @@ function cutAt(heard: Int16Array, aligned: Aligned, piece: Piece): number {
   let best = 0;
   for (let from = piece.from; from + FRAME <= piece.to; from += FRAME) {
     const frame = aligned.pcm.subarray(from, from + FRAME);
-    if (frame.every((sample) => Math.abs(sample) < VOICED_LEVEL)) continue;
+    if (isSilent(frame)) continue;
     sum += bestShift(heard, frame, aligned.offset + piece.shift + from, 0).value - FRAME_LEVEL;
     if (sum < best) continue;
     best = sum;

@@ -24,7 +24,7 @@ export interface Turn {
   readonly step: number;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
-  /** The agent's first sample after the end, or null when the next turn, or the end of the call, came first. */
+  /** The agent's first sample after the end that begins an utterance (300 ms of quiet before it), or null when the next turn, or the end of the call, came first. */
   readonly replyAtMs: number | null;
   readonly perceivedMs: number | null;
   /** How long the agent was heard while we spoke. */
@@ -33,10 +33,8 @@ export interface Turn {
   readonly stoppedAfterMs: number | null;
 }
 
-/** A pause of this length divides two utterances of the agent. */
-const UTTERANCE_GAP_MS = 200;
-/** An agent that is still talking at our end has not replied yet: a reply begins after this much quiet. */
-const ONSET_QUIET_MS = 60;
+/** A pause of this length divides two utterances of the agent; shorter ones are pauses between words, and going on is no reply. */
+const UTTERANCE_GAP_MS = 300;
 const MS_PER_SAMPLE = 1000 / RATE_HZ;
 
 /** All voiced windows of a log, in order of arrival. */
@@ -77,11 +75,11 @@ export function turnsOf(said: readonly Said[], heard: readonly Heard[]): Turn[] 
   });
 }
 
-/** First sample after `fromMs` that follows a little quiet. */
+/** First sample after `fromMs` that begins an utterance. */
 function firstOnset(heard: readonly Heard[], fromMs: number, untilMs: number): number | null {
   const index = heard.findIndex((window, i) => {
     const before = heard[i - 1]?.lastMs ?? -Infinity;
-    return window.firstMs > fromMs && window.firstMs - before >= ONSET_QUIET_MS;
+    return window.firstMs > fromMs && window.firstMs - before >= UTTERANCE_GAP_MS;
   });
   const at = heard[index]?.firstMs;
   return at !== undefined && at < untilMs ? at : null;

@@ -141,21 +141,24 @@ export class SipPhone {
   async #tryInvite(request: SipRequest, options: InviteOptions): Promise<{ response: SipResponse; gaveUp: boolean }> {
     let gaveUp = false;
     let heard = false;
-    const giveUp = (): void => {
-      gaveUp = true;
-      // 9.1: a CANCEL may go out only after a provisional response.
-      if (heard) this.#transport.cancel(pending.branch);
-    };
-    const pending = this.#transport.request(request, options.to, (response) => {
+    let abandon: (error: Error) => void = () => undefined;
+    const abandoned = new Promise<never>((_, reject) => (abandon = reject));
+    const { branch, final } = this.#transport.request(request, options.to, (response) => {
       heard = true;
-      if (gaveUp) this.#transport.cancel(pending.branch);
+      if (gaveUp) this.#transport.cancel(branch);
       else options.onRinging?.(response.status);
     });
+    const giveUp = (): void => {
+      gaveUp = true;
+      // 9.1: a CANCEL may go out only after a provisional response. Without any there is nobody to cancel with.
+      if (heard) this.#transport.cancel(branch);
+      else abandon(new ParleyError('CALLER_FAILED', `nobody answers at ${options.to.host}:${options.to.port}: does a PBX listen there?`));
+    };
     const patience = setTimeout(giveUp, options.patienceMs);
     if (options.signal?.aborted === true) giveUp();
     else options.signal?.addEventListener('abort', giveUp, { once: true });
     try {
-      return { response: await pending.final, gaveUp };
+      return { response: await Promise.race([final, abandoned]), gaveUp };
     } finally {
       clearTimeout(patience);
       options.signal?.removeEventListener('abort', giveUp);

@@ -92,7 +92,7 @@ function espeak(text: string, voice: Voice): Promise<Buffer> {
     const fail = (why: string, cause?: unknown): void => {
       reject(new ParleyError('CALLER_FAILED', `espeak-ng could not render a line: ${why}`, { cause }));
     };
-    const child = spawn('espeak-ng', flags, { stdio: ['pipe', 'pipe', 'ignore'], timeout: RENDER_TIMEOUT_MS });
+    const child = spawn('espeak-ng', flags, { stdio: ['pipe', 'pipe', 'pipe'], timeout: RENDER_TIMEOUT_MS });
     const parts: Buffer[] = [];
     let size = 0;
     child.on('error', (cause) => fail('is the package espeak-ng installed?', cause));
@@ -101,8 +101,12 @@ function espeak(text: string, voice: Voice): Promise<Buffer> {
       if (size > MAX_RENDER_BYTES) child.kill();
       else parts.push(part);
     });
+    // A voice that does not exist is a complaint and exit 0: it goes on with another one.
+    let unknownVoice = false;
+    child.stderr.on('data', (part: Buffer) => (unknownVoice ||= part.includes('does not exist')));
     child.on('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(parts));
+      if (unknownVoice) fail(`it has no voice ${voice.name}`);
+      else if (code === 0) resolve(Buffer.concat(parts));
       else fail(`exit ${String(code)} with voice ${voice.name}`);
     });
     child.stdin.on('error', () => undefined); // EPIPE: 'close' tells why
