@@ -1,0 +1,128 @@
+/** From the file's shape to the runner's: short forms are written out, built-in prompts filled in. */
+import { BUILTIN_PROMPTS, LANGUAGES } from '../language/index.ts';
+import type { ConditionFile, ParsedFlow, SlotFile, StepFile } from './schema.ts';
+import type { Condition, Flow, Slot, Step, Texts, WordsByLanguage } from './types.ts';
+
+export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, version: string): Flow {
+  const { language } = flow;
+  const languages = flow.languages ?? [language];
+  return {
+    name: flow.flow,
+    file,
+    version,
+    language,
+    languages,
+    start: flow.start,
+    steps: mapValues(steps, (step, name) => compileStep(step, name)),
+    slots: mapValues(slots, (slot, name) => compileSlot(slot, name, language)),
+    prompts: { ...builtinPrompts(languages), ...mapValues(flow.prompts, (prompt) => textsOf(prompt, language)) },
+    variables: flow.variables,
+    facts: flow.facts ?? null,
+    person: flow.person ?? null,
+    onSilence: flow.on_silence ?? null,
+    onFailure: flow.on_failure ?? null,
+    onGoodbye: flow.on_goodbye ?? null,
+    limits: {
+      misses: flow.limits.misses,
+      silences: flow.limits.silences,
+      turns: flow.limits.turns,
+      holdMs: flow.limits.hold_seconds * 1000,
+    },
+  };
+}
+
+function builtinPrompts(languages: readonly string[]): Record<string, Texts> {
+  return Object.fromEntries(
+    BUILTIN_PROMPTS.map((key) => [key, Object.fromEntries(languages.map((code) => [code, LANGUAGES[code]?.prompts[key] ?? '']))]),
+  );
+}
+
+function compileSlot(slot: SlotFile, name: string, language: string): Slot {
+  const words = (value: string[] | Record<string, string[]> | undefined): WordsByLanguage => wordsOf(value ?? [], language);
+  const base = { name, names: words(slot.names), outOfRange: slot.out_of_range ?? 'out_of_range' };
+  switch (slot.type) {
+    case 'digits':
+    case 'number':
+      return { ...base, type: slot.type, min: slot.min, max: slot.max, before: words(slot.before), after: words(slot.after) };
+    case 'day':
+      return { ...base, type: 'day', withinDays: slot.within_days };
+    case 'time':
+      return { ...base, type: 'time', fromMinute: minutes(slot.from), toMinute: minutes(slot.to) };
+    case 'choice': {
+      const choices = Object.entries(slot.choices).map(([value, choice]) => ({
+        value,
+        words: words(choice.words),
+        spoken: textsOf(choice.spoken ?? value.replaceAll('_', ' '), language),
+        key: choice.key ?? null,
+      }));
+      return { ...base, type: 'choice', choices };
+    }
+    case 'yes-no':
+    case 'free':
+      return { ...base, type: slot.type };
+  }
+}
+
+function compileStep(step: StepFile, name: string): Step {
+  const base = { name, forget: step.forget, outcome: step.outcome ?? null };
+  if ('say' in step) {
+    const { say: prompt, kind, next } = step;
+    return { ...base, t: 'say', prompt, kind, interruptible: step.interruptible ?? kind !== 'notice', next };
+  }
+  if ('ask' in step) {
+    const { ask: slot, prompt, next } = step;
+    return { ...base, t: 'ask', slot, prompt, reprompt: step.reprompt ?? prompt, next, otherwise: step.otherwise ?? null };
+  }
+  if ('confirm' in step) {
+    const { confirm: slots, prompt, which, next } = step;
+    return { ...base, t: 'confirm', slots, prompt, which, next, otherwise: step.otherwise ?? null };
+  }
+  if ('answer' in step) return { ...base, t: 'answer', prompt: step.answer, next: step.next, otherwise: step.otherwise ?? null };
+  if ('decide' in step) {
+    const cases = step.decide.map(({ when, next }) => ({ when: [when].flat().map(compileCondition), next }));
+    return { ...base, t: 'decide', cases, otherwise: step.otherwise };
+  }
+  return compileLast(step, base);
+}
+
+/** Steps after which the flow may be over. */
+function compileLast(
+  step: Extract<StepFile, { transfer: string } | { end: string }>,
+  base: Pick<Step, 'name' | 'forget' | 'outcome'>,
+): Step {
+  if ('transfer' in step) return { ...base, t: 'transfer', desk: step.transfer, prompt: step.prompt, failed: step.failed ?? null };
+  return { ...base, t: 'end', how: step.end, prompt: step.prompt ?? null };
+}
+
+function compileCondition(condition: ConditionFile): Condition {
+  const { slot, variable, is, filled, at_least: atLeast, at_most: atMost } = condition;
+  return {
+    of: slot === undefined ? { t: 'variable', name: variable ?? '' } : { t: 'slot', name: slot },
+    is: is === undefined ? null : [is].flat(),
+    filled: filled ?? null,
+    atLeast: atLeast ?? null,
+    atMost: atMost ?? null,
+  };
+}
+
+/** A plain value is in the flow's own language. */
+export function textsOf(value: string | Readonly<Record<string, string>>, language: string): Texts {
+  return typeof value === 'string' ? { [language]: value } : value;
+}
+
+export function wordsOf(value: readonly string[] | Readonly<Record<string, readonly string[]>>, language: string): WordsByLanguage {
+  return isList(value) ? { [language]: value } : value;
+}
+
+function isList(value: readonly string[] | Readonly<Record<string, readonly string[]>>): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+export function minutes(clock: string): number {
+  const [hour = 0, minute = 0] = clock.split(':').map(Number);
+  return hour * 60 + minute;
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, change: (value: A, key: string) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value, key)]));
+}

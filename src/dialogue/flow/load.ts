@@ -1,0 +1,80 @@
+/** Reads a folder of flow files and the knowledge they name. */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Problem, ProblemsError } from '../../contracts/index.ts';
+import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
+import { parseFlow } from './parse.ts';
+import type { Flow } from './types.ts';
+
+export interface LoadedFlow {
+  readonly flow: Flow;
+  /** Knowledge by language code. */
+  readonly facts: Readonly<Record<string, Knowledge>>;
+}
+
+/** Flows by name. */
+export type FlowSet = ReadonlyMap<string, LoadedFlow>;
+
+/** Files larger than this were not written by a person. */
+const MAX_BYTES = 1_000_000;
+
+/**
+ * Every *.yaml of `directory`. A flow's knowledge is `NAME.md` in `factsDirectory`, `NAME.LANGUAGE.md` for its other languages.
+ * Errors: ProblemsError (FLOW_INVALID) with the problems of all files.
+ */
+export async function loadFlows(directory: string, options: { factsDirectory?: string } = {}): Promise<FlowSet> {
+  const factsDirectory = options.factsDirectory ?? join(directory, '..', 'facts');
+  const flows = new Map<string, LoadedFlow>();
+  const problems: Problem[] = [];
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw unreadable(directory, 'the folder of the flows cannot be read', error);
+  });
+  for (const file of names.filter((name) => /\.ya?ml$/.test(name)).sort()) {
+    try {
+      const loaded = await loadFlow(join(directory, file), factsDirectory);
+      flows.set(loaded.flow.name, loaded);
+    } catch (error) {
+      if (!(error instanceof ProblemsError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  if (flows.size === 0 && problems.length === 0) {
+    problems.push({ code: 'FLOW_INVALID', place: { file: directory }, message: 'has no flow, expected at least one file NAME.yaml' });
+  }
+  const [first, ...rest] = problems;
+  if (first !== undefined) throw new ProblemsError([first, ...rest]);
+  return flows;
+}
+
+async function loadFlow(file: string, factsDirectory: string): Promise<LoadedFlow> {
+  const text = await readText(file);
+  const flow = parseFlow(text, file);
+  if (flow.facts === null) return { flow, facts: {} };
+  const facts: Record<string, Knowledge> = {};
+  const includes: string[] = [];
+  for (const language of flow.languages) {
+    const name = language === flow.language ? `${flow.facts}.md` : `${flow.facts}.${language}.md`;
+    const path = join(factsDirectory, name);
+    const markdown = await readText(path, `, which ${basename(file)} names as its facts`);
+    facts[language] = parseFacts(markdown, path);
+    includes.push(markdown);
+  }
+  // Parsed again with what it includes: the version covers every word that a caller may hear.
+  return { flow: parseFlow(text, file, includes), facts };
+}
+
+async function readText(file: string, role = ''): Promise<string> {
+  let bytes;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw unreadable(file, `cannot be read${role}`, error);
+  }
+  if (bytes.length > MAX_BYTES) throw unreadable(file, `has ${bytes.length} bytes, expected at most ${MAX_BYTES}`, null);
+  return bytes.toString('utf8');
+}
+
+function unreadable(file: string, what: string, error: unknown): ProblemsError {
+  const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+  return new ProblemsError([{ code: 'FLOW_INVALID', place: { file }, message: `${what}${code}` }]);
+}

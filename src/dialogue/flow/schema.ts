@@ -1,0 +1,141 @@
+/** The shape of a flow file. References between its parts are checked in check.ts, where the message can name both ends. */
+import { z } from 'zod';
+
+const name = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines');
+const stepName = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected the name of a step');
+const language = z.string().regex(/^[a-z]{2}$/, 'expected a language code of two letters, as in "en"');
+const text = z.string().trim().min(1, 'expected text').max(500, 'expected at most 500 characters');
+
+/** One value for a flow in one language, or one per language. */
+const byLanguage = <T extends z.ZodType>(value: T, expected: string) => z.union([value, z.record(language, value)], { error: expected });
+const words = byLanguage(z.array(z.string().trim().min(1)).max(200), 'expected a list of words, or one list per language');
+const texts = byLanguage(text, 'expected a text of at most 500 characters, or one per language');
+
+const choice = z.strictObject({
+  words,
+  spoken: texts.optional(),
+  key: z
+    .string()
+    .regex(/^[0-9*]$/, 'expected a key of the telephone in quotes, as in "1"')
+    .optional(),
+});
+
+const common = { names: words.optional(), out_of_range: name.optional() };
+const cues = { before: words.optional(), after: words.optional() };
+const clock = z.string().regex(/^([01]?\d|2[0-3]):[0-5]\d$/, 'expected a time in quotes, as in "19:30"');
+
+export const SLOT_SCHEMAS = {
+  digits: z.strictObject({
+    type: z.literal('digits'),
+    min: z.int().min(1).max(32).default(1),
+    max: z.int().min(1).max(32).default(32),
+    ...cues,
+    ...common,
+  }),
+  number: z.strictObject({
+    type: z.literal('number'),
+    min: z.int().min(0).default(0),
+    max: z.int().max(999_999_999).default(999_999_999),
+    ...cues,
+    ...common,
+  }),
+  day: z.strictObject({ type: z.literal('day'), within_days: z.int().min(1).max(3660).default(366), ...common }),
+  time: z.strictObject({ type: z.literal('time'), from: clock.default('00:00'), to: clock.default('23:59'), ...common }),
+  'yes-no': z.strictObject({ type: z.literal('yes-no'), ...common }),
+  choice: z.strictObject({ type: z.literal('choice'), choices: z.record(name, choice), ...common }),
+  free: z.strictObject({ type: z.literal('free'), ...common }),
+};
+
+const condition = z.strictObject({
+  slot: name.optional(),
+  variable: name.optional(),
+  is: z.union([z.string(), z.array(z.string()).min(1)], { error: 'expected a text in quotes, or a list of texts' }).optional(),
+  filled: z.boolean().optional(),
+  at_least: z.number().optional(),
+  at_most: z.number().optional(),
+});
+
+const every = {
+  forget: z.array(name).default([]),
+  outcome: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/, 'expected small letters, digits and hyphens')
+    .optional(),
+};
+
+/** By the key that says what a step does. */
+export const STEP_SCHEMAS = {
+  say: z.strictObject({
+    say: name,
+    kind: z.enum(['notice', 'statement', 'apology', 'goodbye']).default('statement'),
+    interruptible: z.boolean().optional(),
+    next: stepName,
+    ...every,
+  }),
+  ask: z.strictObject({ ask: name, prompt: name, reprompt: name.optional(), next: stepName, otherwise: stepName.optional(), ...every }),
+  confirm: z.strictObject({
+    confirm: z.array(name).min(1, 'expected at least one slot'),
+    prompt: name,
+    which: name.default('which_part'),
+    next: stepName,
+    otherwise: stepName.optional(),
+    ...every,
+  }),
+  answer: z.strictObject({ answer: name, next: stepName, otherwise: stepName.optional(), ...every }),
+  decide: z.strictObject({
+    decide: z
+      .array(
+        z.strictObject({
+          when: z.union([condition, z.array(condition).min(1)], { error: 'expected a condition or a list of them' }),
+          next: stepName,
+        }),
+      )
+      .min(1),
+    otherwise: stepName,
+    ...every,
+  }),
+  transfer: z.strictObject({ transfer: name, prompt: name.default('transferring'), failed: stepName.optional(), ...every }),
+  end: z.strictObject({ end: z.enum(['hangup', 'leave']), prompt: name.optional(), ...every }),
+};
+
+export const flowSchema = z.strictObject({
+  flow: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'expected a name of small letters, digits, hyphens and underlines'),
+  language,
+  languages: z.array(language).optional(),
+  facts: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]*$/, 'expected the name of a knowledge file without its ending')
+    .optional(),
+  person: name.optional(),
+  start: stepName,
+  variables: z.record(name, z.string()).default({}),
+  limits: z
+    .strictObject({
+      misses: z.int().min(1).max(10).default(3),
+      silences: z.int().min(1).max(10).default(2),
+      turns: z.int().min(3).max(500).default(60),
+      hold_seconds: z.int().min(5).max(300).default(30),
+    })
+    .prefault({}),
+  on_silence: stepName.optional(),
+  on_failure: stepName.optional(),
+  on_goodbye: stepName.optional(),
+  slots: z.record(name, z.unknown()).default({}),
+  prompts: z.record(name, texts),
+  steps: z.record(name, z.unknown()),
+});
+
+export type FlowFile = z.infer<typeof flowSchema>;
+export type SlotFile = { [K in keyof typeof SLOT_SCHEMAS]: z.infer<(typeof SLOT_SCHEMAS)[K]> }[keyof typeof SLOT_SCHEMAS];
+export type StepFile = { [K in keyof typeof STEP_SCHEMAS]: z.infer<(typeof STEP_SCHEMAS)[K]> }[keyof typeof STEP_SCHEMAS];
+export type ConditionFile = z.infer<typeof condition>;
+
+/** A flow file whose every part has the right shape. */
+export interface ParsedFlow {
+  readonly flow: FlowFile;
+  readonly slots: Readonly<Record<string, SlotFile>>;
+  readonly steps: Readonly<Record<string, StepFile>>;
+}
+
+/** Takes what is wrong at a place of the file. */
+export type Report = (path: readonly PropertyKey[], message: string) => void;

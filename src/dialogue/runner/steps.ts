@@ -1,0 +1,147 @@
+/** Going through the flow: from a step on to the next place where the caller is heard, sent on or hung up. */
+import type { Condition, Step } from '../flow/types.ts';
+import { expectationOf, forget, listen, own, say, slotOf, stepOf, type Talk, update } from './talk.ts';
+
+/** A checked flow never comes near it; it keeps a mistake of ours from hanging a call. */
+const MAX_STEPS = 100;
+
+export function enter(talk: Talk, name: string, reason: string): void {
+  let step: Step | undefined = own(talk.script.flow.steps, name);
+  for (let steps = 0; step !== undefined && steps < MAX_STEPS; steps++) {
+    update(talk, { step: step.name, misses: 0, which: false, offered: false });
+    talk.effects.push({ t: 'step', step: step.name, reason: steps === 0 ? reason : 'next' });
+    forget(talk, step.forget);
+    if (step.outcome !== null) update(talk, { outcome: step.outcome });
+    const next = run(talk, step);
+    if (next === null) return;
+    step = own(talk.script.flow.steps, next);
+  }
+  hangUp(talk, 'flow-error');
+}
+
+/** Does one step. Returns the step to go on with, null when the caller is heard or the flow is over. */
+function run(talk: Talk, step: Step): string | null {
+  switch (step.t) {
+    case 'say':
+      say(talk, step.prompt, step.kind, step.interruptible);
+      return step.next;
+    case 'decide':
+      return step.cases.find(({ when }) => when.every((condition) => holds(talk, condition)))?.next ?? step.otherwise;
+    case 'ask':
+      return isFilled(talk, step.slot) ? step.next : open(talk);
+    case 'confirm':
+      return confirm(talk, step);
+    case 'answer':
+      return open(talk);
+    case 'transfer':
+      return transfer(talk, step.desk, step.prompt) ? null : (step.failed ?? stop(talk, 'no-person'));
+    case 'end':
+      return end(talk, step);
+  }
+}
+
+/** Puts the question of the present step and waits for the caller. */
+function open(talk: Talk): null {
+  askAgain(talk);
+  return null;
+}
+
+function end(talk: Talk, step: Step & { t: 'end' }): null {
+  if (step.prompt !== null) say(talk, step.prompt, 'goodbye');
+  finish(talk, step.how, talk.state.outcome ?? 'completed');
+  return null;
+}
+
+function confirm(talk: Talk, step: Step & { t: 'confirm' }): string | null {
+  const empty = step.slots.find((slot) => !isFilled(talk, slot));
+  if (empty === undefined) {
+    update(talk, { back: null });
+    askAgain(talk);
+    return null;
+  }
+  update(talk, { back: step.name });
+  return askStep(talk, empty) ?? step.next;
+}
+
+/** Puts the open question (again) and listens. */
+export function askAgain(talk: Talk, options: { again?: boolean; silenceMs?: number } = {}): void {
+  const step = stepOf(talk);
+  switch (step?.t) {
+    case 'ask':
+      say(talk, options.again === true ? step.reprompt : step.prompt, 'question');
+      listen(talk, expectationOf(slotOf(talk.script, step.slot)), options.silenceMs);
+      break;
+    case 'confirm':
+      if (talk.state.which) {
+        say(talk, step.which, 'question');
+        listen(talk, { kind: 'free' }, options.silenceMs);
+        break;
+      }
+      say(talk, step.prompt, 'confirm');
+      listen(talk, { kind: 'yes-no' }, options.silenceMs);
+      break;
+    case 'answer':
+      say(talk, step.prompt, 'question');
+      listen(talk, { kind: 'free' }, options.silenceMs);
+      break;
+    default:
+      hangUp(talk, 'flow-error');
+  }
+}
+
+/** The step that asks for a slot. */
+export function askStep(talk: Talk, slot: string): string | null {
+  const steps = Object.values(talk.script.flow.steps);
+  return steps.find((step) => step.t === 'ask' && step.slot === slot)?.name ?? null;
+}
+
+/** After a slot was filled at its ask step: back to what waits for it, or on. */
+export function goOn(talk: Talk, next: string): void {
+  const { back } = talk.state;
+  update(talk, { back: null });
+  enter(talk, back ?? next, back === null ? 'answered' : 'corrected');
+}
+
+/** False when there is no such desk: nothing was said then. */
+export function transfer(talk: Talk, desk: string, prompt: string): boolean {
+  if (!talk.script.desks.includes(desk)) {
+    say(talk, 'no_person', 'apology');
+    return false;
+  }
+  say(talk, prompt, 'statement');
+  update(talk, { phase: 'transferring' });
+  talk.effects.push({ t: 'transfer', desk });
+  return true;
+}
+
+export function hangUp(talk: Talk, outcome: string, prompt = 'goodbye'): void {
+  say(talk, prompt, 'goodbye');
+  finish(talk, 'hangup', outcome);
+}
+
+function finish(talk: Talk, how: 'hangup' | 'leave', outcome: string): void {
+  update(talk, { phase: 'ended', outcome });
+  talk.effects.push({ t: 'end', how, outcome });
+}
+
+function stop(talk: Talk, outcome: string): null {
+  hangUp(talk, talk.state.outcome ?? outcome);
+  return null;
+}
+
+function isFilled(talk: Talk, slot: string): boolean {
+  return own(talk.state.slots, slot) !== undefined;
+}
+
+function holds({ state }: Talk, { of, is, filled, atLeast, atMost }: Condition): boolean {
+  const value = (of.t === 'slot' ? own(state.slots, of.name)?.value : own(state.variables, of.name)) ?? '';
+  if (filled !== null && filled !== (value !== '')) return false;
+  if (is !== null && !is.includes(value)) return false;
+  return isWithin(value, atLeast, atMost);
+}
+
+function isWithin(value: string, atLeast: number | null, atMost: number | null): boolean {
+  if (atLeast === null && atMost === null) return true;
+  const number = value === '' ? NaN : Number(value);
+  return number >= (atLeast ?? -Infinity) && number <= (atMost ?? Infinity);
+}
