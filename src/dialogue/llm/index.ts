@@ -1,0 +1,12 @@
+/**
+ * Language models: what a call says to them, how the answer is read while it is made, and what happens when it does not come.
+ *
+ *   prompt ──> LanguageModel (ollama, openai, or several of them behind resilience) ──> deltas ──> clauses ──> speech
+ *
+ * Must not know: flows, turns, tools' effects, audio. Looks at no clock and sets no timer itself: both are parameters. Never puts into an
+ * error or a log line what a person or a model said.
+ * Errors: LLM_FAILED, LLM_TIMEOUT, LLM_BAD_OUTPUT, LLM_REFUSED, LLM_MODEL, LLM_EXTERNAL, ENGINE_BUSY, ENGINE_OPEN.
+ */
+export type { StreamBudget } from './budget.ts';
+export { OllamaModel, type OllamaOptions } from './ollama.ts';
+export { OpenAiModel, type OpenAiDialect, type OpenAiOptions } from './openai.ts';
