@@ -232,13 +232,11 @@ class AsteriskDriver implements PbxDriver {
       this.#ari.yieldName();
       return;
     }
-    if (!('channel' in event)) return;
-    if (!isChannel(event.channel)) {
-      this.#count('badEvents');
-      return;
-    }
-    if (this.#names.isMedia(event.channel.id)) this.#takeMedia(event, event.channel.id);
-    else this.#takeCall(event, event.channel);
+    const channel: unknown = 'channel' in event ? event.channel : undefined;
+    if (!isChannel(channel)) {
+      if (channel !== undefined || event.type === 'StasisStart' || isAboutCall(event)) this.#count('badEvents');
+    } else if (this.#names.isMedia(channel.id)) this.#takeMedia(event, channel.id);
+    else this.#takeCall(event, channel);
   }
 
   #takeMedia(event: AriEvent, channelId: string): void {
