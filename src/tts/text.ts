@@ -9,6 +9,8 @@ const LONGEST_RUN = 3;
 export function plainText(text: string): string {
   return (
     text
+      // Colours of a terminal, pasted along with the text.
+      .replace(/\u001B\[[0-9;]*[A-Za-z]/g, ' ')
       // A surrogate without its other half matches as a character of its own.
       .replace(/[\uD800-\uDFFF\uFFFD]/gu, ' ')
       .replace(/[\u0000-\u001F\u007F-\u009F\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]/g, ' ')

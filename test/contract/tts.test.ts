@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test } from 'tap';
+
+import { createEspeak, createPhraseCache, createScriptedTts } from '../../src/tts/index.ts';
+import { keepingLogger } from '../support/quiet-log.ts';
+import { ttsSuite } from './tts-suite.ts';
+
+void test('the scripted synthesiser keeps the contract', (t) => {
+  ttsSuite(t, createScriptedTts);
+  t.end();
+});
+
+void test('espeak-ng in one process keeps the contract', (t) => {
+  ttsSuite(t, () => createEspeak({ logger: keepingLogger(), mode: 'stream' }));
+  t.end();
+});
+
+void test('espeak-ng with a process per text keeps the contract', (t) => {
+  ttsSuite(t, () => createEspeak({ logger: keepingLogger(), mode: 'spawn' }));
+  t.end();
+});
+
+void test('the phrase cache keeps the contract', (t) => {
+  ttsSuite(t, () => createPhraseCache(createScriptedTts(), { maxEntries: 10 }));
+  t.end();
+});
+
+void test('espeak-ng: faults', async (t) => {
+  const children = new Set<number>();
+  await t.test('program or voice missing', async (t) => {
+    const none = createEspeak({ logger: keepingLogger(), program: '/nonexistent/espeak-ng' });
+    await t.rejects(none.start(), { code: 'TTS_FAILED', message: /apt-get install espeak-ng/ });
+    const voice = createEspeak({ logger: keepingLogger(), voices: { en: 'nosuchvoice' } });
+    await t.rejects(voice.start(), { code: 'TTS_FAILED', message: /nosuchvoice/ });
+    const argument = createEspeak({ logger: keepingLogger() });
+    await argument.start();
+    await t.rejects(argument.synthesise('hello', { language: '--compile=en' }), { code: 'TTS_FAILED' }, 'a language is no argument');
+    await argument.stop();
+  });
+  await t.test('a program that says nothing is given up, the next text starts it again', async (t) => {
+    const deaf = createEspeak({ logger: keepingLogger(), program: 'test/fixtures/espeak-deaf.sh', timeoutMs: 300, mode: 'spawn' });
+    await deaf.start();
+    await t.rejects(deaf.synthesise('hello', { language: 'en' }), { code: 'TTS_FAILED', message: /300 ms/ });
+    await t.rejects(deaf.synthesise('hello', { language: 'en' }), { code: 'TTS_FAILED' });
+    await deaf.stop();
+  });
+  await t.test('a program that is killed is started again', async (t) => {
+    for (let tries = 0; tries < 100 && espeaks().length > 0; tries++) await pause(20);
+    const tts = createEspeak({ logger: keepingLogger(), mode: 'stream' });
+    await tts.start();
+    t.teardown(() => tts.stop());
+    for (const pid of espeaks()) children.add(pid);
+    t.equal(children.size, 1);
+    for (const pid of children) process.kill(pid, 'SIGSTOP');
+    const hanging = tts.synthesise('hello', { language: 'en' }).catch((error: unknown) => error);
+    for (const pid of children) process.kill(pid, 'SIGKILL');
+    t.match(await hanging, { code: 'TTS_FAILED' });
+    t.ok((await tts.synthesise('hello', { language: 'en' })).pcm.length > 0);
+    t.notSame(espeaks(), [...children]);
+  });
+  await t.test('a voice with echo cannot be cut in a stream and gets a process per text', async (t) => {
+    const log = keepingLogger();
+    const tts = createEspeak({ logger: log, voices: { en: 'en-us+f3' } });
+    await tts.start();
+    t.teardown(() => tts.stop());
+    t.match(log.lines, [{ level: 'warn' }, { fields: { mode: 'spawn' } }]);
+    t.ok((await tts.synthesise('hello', { language: 'en' })).pcm.length > 0);
+  });
+  await t.test('nothing is left running', async (t) => {
+    for (let tries = 0; tries < 100 && espeaks().length > 0; tries++) await pause(20);
+    t.same(espeaks(), []);
+  });
+});
+
+/** Running espeak-ng programs that are children of this process. */
+function espeaks(): number[] {
+  return execFileSync('ps', ['-e', '-o', 'pid=,ppid=,stat=,comm='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, parent, state, name]) => parent === String(process.pid) && name === 'espeak-ng' && state?.startsWith('Z') === false)
+    .map(([pid]) => Number(pid));
+}

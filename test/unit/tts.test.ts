@@ -1,0 +1,157 @@
+import fc from 'fast-check';
+import { test } from 'tap';
+
+import { createPhraseCache, createScriptedTts } from '../../src/tts/index.ts';
+import { isSpeakable, piecesOf, plainText } from '../../src/tts/text.ts';
+import { trimSilence } from '../../src/tts/trim.ts';
+import { UtteranceEnd, WaveStream } from '../../src/tts/wave-stream.ts';
+
+void test('plain text', (t) => {
+  t.equal(plainText('  Hello,\n\n  you. '), 'Hello, you.');
+  t.equal(plainText('<speak>Hi <break time="5s"/>there</speak>'), 'Hi there');
+  t.equal(plainText('a < b and c > d'), 'a b and c d', 'a lone bracket is no tag');
+  t.equal(plainText('[[h@l@U]] {x}'), 'h@l@U x');
+  t.equal(plainText('wait......... what?!?!'), 'wait... what?!?!');
+  t.equal(plainText('50 € für Ümit'), '50 € für Ümit');
+  t.equal(plainText('one\u0007two\u200bthree\u2028four'), 'one two three four');
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+      const plain = plainText(text);
+      return !/[\p{Cc}<>[\]{}]/u.test(plain) && plain === plain.trim() && !plain.includes('  ') && plainText(plain) === plain;
+    }),
+  );
+  t.notOk(isSpeakable('... ?!'));
+  t.ok(isSpeakable('3'));
+  t.ok(isSpeakable('ß'));
+  t.end();
+});
+
+void test('pieces fit and lose nothing', (t) => {
+  t.same(piecesOf('One. Two. Three.', 10), ['One. Two.', 'Three.']);
+  t.same(piecesOf('abcdefghij', 4), ['abcd', 'efgh', 'ij']);
+  t.same(piecesOf('ééé', 4), ['éé', 'é'], 'bytes are counted, characters stay whole');
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }).map(plainText), fc.integer({ min: 8, max: 60 }), (text, most) => {
+      const pieces = piecesOf(text, most);
+      return pieces.every((piece) => Buffer.byteLength(piece) <= most) && pieces.join('').replaceAll(' ', '') === text.replaceAll(' ', '');
+    }),
+  );
+  t.end();
+});
+
+void test('silence is trimmed', (t) => {
+  const rateHz = 1000;
+  const speech = Int16Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 5000 : -5000));
+  const clip = new Int16Array(1000);
+  clip.set(speech, 300);
+  const trimmed = trimSilence(clip, rateHz, 80);
+  t.equal(trimmed.length, 5 + 100 + 80);
+  t.equal(trimmed[5], 5000);
+  t.equal(trimSilence(new Int16Array(500), rateHz).length, 0);
+  t.equal(trimSilence(new Int16Array(0), rateHz).length, 0);
+  t.equal(trimSilence(speech, rateHz).length, 100, 'nothing to trim');
+  t.end();
+});
+
+const header = (): Buffer => {
+  const bytes = Buffer.alloc(44);
+  bytes.write('RIFF', 0, 'latin1');
+  bytes.writeUInt32LE(22050, 24);
+  return bytes;
+};
+
+void test('samples come out whole however the bytes are cut', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -32768, max: 32767 }), { maxLength: 60 }),
+      fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
+      (samples, cuts) => {
+        const bytes = Buffer.concat([header(), Buffer.from(Int16Array.from(samples).buffer)]);
+        const stream = new WaveStream();
+        const out: number[] = [];
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const size = cuts[i % cuts.length] ?? 1;
+          out.push(...stream.push(bytes.subarray(at, at + size)));
+          at += size;
+        }
+        return stream.rateHz === 22050 && out.join() === samples.join();
+      },
+    ),
+  );
+  const notWave = new WaveStream();
+  notWave.push(Buffer.alloc(60, 'x'));
+  t.equal(notWave.rateHz, -1);
+  t.end();
+});
+
+void test('the end of an utterance is found however the samples are cut', (t) => {
+  const MARK = 20;
+  const GAP = 5;
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: MARK - 1 }))),
+      fc.integer({ min: MARK, max: 4 * MARK }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+      (bursts, mark, cuts) => {
+        const speech = bursts.flatMap(([sound, rest], index) => [
+          ...Array<number>(sound).fill(100),
+          ...Array<number>(index === bursts.length - 1 ? 0 : rest).fill(0),
+        ]);
+        const stream = Int16Array.from([...speech, ...Array<number>(mark).fill(0), 7, 7, 7, ...Array<number>(GAP).fill(0), 9, 9]);
+        const end = new UtteranceEnd(MARK, GAP);
+        let belong = 0;
+        let at = 0;
+        for (let i = 0; at < stream.length && !end.over; i++) {
+          const size = cuts[i % cuts.length] ?? 1;
+          belong += end.push(stream.subarray(at, at + size));
+          at += size;
+        }
+        return end.over && belong === speech.length + MARK;
+      },
+    ),
+  );
+  t.end();
+});
+
+void test('phrases rendered ahead', async (t) => {
+  const engine = createScriptedTts();
+  const cache = createPhraseCache(engine, { maxEntries: 2 });
+  await cache.start();
+  t.equal(await cache.prerender(['hello', 'goodbye', 'hello'], 'en'), 2);
+  t.equal(engine.spoken.length, 2);
+  const clip = await cache.synthesise('hello', { language: 'en' });
+  t.ok(clip.pcm.length > 0);
+  t.equal(clip.totalMs, 0);
+  t.equal(engine.spoken.length, 2, 'a hit asks nobody');
+  await cache.synthesise('hello', { language: 'de' });
+  await cache.synthesise('your table is booked', { language: 'en' });
+  await cache.synthesise('your table is booked', { language: 'en' });
+  t.equal(engine.spoken.length, 5, 'another language is another phrase, and what was not rendered ahead is not kept');
+  t.same(cache.stats, { entries: 2, hits: 1, misses: 3 });
+  await cache.prerender(['one moment please'], 'en');
+  t.equal((await cache.synthesise('goodbye', { language: 'en' })).pcm.length > 0, true);
+  t.equal(engine.spoken.at(-1), 'goodbye', 'the one that was used least recently made room');
+  engine.failNext(1);
+  t.equal(await cache.prerender(['will fail', 'works'], 'en'), 2, 'a failure is left out');
+  await cache.stop();
+  t.equal(cache.stats.entries, 0);
+});
+
+void test('the scripted synthesiser', async (t) => {
+  const tts = createScriptedTts();
+  await tts.start();
+  const options = { language: 'en' };
+  const once = await tts.synthesise('one two', options);
+  t.same((await tts.synthesise('one two', options)).pcm, once.pcm, 'the same text is the same sound');
+  t.notSame((await tts.synthesise('one three', options)).pcm, once.pcm);
+  tts.failNext(2);
+  await t.rejects(tts.synthesise('x', options), { code: 'TTS_FAILED' });
+  await t.rejects(tts.synthesise('x', options), { code: 'TTS_FAILED' });
+  tts.hold();
+  let done = false;
+  const held = tts.synthesise('x', options).then(() => (done = true));
+  await Promise.resolve();
+  t.equal(done, false);
+  tts.release();
+  t.equal(await held, true);
+});
