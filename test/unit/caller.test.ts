@@ -351,20 +351,25 @@ test('latency: from the send time of the last voiced sample to the receive time 
   first.pcm.fill(0, 0, 100);
   const heard = heardWindows([...silence(packets(60, { atMs: 1007 })), ...reply]);
   t.equal(heard[0]?.firstMs, 2313 + 100 / 8);
-  const [turn] = turnsOf([{ text: 'hello', step: 0, startMs: 1000, endMs: 2000 }], heard);
+  const recording = { spoken: layOut(sent, 0), heard: layOut(reply, 0) };
+  const [turn] = turnsOf([{ text: 'hello', step: 0, startMs: 1000, endMs: 2000 }], heard, recording);
   t.match(turn, { replyAtMs: 2325.5, perceivedMs: 325.5, overlapMs: 0, stoppedAfterMs: null });
-  const [cut] = turnsOf([{ text: 'a', step: 0, startMs: 1000, endMs: 2000 }, { text: 'b', step: 1, startMs: 2100, endMs: 2200 }], heard); // prettier-ignore
+  t.ok(Math.abs((turn?.perceivedByRecordingMs ?? 0) - 325.5) < 1, 'the recording says the same');
+  const [cut] = turnsOf([{ text: 'a', step: 0, startMs: 1000, endMs: 2000 }, { text: 'b', step: 1, startMs: 2100, endMs: 2200 }], heard, recording); // prettier-ignore
+  t.equal(cut?.perceivedByRecordingMs, null);
   t.equal(cut?.replyAtMs, null, 'the next turn came first');
   t.end();
 });
 
+const NO_RECORDING = { spoken: new Int16Array(0), heard: new Int16Array(0) };
+
 test('barge-in: when the agent fell silent, and that its tail is no reply', (t) => {
   const agent = heardWindows([...packets(50, { atMs: 1000 }), ...packets(20, { atMs: 3000 })]);
-  const [turn] = turnsOf([{ text: 'stop', step: 0, startMs: 1500, endMs: 2500 }], agent);
+  const [turn] = turnsOf([{ text: 'stop', step: 0, startMs: 1500, endMs: 2500 }], agent, NO_RECORDING);
   t.ok(Math.abs((turn?.stoppedAfterMs ?? 0) - 500) < 1);
   t.equal(turn?.overlapMs, 500);
   t.equal(turn?.perceivedMs, 500);
-  const [deaf] = turnsOf([{ text: 'stop', step: 0, startMs: 1200, endMs: 1800 }], agent);
+  const [deaf] = turnsOf([{ text: 'stop', step: 0, startMs: 1200, endMs: 1800 }], agent, NO_RECORDING);
   t.equal(deaf?.stoppedAfterMs, null, 'it talked on over the whole of our turn');
   t.equal(deaf?.replyAtMs, 3000, 'going on is no reply');
   t.end();
@@ -551,6 +556,7 @@ test('a silent slot that slipped in moves the rest: whole, with its slip told', 
   slipped.set(p4.pcm.subarray(12_000), 12_160);
   const found = findPrompt(recording([[2000, slipped]]), p4);
   t.ok(Math.abs((found?.slipMs ?? 0) - 20) < 1, String(found?.slipMs));
+  t.match(found, { complete: true, missing: [] });
   t.end();
 });
 

@@ -66,10 +66,19 @@ export interface ConversationOptions {
 /** Quiet after which the agent counts as silent, for display only. */
 const AGENT_STOP_MS = 400;
 
+/** Lines already rendered in this process: callers of a bench or a test say the same things again and again. */
+const rendered = new Map<string, Line>();
+const MAX_RENDERED = 256;
+
 /** Renders all lines of a script before the call, so that nothing waits for a synthesiser in it. */
 export async function renderScript(script: Script, voice: Voice): Promise<ReadonlyMap<string, Line>> {
   const lines = new Map<string, Line>();
-  for (const text of linesOf(script)) if (!lines.has(text)) lines.set(text, await renderLine(text, voice));
+  for (const text of linesOf(script)) {
+    const key = JSON.stringify([voice.name, voice.wordsPerMinute, voice.pitch, text]);
+    const line = rendered.get(key) ?? (await renderLine(text, voice));
+    if (rendered.size < MAX_RENDERED) rendered.set(key, line);
+    lines.set(text, line);
+  }
   return lines;
 }
 
@@ -216,7 +225,7 @@ class Conversation {
       problem: this.#problem,
       finished: end === 'local-bye' || waitedForEnd,
       durationMs,
-      turns: turnsOf(said, windows),
+      turns: turnsOf(said, windows, { spoken, heard }),
       firstHeardMs: windows[0]?.firstMs ?? null,
       heard,
       spoken,

@@ -241,7 +241,7 @@ function walk(heard: Int16Array, prompt: Prompt, aligned: Aligned): PromptFound 
     if (isThere) shift += best.shift;
     pieces.push({ from, to, found: isThere, shift });
   }
-  return judge(heard, prompt, aligned, pieces, range.last + 1);
+  return judge(heard, prompt, aligned, mended(heard, aligned, pieces), range.last + 1);
 }
 
 function judge(heard: Int16Array, prompt: Prompt, aligned: Aligned, pieces: readonly Piece[], end: number): PromptFound | null {
@@ -273,6 +273,24 @@ function judge(heard: Int16Array, prompt: Prompt, aligned: Aligned, pieces: read
     missing: missing.map((hole) => ({ fromMs: toMs(hole.from), toMs: toMs(hole.to) })),
     slipMs: toMs(Math.max(...shifts) - Math.min(...shifts)),
   };
+}
+
+/** A piece in which the prompt slipped (a slot of silence came in) is there all the same: its frames fit one or the other side. */
+function mended(heard: Int16Array, aligned: Aligned, pieces: readonly Piece[]): Piece[] {
+  return pieces.map((piece, index) => {
+    const [before, after] = [pieces[index - 1], pieces[index + 1]];
+    if (piece.found || before?.found !== true || after?.found !== true || before.shift === after.shift) return piece;
+    let odd = 0;
+    for (let from = piece.from; from + FRAME <= piece.to; from += FRAME) {
+      const frame = aligned.pcm.subarray(from, from + FRAME);
+      if (isSilent(frame)) continue;
+      const fits = [before.shift, after.shift].some(
+        (shift) => bestShift(heard, frame, aligned.offset + shift + from, 0).value >= FRAME_LEVEL,
+      );
+      if (!fits) odd++;
+    }
+    return odd <= 2 ? { ...piece, found: true, shift: after.shift } : piece;
+  });
 }
 
 /** Runs of pieces that were not there; their beginning is found by frames of 20 ms. */

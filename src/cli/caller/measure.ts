@@ -27,6 +27,8 @@ export interface Turn {
   /** The agent's first sample after the end that begins an utterance (300 ms of quiet before it), or null when the next turn, or the end of the call, came first. */
   readonly replyAtMs: number | null;
   readonly perceivedMs: number | null;
+  /** The same, read off the stereo recording: a check of the clocks. Agrees within a packet unless the machine stalled. */
+  readonly perceivedByRecordingMs: number | null;
   /** How long the agent was heard while we spoke. */
   readonly overlapMs: number;
   /** When we spoke into the agent: from our first sample to its last one. Null when it was silent, or never stopped before our end. */
@@ -36,6 +38,9 @@ export interface Turn {
 /** A pause of this length divides two utterances of the agent; shorter ones are pauses between words, and going on is no reply. */
 const UTTERANCE_GAP_MS = 300;
 const MS_PER_SAMPLE = 1000 / RATE_HZ;
+const PACKET_SAMPLES = 160;
+/** How far packet times and the recording may lie apart for the same sample. */
+const RECORDING_SLACK_MS = 50;
 
 /** All voiced windows of a log, in order of arrival. */
 export function heardWindows(log: readonly LoggedPacket[]): Heard[] {
@@ -53,26 +58,48 @@ export function heardWindows(log: readonly LoggedPacket[]): Heard[] {
 
 /** When sample `index` of an utterance left: its packets are consecutive in the log. */
 export function sentAtMs(log: readonly LoggedPacket[], firstPacket: number, index: number): number | null {
-  const packet = log[firstPacket + Math.floor(index / 160)];
-  return firstPacket < 0 || packet === undefined ? null : packet.atMs + (index % 160) * MS_PER_SAMPLE;
+  const packet = log[firstPacket + Math.floor(index / PACKET_SAMPLES)];
+  return firstPacket < 0 || packet === undefined ? null : packet.atMs + (index % PACKET_SAMPLES) * MS_PER_SAMPLE;
 }
 
-export function turnsOf(said: readonly Said[], heard: readonly Heard[]): Turn[] {
-  return said.map((line, index) => {
-    const until = said[index + 1]?.startMs ?? Infinity;
-    const replyAtMs = firstOnset(heard, line.endMs, until);
-    return {
-      said: line.text,
-      step: line.step,
-      startedAtMs: line.startMs,
-      endedAtMs: line.endMs,
-      replyAtMs,
-      perceivedMs: replyAtMs === null ? null : replyAtMs - line.endMs,
-      overlapMs:
-        heard.filter((window) => window.firstMs >= line.startMs && window.lastMs <= line.endMs).length * (WINDOW_SAMPLES * MS_PER_SAMPLE),
-      stoppedAfterMs: stopAfter(heard, line),
-    };
+/** A recorded channel as a log: packets of 20 ms, one after another from time 0. */
+export function asLog(pcm: Int16Array): LoggedPacket[] {
+  const length = Math.ceil(pcm.length / PACKET_SAMPLES);
+  return Array.from({ length }, (_, i) => {
+    const at = i * PACKET_SAMPLES;
+    return { atMs: at * MS_PER_SAMPLE, sequence: i & 0xffff, timestamp: at, ssrc: 0, pcm: pcm.subarray(at, at + PACKET_SAMPLES) };
   });
+}
+
+/** Turns by the times of packets, each with its latency by the recording beside it. */
+export function turnsOf(
+  said: readonly Said[],
+  heard: readonly Heard[],
+  recording: { readonly spoken: Int16Array; readonly heard: Int16Array },
+): Turn[] {
+  const [spoken, answers] = [heardWindows(asLog(recording.spoken)), heardWindows(asLog(recording.heard))];
+  return said.map((line, index) => {
+    // The line's last voiced sample in the recording: the last one before the recording is quiet again.
+    const endMs = spoken.filter((window) => window.firstMs < line.endMs + RECORDING_SLACK_MS).at(-1)?.lastMs ?? line.endMs;
+    const untilMs = said[index + 1]?.startMs ?? Infinity;
+    const replyMs = firstOnset(answers, endMs, untilMs);
+    return { ...turnOf(line, untilMs, heard), perceivedByRecordingMs: replyMs === null ? null : replyMs - endMs };
+  });
+}
+
+function turnOf(line: Said, untilMs: number, heard: readonly Heard[]): Omit<Turn, 'perceivedByRecordingMs'> {
+  const replyAtMs = firstOnset(heard, line.endMs, untilMs);
+  return {
+    said: line.text,
+    step: line.step,
+    startedAtMs: line.startMs,
+    endedAtMs: line.endMs,
+    replyAtMs,
+    perceivedMs: replyAtMs === null ? null : replyAtMs - line.endMs,
+    overlapMs:
+      heard.filter((window) => window.firstMs >= line.startMs && window.lastMs <= line.endMs).length * (WINDOW_SAMPLES * MS_PER_SAMPLE),
+    stoppedAfterMs: stopAfter(heard, line),
+  };
 }
 
 /** First sample after `fromMs` that begins an utterance. */
