@@ -7,8 +7,11 @@ import { test, type Test } from 'tap';
 
 import { ParleyError, type SpeechToText, type SttSession } from '../../src/contracts/index.ts';
 import { createWhisper, type WhisperOptions } from '../../src/stt/index.ts';
-import { callerAudio } from '../support/phone-speech.ts';
+import { engineFor, SSRC } from '../support/media-line.ts';
+import { pcmToUlaw } from '../support/pcm.ts';
+import { callerAudio, phoneLine } from '../support/phone-speech.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
+import { RtpPeer, rtpPacket } from '../support/rtp-peer.ts';
 import { createTestRing, type TestRing } from '../support/stt-ring.ts';
 
 const PROGRAM = '.runtime/whisper/parley-whisper';
@@ -94,6 +97,40 @@ void test('hears the sentences of a call over a telephone line', async (t) => {
     t.ok(result.confidence > 0.5);
     t.ok(result.words[0] !== undefined && result.words[0].fromSample >= place.fromSample, 'words carry absolute samples');
   }
+});
+
+void test('hears two callers through the media engine: RTP in, words out', async (t) => {
+  const engine = engineFor(t, { historyMs: 16_000 });
+  const stt = createWhisper({ program: PROGRAM, model: MODEL, logger: keepingLogger() });
+  await stt.start(engine.audio);
+  t.teardown(() => stt.stop());
+  const call = async (callId: string, text: string): Promise<string> => {
+    const session = engine.open({ callId, receive: 'ulaw', send: 'ulaw' });
+    const peer = await RtpPeer.open();
+    t.teardown(() => {
+      peer.close();
+    });
+    peer.sendTo(session.localPort);
+    session.setRemote('127.0.0.1', peer.port);
+    const recogniser = stt.open({ callId, slot: session.slot, generation: session.generation, language: 'en' });
+    const speech = phoneLine(text);
+    const padded = new Int16Array(speech.length + 3200);
+    padded.set(speech, 1600);
+    for (let at = 0, seq = 1; at < padded.length; at += 160, seq++) {
+      const payload = pcmToUlaw(padded.subarray(at, at + 160));
+      await peer.send(rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc: SSRC, payload }));
+      await pause(20);
+    }
+    const toSample = session.stats().sample;
+    const words = await outcome(
+      recogniser.decode({ fromSample: Math.max(0, toSample - 2 * padded.length - 3200), toSample, kind: 'final' }),
+    );
+    recogniser.close();
+    session.close();
+    return words;
+  };
+  const heard = await Promise.all([call('one', 'what are your opening hours'), call('two', 'my order number is five six seven')]);
+  t.same(heard, ['what are your opening hours', 'my order number is five six seven']);
 });
 
 void test('a turn longer than the model hears at once is heard in pieces', async (t) => {
