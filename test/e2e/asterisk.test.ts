@@ -1,5 +1,6 @@
 /** The Asterisk driver against a real Asterisk and real SIP callers. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -312,7 +313,7 @@ test('one Asterisk', async (t) => {
 });
 
 test('Asterisk dies in the middle of a call and comes back', async (t) => {
-  const options = { ...(await asteriskOptions()), ariPassword: 'the same after the restart' };
+  const options = { ...(await asteriskOptions(t)), ariPassword: 'the same after the restart' };
   const first = await startPrivateAsterisk(options);
   t.teardown(() => first.stop());
   const { pbx, log } = await connected(t, first);
@@ -339,8 +340,34 @@ test('Asterisk dies in the middle of a call and comes back', async (t) => {
   t.ok((pbx.counters()['cuts'] ?? 0) >= 1);
 });
 
+test('a private Asterisk dies with the program that started it, even when that is killed', async (t) => {
+  const options = await asteriskOptions(t);
+  const source = `
+    import { startPrivateAsterisk } from ${JSON.stringify(new URL('../../src/telephony/index.ts', import.meta.url).href)};
+    const asterisk = await startPrivateAsterisk(${JSON.stringify(options)});
+    console.log(asterisk.pid);
+    setInterval(() => undefined, 1000);`;
+  const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => parent.kill('SIGKILL'));
+  const pid = await new Promise<number>((told) => parent.stdout.once('data', (data: Buffer) => told(Number(data.toString()))));
+  const alive = (): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  t.ok(alive());
+  t.notMatch(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /password/i);
+  t.equal(statSync(join(options.runDir, 'etc/ari.conf')).mode & 0o777, 0o600, 'only its user reads the password');
+  parent.kill('SIGKILL');
+  await until('dead', () => !alive());
+});
+
 test('no Asterisk at all: start waits, says so once, and works when it comes', async (t) => {
-  const options = { ...(await asteriskOptions()), ariPassword: 'known before' };
+  const options = { ...(await asteriskOptions(t)), ariPassword: 'known before' };
   const pbx = createAsterisk({
     url: `http://127.0.0.1:${options.ariPort}`,
     app: 'parley',
@@ -356,5 +383,5 @@ test('no Asterisk at all: start waits, says so once, and works when it comes', a
   const asterisk = await testAsterisk(t, options);
   await started;
   t.equal(pbx.version, asterisk.version);
-  await t.rejects(startPrivateAsterisk({ ...options, runDir: `${options.runDir}-2` }), { code: 'PORT_IN_USE' });
+  await t.rejects(startPrivateAsterisk({ ...options, runDir: `${options.runDir}/2` }), { code: 'PORT_IN_USE' });
 });

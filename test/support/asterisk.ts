@@ -18,6 +18,11 @@ export type { CallerStep, CallOptions, SippRun } from './sipp.ts';
 const HOST = '127.0.0.1';
 const RTP_PORTS = 400;
 
+/** The part of a tap test that cleans up, last added first. */
+interface Teardown {
+  teardown: (fn: () => unknown) => void;
+}
+
 export async function freeTcpPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((ok) => server.listen(0, HOST, ok));
@@ -28,10 +33,12 @@ export async function freeTcpPort(): Promise<number> {
 }
 
 /** Options of a private Asterisk on free ports; give them to startPrivateAsterisk again to restart the same one. */
-export async function asteriskOptions(options: Partial<PrivateAsteriskOptions> = {}): Promise<PrivateAsteriskOptions> {
+export async function asteriskOptions(t: Teardown, options: Partial<PrivateAsteriskOptions> = {}): Promise<PrivateAsteriskOptions> {
   const rtpPortMin = 18_000 + RTP_PORTS * Math.floor(Math.random() * 35);
+  const runDir = mkdtempSync(join(tmpdir(), 'parley-ast-'));
+  t.teardown(() => rmSync(runDir, { recursive: true, force: true }));
   return {
-    runDir: mkdtempSync(join(tmpdir(), 'parley-ast-')),
+    runDir,
     ariPort: await freeTcpPort(),
     sipPort: await freeUdpPort(),
     rtpPortMin,
@@ -41,16 +48,9 @@ export async function asteriskOptions(options: Partial<PrivateAsteriskOptions> =
 }
 
 /** Started now, stopped and removed at the end of the test: `const asterisk = await testAsterisk(t)`. */
-export async function testAsterisk(
-  t: { teardown: (fn: () => unknown) => void },
-  options: Partial<PrivateAsteriskOptions> = {},
-): Promise<PrivateAsterisk> {
-  const full = await asteriskOptions(options);
-  const asterisk = await startPrivateAsterisk(full);
-  t.teardown(async () => {
-    await asterisk.stop();
-    rmSync(full.runDir, { recursive: true, force: true });
-  });
+export async function testAsterisk(t: Teardown, options: Partial<PrivateAsteriskOptions> = {}): Promise<PrivateAsterisk> {
+  const asterisk = await startPrivateAsterisk(await asteriskOptions(t, options));
+  t.teardown(() => asterisk.stop());
   return asterisk;
 }
 
@@ -72,7 +72,7 @@ export interface RtpEar {
 }
 
 /** A bound UDP port that counts RTP packets. */
-export async function rtpEar(t: { teardown: (fn: () => unknown) => void }): Promise<RtpEar> {
+export async function rtpEar(t: Teardown): Promise<RtpEar> {
   const socket = createSocket('udp4');
   const packets = new Map<number, number>();
   socket.on('message', (data) => {
@@ -95,7 +95,7 @@ export interface Wire {
 }
 
 /** A wire between the driver and Asterisk that a test can cut or freeze. */
-export async function wireTo(t: { teardown: (fn: () => unknown) => void }, url: string): Promise<Wire> {
+export async function wireTo(t: Teardown, url: string): Promise<Wire> {
   const target = new URL(url);
   const open = new Set<NetSocket>();
   let frozen = false;
