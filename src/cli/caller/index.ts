@@ -21,8 +21,8 @@ import { DEFAULT_VOICE, type Voice } from './voice.ts';
 
 export { answerCalls, type Desk, type DeskOptions } from './desk.ts';
 export type { CallerEvent, ConversationEnd, RtpStats } from './conversation.ts';
+export { findPrompt, findPrompts, inOrder, promptFrom, type Prompt, type PromptFound, type Verdict } from './match.ts';
 export { throughLine } from './g711.ts';
-export { findPrompt, findPrompts, inOrder, type Prompt, type PromptFound, type Verdict } from './match.ts';
 export type { Turn } from './measure.ts';
 export { resample } from './resample.ts';
 export { readScript } from './script-read.ts';

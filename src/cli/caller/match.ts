@@ -6,6 +6,7 @@
  * Level does not matter. A rendering by another resampler matches: what counts is the shape.
  */
 import { Correlator } from './fft.ts';
+import { throughLine } from './g711.ts';
 import { RATE_HZ, VOICED_LEVEL, voiced, voicedRange } from './level.ts';
 import { resample } from './resample.ts';
 
@@ -14,6 +15,12 @@ export interface Prompt {
   /** 8 kHz mono, as it should sound. */
   readonly pcm: Int16Array;
 }
+/** A prompt from its rendering, at any rate: what it sounds like at the far end of a telephone line. */
+export function promptFrom(id: string, speech: { readonly pcm: Int16Array; readonly rateHz: number }): Prompt {
+  const low = resample(speech.pcm, speech.rateHz, RATE_HZ);
+  return { id, pcm: throughLine(Int16Array.from(low, (sample) => Math.max(-32_768, Math.min(32_767, Math.round(sample))))) };
+}
+
 /** One place where a prompt, or its beginning, was heard. Times: ms from the start of the recording; `...Ms` of `missing` from the prompt's start. */
 export interface PromptFound {
   readonly id: string;
