@@ -1,6 +1,6 @@
 /** The Asterisk driver against a real Asterisk and real SIP callers. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -52,9 +52,9 @@ async function connected(
 }
 
 /** A tone in mu-law, for callers that are heard. */
-function toneFile(): string {
-  const folder = join(tmpdir(), `parley-tone-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
+function toneFile(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-tone-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'tone.ulaw');
   writeFileSync(file, Buffer.from(Array.from({ length: 8000 }, (_, n) => (n % 16 < 8 ? 0x90 : 0x10))));
   return file;
@@ -108,7 +108,7 @@ test('one Asterisk', async (t) => {
       const caller = await placeCall({
         sipPort: asterisk.sipPort,
         extension: '700',
-        steps: [{ do: 'play', file: toneFile() }, { do: 'wait', ms: 800 }, { do: 'bye' }],
+        steps: [{ do: 'play', file: toneFile(t) }, { do: 'wait', ms: 800 }, { do: 'bye' }],
       });
       const { call } = await log.next('incoming', from);
       await pbx.answer(call.id);

@@ -13,7 +13,7 @@ import { freeUdpPort } from './sipp.ts';
 
 export type { PrivateAsterisk } from '../../src/telephony/index.ts';
 export { answerCalls, freeUdpPort, placeCall } from './sipp.ts';
-export type { CallerStep, CallOptions, SippRun } from './sipp.ts';
+export type { CallerStep } from './sipp.ts';
 
 const HOST = '127.0.0.1';
 const RTP_PORTS = 400;

@@ -45,6 +45,8 @@ export interface CallOptions {
 }
 
 const HOST = '127.0.0.1';
+/** Debian's sip-tester. */
+const PROGRAM = 'sipp';
 
 /** An UDP port on loopback that is free now, and even, as RTP likes it. */
 export async function freeUdpPort(): Promise<number> {
@@ -75,7 +77,7 @@ async function sipp(xml: string, args: readonly string[], port?: number): Promis
   const file = join(folder, 'scenario.xml');
   writeFileSync(file, xml);
   const ports = ['-i', HOST, '-mi', HOST, '-p', String(port ?? (await freeUdpPort())), '-mp', String(await freeUdpPort())];
-  const child = spawn('sipp', [...args, '-sf', file, ...ports, '-nostdin', '-timeout', '100s', '-timeout_error'], {
+  const child = spawn(PROGRAM, [...args, '-sf', file, ...ports, '-nostdin', '-timeout', '100s', '-timeout_error'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TERM: 'dumb' },
