@@ -19,8 +19,8 @@ import type { Credentials } from './sip-auth.ts';
 import { SipPhone } from './sip.ts';
 import { DEFAULT_VOICE, type Voice } from './voice.ts';
 
-export { answerCalls, type Desk, type DeskOptions } from './desk.ts';
-export type { CallerEvent, ConversationEnd, RtpStats } from './conversation.ts';
+export { answerCalls, type Desk, type DeskCall, type DeskOptions } from './desk.ts';
+export type { CallerEvent, ConversationEnd, ConversationResult, RtpStats } from './conversation.ts';
 export { findPrompt, findPrompts, inOrder, promptFrom, type Prompt, type PromptFound, type Verdict } from './match.ts';
 export { throughLine } from './g711.ts';
 export type { Turn } from './measure.ts';
