@@ -34,7 +34,7 @@ export function toParleyError(error: unknown, where: string): ParleyError {
   if (error instanceof SyntaxError) return new ParleyError('LLM_BAD_OUTPUT', `${where} sent something that is not JSON`);
   const code = systemCode(error);
   if (code !== null) return new ParleyError('LLM_FAILED', `${where}: connection failed (${code})`);
-  return new ParleyError('LLM_FAILED', `${where}: ${error instanceof Error ? error.name : 'unknown error'}`);
+  return new ParleyError('LLM_FAILED', `${where} broke off its answer (${error instanceof Error ? error.name : 'unknown error'})`);
 }
 
 /** What a status other than 2xx means. `detail` is a machine-readable word of the body, never its sentence. */

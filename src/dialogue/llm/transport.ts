@@ -155,13 +155,20 @@ function lines(body: ReadableStream<Uint8Array>, options: TransportOptions): Rea
       if (ready !== '') return { ready, ended: false };
     }
   };
+  let over = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { ready, ended } = await next();
+        const { ready, ended } = over ? { ready: '', ended: true } : await next();
         const last = ready.split('\n').some(isLast);
         if (ready !== '') controller.enqueue(encoder.encode(ready));
         if (!ended && !last) return;
+        if (!last && options.framing === 'ndjson') {
+          // What came is handed on first: an error throws away what is not yet read.
+          over = true;
+          if (ready === '') throw new ParleyError('LLM_BAD_OUTPUT', `${options.where} ended its answer without saying that it is done`);
+          return;
+        }
         controller.close();
         if (!ended) drain(reader, options.timers);
       },
