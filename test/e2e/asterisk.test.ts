@@ -147,6 +147,46 @@ test('one Asterisk', async (t) => {
     await t.rejects(pbx.leave(call.id, { 'PARLEY OUTCOME': 'x' }), { code: 'PBX_NO_SUCH_CALL' });
   });
 
+  await t.test('keys by RFC 4733 and by SIP INFO, hold and resume, in the order of the caller', async (t) => {
+    const { pbx, log } = await connected(t, asterisk);
+    // sipp sends RFC 4733 through a raw socket, which only root may open.
+    const byRtp: CallerStep[] =
+      process.getuid?.() === 0
+        ? [
+            { do: 'rtp-keys', digits: '12#' },
+            { do: 'wait', ms: 2000 },
+          ]
+        : [];
+    const caller = await placeCall({
+      sipPort: asterisk.sipPort,
+      extension: '700',
+      steps: [
+        { do: 'wait', ms: 500 },
+        ...byRtp,
+        { do: 'key', digit: '5', durationMs: 160 },
+        { do: 'wait', ms: 300 },
+        { do: 'hold' },
+        { do: 'wait', ms: 300 },
+        { do: 'resume' },
+        { do: 'wait', ms: 300 },
+        { do: 'bye' },
+      ],
+    });
+    const { call } = await log.next('incoming');
+    await pbx.answer(call.id);
+    await log.ended(call.id);
+    t.equal((await caller.finished).code, 0);
+    const digits = log.of(call.id).flatMap((event) => (event.t === 'dtmf' ? [event.digit] : []));
+    t.same(digits, [...(byRtp.length === 0 ? [] : ['1', '2', '#']), '5'], 'each key once');
+    t.same(
+      log
+        .of(call.id)
+        .map((event) => event.t)
+        .filter((type) => type !== 'dtmf'),
+      ['held', 'resumed', 'ended'],
+    );
+  });
+
   await t.test('a second Stasis line of the same channel is a second call with the same id', async (t) => {
     const { pbx, log } = await connected(t, asterisk);
     const ear = await rtpEar(t);
