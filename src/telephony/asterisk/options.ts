@@ -17,7 +17,7 @@ export interface AsteriskTiming {
   /** First and longest wait between two connection attempts. */
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
-  /** A ping goes out this often; a socket without any sign of life for `silentMs` is dead. */
+  /** A ping goes out this often; a socket without any sign of life for `silentMs` is dead: found out within the sum of both. */
   readonly pingMs: number;
   readonly silentMs: number;
   /** Time for an answer to a request, and for a media leg to appear. */
@@ -31,8 +31,8 @@ export interface AsteriskTiming {
 export const DEFAULT_TIMING: AsteriskTiming = {
   backoffMinMs: 100,
   backoffMaxMs: 5000,
-  pingMs: 2000,
-  silentMs: 4500,
+  pingMs: 1000,
+  silentMs: 4000,
   requestMs: 5000,
   probeMs: 1500,
   replacedMs: 30_000,
