@@ -161,7 +161,9 @@ end_asterisk() {
     say "the private Asterisk could not be installed; the whole output is in .runtime/setup/asterisk.log" >&2
     exit 1
   fi
-  took+=("Asterisk $(cat .runtime/asterisk/root/VERSION) $(($(cat .runtime/setup/asterisk.end) - asterisk_from)) s (beside the rest)")
+  local version
+  version=$(sed -E 's/^([0-9]+:)?([0-9.]+).*/\2/' .runtime/asterisk/root/VERSION)
+  took+=("Asterisk $version $(($(cat .runtime/setup/asterisk.end) - asterisk_from)) s (beside the rest)")
   asterisk_pid=
 }
 # An interrupted set-up leaves no download running.
