@@ -56,8 +56,12 @@ export interface SchemaIssue {
   readonly origin?: string;
 }
 
-/** One sentence about an issue: what is there, what was expected. Own messages of a schema begin with "expected". */
+/**
+ * One sentence about an issue: what is there, what was expected. Own messages of a schema begin with "expected", and the value is
+ * shown before them; or with "has" or "is", and the value is not shown: it may be a secret.
+ */
 export function describeIssue(issue: SchemaIssue, value: unknown): string {
+  if (/^(has|is) /.test(issue.message)) return issue.message;
   if (issue.message.startsWith('expected')) return `is ${shown(value)}, ${issue.message}`;
   if (value === undefined) return `is missing, expected ${expectedOf(issue)}`;
   return `is ${shown(value)}, expected ${expectedOf(issue)}${suggestion(value, issue.values)}`;
