@@ -1,0 +1,101 @@
+import type { Codec } from '../contracts/index.ts';
+import { type ConfigFile, portRange } from './schema.ts';
+
+export interface PortRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The configuration as the program uses it: whole, checked, frozen. Paths are absolute, choices are made. */
+export interface Config {
+  /** The file it was read from. */
+  readonly file: string;
+  readonly gateway: { readonly name: string; readonly drainMs: number };
+  readonly pbx: {
+    readonly kind: 'asterisk';
+    /** Start an own Asterisk. `url` and `passwordFile` are then not used. */
+    readonly private: boolean;
+    readonly url: string;
+    readonly app: string;
+    readonly user: string;
+    readonly passwordFile: string | null;
+    readonly sipPort: number;
+    readonly rtpPorts: PortRange;
+  };
+  readonly media: {
+    readonly host: string;
+    readonly ports: PortRange;
+    readonly maxCalls: number;
+    readonly codec: Codec;
+    readonly historyMs: number;
+  };
+  readonly stt: {
+    readonly engine: 'whisper';
+    readonly model: string;
+    readonly language: string;
+    readonly threads: number | null;
+    readonly lanes: number | null;
+  };
+  readonly tts: { readonly engine: 'espeak'; readonly voice: string; readonly rateWpm: number };
+  /** Names as in TurnOptions, so that they can be spread into them. */
+  readonly turn: ConfigFile['turn'];
+  readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
+  readonly desks: Readonly<Record<string, { readonly context: string; readonly extension: string }>>;
+  readonly audit: {
+    readonly spoolDirectory: string;
+    readonly spoolMaxBytes: number;
+    readonly whenFull: 'block' | 'people' | 'continue';
+    readonly anchorFile: string | null;
+    /** 0: what was said is thrown away. */
+    readonly contentDays: number;
+  };
+  readonly store: { readonly kind: 'url'; readonly urlFile: string } | { readonly kind: 'embedded'; readonly directory: string };
+  readonly http: { readonly host: string; readonly port: number; readonly tokenFile: string };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
+}
+
+export const EMBEDDED_DIRECTORY = '.runtime/postgres';
+
+/** `absolute` makes a path absolute. */
+export function toConfig(file: ConfigFile, name: string, absolute: (path: string) => string): Config {
+  const { gateway, pbx, media, stt, flows, audit, store, http } = file;
+  const maybe = (path: string | undefined): string | null => (path === undefined ? null : absolute(path));
+  return freeze({
+    file: name,
+    gateway: { name: gateway.name, drainMs: gateway.drainSeconds * 1000 },
+    pbx: {
+      ...pbx,
+      private: pbx.private === 'auto' ? pbx.passwordFile === undefined : pbx.private,
+      passwordFile: maybe(pbx.passwordFile),
+      rtpPorts: range(pbx.rtpPorts),
+    },
+    media: { ...media, ports: range(media.ports) },
+    stt: { ...stt, model: absolute(stt.model), threads: stt.threads ?? null, lanes: stt.lanes ?? null },
+    tts: file.tts,
+    turn: file.turn,
+    flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
+    desks: file.desks,
+    audit: {
+      spoolDirectory: absolute(audit.spoolDirectory),
+      spoolMaxBytes: audit.spoolMaxMb * 1024 * 1024,
+      whenFull: audit.whenFull,
+      anchorFile: maybe(audit.anchorFile),
+      contentDays: audit.contentDays,
+    },
+    store:
+      store.urlFile === undefined
+        ? { kind: 'embedded', directory: absolute(store.embedded?.directory ?? EMBEDDED_DIRECTORY) }
+        : { kind: 'url', urlFile: absolute(store.urlFile) },
+    http: { host: http.host, port: http.port, tokenFile: absolute(http.tokenFile) },
+    log: file.log,
+  });
+}
+
+function range(text: string): PortRange {
+  return portRange(text) ?? { min: 0, max: 0 };
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as unknown[]) if (typeof inner === 'object' && inner !== null) freeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,8 @@
+/**
+ * The configuration: one YAML file, checked as a whole, frozen, with absolute paths. It must not know what its keys are used for, start
+ * anything or hold a secret: secrets are in files of their own, named by keys that end in File. Errors: ProblemsError with every problem
+ * (CONFIG_MISSING, CONFIG_SYNTAX, CONFIG_INVALID), one line each: `file:line: key: what is wrong, expected ...`.
+ */
+export { ProblemsError as ConfigErrors } from '../contracts/index.ts';
+export type { Config, PortRange } from './config.ts';
+export { configJsonSchema, type JsonSchema, loadConfig, type LoadOptions, readSecret } from './load.ts';

@@ -1,0 +1,185 @@
+/** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
+import { z } from 'zod';
+
+const path = z.string().trim().min(1, 'expected a path');
+const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
+const port = z.int('expected a port, 1 to 65535').min(1, 'expected a port, 1 to 65535').max(65535, 'expected a port, 1 to 65535');
+const label = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,59}$/, 'expected letters, digits, dots and hyphens');
+const word = z.string().regex(/^[A-Za-z0-9_-]{1,60}$/, 'expected letters, digits, hyphens and underlines');
+const ms = (min: number, max: number) => {
+  const expected = `expected milliseconds, ${min} to ${max}`;
+  return z.int(expected).min(min, expected).max(max, expected);
+};
+const count = (min: number, max: number) => {
+  const expected = `expected a whole number, ${min} to ${max}`;
+  return z.int(expected).min(min, expected).max(max, expected);
+};
+
+/** "30000-30999" */
+const ports = z.string('expected a port range in quotes, as in "30000-30999"').refine((text) => {
+  const range = portRange(text);
+  return range !== null && range.min >= 1024 && range.max <= 65535 && range.min < range.max;
+}, 'expected a port range from 1024 to 65535 in quotes, as in "30000-30999"');
+
+export function portRange(text: string): { readonly min: number; readonly max: number } | null {
+  const match = /^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(text.trim());
+  return match === null ? null : { min: Number(match[1]), max: Number(match[2]) };
+}
+
+const pbxUrl = z
+  .string()
+  .refine((text) => !/^[a-z]+:\/\/[^/]*@/i.test(text), 'has a user or a password in it, expected them in pbx.user and pbx.passwordFile')
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'expected a URL, as in "http://127.0.0.1:8088"');
+
+const gateway = z.strictObject({
+  name: label.default('parley').describe('Name of this gateway in the log: each gateway of a site has its own.'),
+  drainSeconds: count(0, 3600).default(30).describe('After SIGTERM, open calls may go on for so long; then they go back to the dialplan.'),
+});
+
+const pbx = z.strictObject({
+  kind: z.enum(['asterisk']).default('asterisk').describe('The PBX in front.'),
+  private: z
+    .union([z.boolean(), z.literal('auto')], { error: 'expected true, false or auto' })
+    .default('auto')
+    .describe('Start an own Asterisk, as npm run setup made it. auto: yes, unless passwordFile is given.'),
+  url: pbxUrl.default('http://127.0.0.1:8088').describe("HTTP server of the PBX (Asterisk's http.conf), without user and password."),
+  app: word.default('parley').describe('Name of the application in the dialplan: Stasis(parley).'),
+  user: word.default('parley').describe('User in ari.conf.'),
+  passwordFile: path.optional().describe('File that holds the password of this user and nothing else.'),
+  sipPort: port.default(5070).describe('UDP port for SIP of the own Asterisk, on loopback.'),
+  rtpPorts: ports.default('31000-31999').describe('UDP ports for RTP of the own Asterisk.'),
+});
+
+const media = z.strictObject({
+  host: host.default('127.0.0.1').describe('Address for RTP with the PBX; another one only when the PBX is on another host.'),
+  ports: ports.default('30000-30999').describe('UDP ports for RTP with the PBX: one for each call.'),
+  maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
+  codec: z.enum(['ulaw', 'alaw', 'slin']).default('ulaw').describe('Audio format between the PBX and Parley.'),
+  historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
+});
+
+const stt = z.strictObject({
+  engine: z.enum(['whisper']).default('whisper').describe('The recogniser.'),
+  model: path
+    .default('models/builtin/ggml-phone-test.bin')
+    .describe('A ggml Whisper file. The built-in one is a test fixture that knows about 100 words.'),
+  language: z
+    .string()
+    .regex(/^[a-z]{2}$/, 'expected a language code of two letters, as in "en"')
+    .default('en')
+    .describe('Language of the callers.'),
+  threads: count(1, 256).optional().describe('CPU threads of the recogniser; all cores when left out.'),
+  lanes: count(1, 256).optional().describe('Decodes at once; as many as cores when left out.'),
+});
+
+const tts = z.strictObject({
+  engine: z.enum(['espeak']).default('espeak').describe('The synthesiser.'),
+  voice: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_+-]{0,39}$/, 'expected the name of a voice')
+    .default('en-us')
+    .describe('Voice for the language of stt.language, as espeak-ng --voices lists them.'),
+  rateWpm: count(80, 450).default(160).describe('Words per minute.'),
+});
+
+const turn = z.strictObject({
+  waitMs: ms(100, 5000).default(600).describe("Silence after the caller's last voiced sample that ends a turn."),
+  quickWaitMs: ms(0, 5000).default(250).describe('The same after a complete answer: yes, no, the last digit.'),
+  bargeInMs: ms(60, 3000).default(240).describe('Voice over our speech that stops it.'),
+  tailMs: ms(0, 5000).default(700).describe('A shorter sound counts as an answer when it ends within this time before our end.'),
+  silenceMs: ms(1000, 120_000).default(7000).describe('Silence after which the caller is asked whether he is still there.'),
+  maxUtteranceMs: ms(2000, 120_000).default(20_000).describe('Longer utterances are cut at a pause. The built-in test model hears 6 s.'),
+  interDigitMs: ms(500, 20_000).default(2500).describe('Pause after a key that ends a number.'),
+  padMs: ms(0, 200).default(150).describe('Audio given to the recogniser before and after the voice.'),
+});
+
+const flows = z.strictObject({
+  directory: path.default('config/flows').describe('Folder of the flow files.'),
+  default: word.default('booking').describe('Flow for a call whose dialplan names none.'),
+  facts: path.default('config/facts').describe('Folder of the knowledge files.'),
+});
+
+const desk = z.strictObject({
+  context: word.describe('Context of the dialplan.'),
+  extension: z
+    .string('expected an extension in quotes, as in "200"')
+    .regex(/^[A-Za-z0-9*#+_-]{1,40}$/, 'expected an extension in quotes, as in "200"')
+    .describe('Extension in it.'),
+});
+
+const audit = z.strictObject({
+  spoolDirectory: path.default('.runtime/spool').describe('Folder of the spool: every event is on this disk before it counts.'),
+  spoolMaxMb: count(16, 1_000_000).default(1024).describe('Largest size of the spool, in megabytes.'),
+  whenFull: z
+    .enum(['block', 'people', 'continue'])
+    .default('people')
+    .describe(
+      'New calls when the spool is full: block refuses them, people sends them to a person by the dialplan, continue takes them unlogged.',
+    ),
+  anchorFile: path.optional().describe('File for signed checkpoints, on another disk or host if possible; in the spool when left out.'),
+  contentDays: count(0, 3650).default(0).describe('Days for which what was said is kept, encrypted; 0 keeps nothing.'),
+});
+
+const store = z.strictObject({
+  urlFile: path.optional().describe('File that holds the URL of an own Postgres, password included, and nothing else.'),
+  embedded: z
+    .strictObject({ directory: path.default('.runtime/postgres').describe('Folder of the embedded Postgres.') })
+    .optional()
+    .describe('A Postgres that Parley starts itself; used when urlFile is left out.'),
+});
+
+const http = z.strictObject({
+  host: host.default('127.0.0.1').describe('Address of the HTTP interface; loopback unless a proxy with TLS stands in front.'),
+  port: port.default(8787).describe('Its port.'),
+  tokenFile: path.default('.runtime/http-token').describe('File with the token of the HTTP interface; made when it is not there.'),
+});
+
+const log = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least important lines that are written to stdout.'),
+});
+
+export const configSchema = z
+  .strictObject({
+    gateway: gateway.prefault({}).describe('This program.'),
+    pbx: pbx.prefault({}).describe('Asterisk in front of Parley.'),
+    media: media.prefault({}).describe('Audio between the PBX and Parley.'),
+    stt: stt.prefault({}).describe('From speech to text.'),
+    tts: tts.prefault({}).describe('From text to speech.'),
+    turn: turn.prefault({}).describe('Whose turn it is.'),
+    flows: flows.prefault({}).describe('What is said: docs/flows.md.'),
+    desks: z
+      .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines'), desk)
+      .default({})
+      .describe('Where people are reached, by the names that flows use.'),
+    audit: audit.prefault({}).describe('The log that an auditor can verify.'),
+    store: store.prefault({}).describe('Postgres.'),
+    http: http.prefault({}).describe('Health, metrics and the console.'),
+    log: log.prefault({}).describe('The operational log: JSON lines on stdout.'),
+  })
+  .superRefine((config, context) => {
+    const range = portRange(config.media.ports);
+    const count = range === null ? 0 : range.max - range.min + 1;
+    if (count > 0 && count < config.media.maxCalls) {
+      context.addIssue({
+        code: 'custom',
+        path: ['media', 'ports'],
+        message: `has ${count} ports, expected one for each of media.maxCalls (${config.media.maxCalls})`,
+      });
+    }
+    if (config.store.urlFile !== undefined && config.store.embedded !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['store', 'embedded'],
+        message: 'is given beside store.urlFile, expected only one of them',
+      });
+    }
+    if (config.pbx.private === false && config.pbx.passwordFile === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['pbx', 'passwordFile'],
+        message: 'is missing, expected it for a PBX that Parley does not start itself',
+      });
+    }
+  });
+
+export type ConfigFile = z.infer<typeof configSchema>;

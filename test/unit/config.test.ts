@@ -1,0 +1,248 @@
+/** The configuration: the shipped example, then every mistake that an admin can make. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { type Config, configJsonSchema, type JsonSchema, loadConfig, readSecret } from '../../src/config/index.ts';
+import { nearestWord, ProblemsError } from '../../src/contracts/index.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const EXAMPLE = join(ROOT, 'config', 'parley.example.yaml');
+const folder = await mkdtemp(join(tmpdir(), 'parley-config-'));
+await mkdir(join(folder, 'flows'));
+await writeFile(join(folder, 'flows', 'booking.yaml'), 'flow: booking\n');
+await writeFile(join(folder, 'model.bin'), 'model');
+await writeFile(join(folder, 'secret'), 'hush\n');
+
+test('the example is valid and says every default', async (t) => {
+  const example = await loadConfig(EXAMPLE, { root: ROOT });
+  const empty = join(folder, 'empty.yaml');
+  await writeFile(empty, '# nothing\n');
+  const defaults = await loadConfig(empty, { root: ROOT });
+  t.strictSame({ ...example, file: '', desks: {} }, { ...defaults, file: '' });
+  t.strictSame(example.desks, { host: { context: 'desks', extension: '200' } });
+});
+
+test('the example names every key, each with a comment', async (t) => {
+  const lines = (await readFile(EXAMPLE, 'utf8')).split('\n');
+  const leaves = leafKeys('', configJsonSchema()).filter((key) => !key.startsWith('desks.'));
+  t.ok(leaves.length > 40);
+  for (const key of leaves) {
+    const name = key.split('.').at(-1) ?? '';
+    t.ok(
+      lines.some((line) => new RegExp(`^\\s*(# )?${name}:`).test(line)),
+      key,
+    );
+  }
+  for (const section of Object.keys(configJsonSchema().properties ?? {})) {
+    const at = lines.indexOf(`${section}:`);
+    t.match(lines[at - 1] ?? '', /^# ./, `${section} has a comment above it`);
+  }
+});
+
+test('a whole configuration: paths are absolute, choices are made, nothing can be changed', async (t) => {
+  const config = await load(`
+pbx: { passwordFile: secret, url: "https://pbx.example:8089/ari" }
+media: { ports: "20000-20199", maxCalls: 50, codec: alaw }
+desks: { sales: { context: internal, extension: "100" } }
+store: { urlFile: secret }
+audit: { spoolMaxMb: 16, anchorFile: anchors }
+gateway: { name: gw-1, drainSeconds: 5 }
+`);
+  t.strictSame(config.pbx.private, false, 'a password file means a PBX of the site');
+  t.equal(config.pbx.passwordFile, join(folder, 'secret'));
+  t.strictSame(config.media.ports, { min: 20000, max: 20199 });
+  t.strictSame(config.store, { kind: 'url', urlFile: join(folder, 'secret') });
+  t.strictSame(config.desks['sales'], { context: 'internal', extension: '100' });
+  t.equal(config.audit.spoolMaxBytes, 16 * 1024 * 1024);
+  t.equal(config.audit.anchorFile, join(folder, 'anchors'));
+  t.equal(config.gateway.drainMs, 5000);
+  t.throws(() => Object.assign(config.media, { maxCalls: 1 }), TypeError);
+  t.throws(() => Object.assign(config.media.ports, { min: 1 }), TypeError);
+  t.equal((await load('')).pbx.private, true);
+});
+
+for (const [what, yaml, expected] of [
+  ['an unknown key', 'turn:\n  wait_ms: 5', ['2: turn.wait_ms: is not a known key; did you mean waitMs?']],
+  ['an unknown section', 'modia: {}', ['1: modia: is not a known key; did you mean media?']],
+  ['a wrong type', 'media:\n  maxCalls: many', ['2: media.maxCalls: is "many", expected a whole number, 1 to 10000']],
+  ['a number as text', 'http: { port: "8787" }', ['1: http.port: is "8787", expected a port, 1 to 65535']],
+  ['a section that is none', 'media: 5', ['1: media: is 5, expected a map of keys']],
+  ['a file that is a list', '- a\n- b', [': is a list, expected a map of keys']],
+  ['a port out of range', 'http:\n  port: 70000', ['2: http.port: is 70000, expected a port, 1 to 65535']],
+  [
+    'a port range that is none',
+    'media: { ports: 30000 }',
+    ['1: media.ports: is 30000, expected a port range in quotes, as in "30000-30999"'],
+  ],
+  [
+    'a port range upside down',
+    'media: { ports: "3000-2000" }',
+    ['1: media.ports: is "3000-2000", expected a port range from 1024 to 65535 in quotes, as in "30000-30999"'],
+  ],
+  [
+    'fewer ports than calls',
+    'media: { ports: "3000-3009" }',
+    ['1: media.ports: has 10 ports, expected one for each of media.maxCalls (100)'],
+  ],
+  [
+    'a value that is not offered',
+    'media: { codec: ulow }',
+    ['1: media.codec: is "ulow", expected one of ulaw, alaw, slin; did you mean ulaw?'],
+  ],
+  ['a wait that is too long', 'turn: { waitMs: 99999 }', ['1: turn.waitMs: is 99999, expected milliseconds, 100 to 5000']],
+  [
+    'a desk without an extension',
+    'desks:\n  host: { context: a }',
+    ['2: desks.host.extension: is missing, expected an extension in quotes, as in "200"'],
+  ],
+  [
+    'an extension without quotes',
+    'desks: { host: { context: a, extension: 200 } }',
+    ['1: desks.host.extension: is 200, expected an extension in quotes, as in "200"'],
+  ],
+  [
+    'two stores',
+    'store: { urlFile: secret, embedded: {} }',
+    ['1: store.embedded: is given beside store.urlFile, expected only one of them'],
+  ],
+  [
+    'no password for a PBX of the site',
+    'pbx: { private: false }',
+    ['1: pbx.passwordFile: is missing, expected it for a PBX that Parley does not start itself'],
+  ],
+  ['a URL that is none', 'pbx: { url: pbx }', ['1: pbx.url: is "pbx", expected a URL, as in "http://127.0.0.1:8088"']],
+  [
+    'a password in the file',
+    'pbx:\n  password: hush',
+    ['2: pbx.password: is a secret or holds one, which this file must not: put it into a file of its own and name it in passwordFile'],
+  ],
+  [
+    'a database URL in the file',
+    'store: { url: "postgres://u:hush@h/d" }',
+    ['1: store.url: is a secret or holds one, which this file must not: put it into a file of its own and name it in urlFile'],
+  ],
+  [
+    'a password in a URL',
+    'pbx: { url: "http://u:hush@h" }',
+    ['1: pbx.url: has a user or a password in it, expected them in pbx.user and pbx.passwordFile'],
+  ],
+  ['a missing secret file', 'pbx: { passwordFile: nowhere }', ['1: pbx.passwordFile: names <folder>/nowhere, which does not exist']],
+  ['a missing flow folder', 'flows: { directory: nowhere }', ['1: flows.directory: names <folder>/nowhere, which does not exist']],
+  ['a flow folder that is a file', 'flows:\n  directory: secret', ['2: flows.directory: names <folder>/secret, expected a folder']],
+  [
+    'a missing default flow',
+    'flows: { default: reception }',
+    ['1: flows.default: names <folder>/flows/reception.yaml, which does not exist'],
+  ],
+  ['a missing model', 'stt: { model: nowhere.bin }', ['1: stt.model: names <folder>/nowhere.bin, which does not exist']],
+  [
+    'everything at once',
+    'log: { level: loud }\nmedia:\n  maxCalls: 0\n  prots: x',
+    [
+      '1: log.level: is "loud", expected one of debug, info, warn, error',
+      '3: media.maxCalls: is 0, expected a whole number, 1 to 10000',
+      '4: media.prots: is not a known key; did you mean ports?',
+    ],
+  ],
+] as const) {
+  test(`${what} is one line that names its place`, async (t) => {
+    const lines = await problemsOf(yaml);
+    t.strictSame(lines, expected);
+    t.notOk(lines.join().includes('hush'), 'no secret is shown');
+    await t.rejects(load(yaml), { code: 'CONFIG_INVALID' });
+  });
+}
+
+test('broken YAML names its line, without an excerpt', async (t) => {
+  await t.rejects(load('pbx:\n  user: [hush\nlog: {}\n'), {
+    code: 'CONFIG_SYNTAX',
+    message: /^c\.yaml:\d+: is not valid YAML: (?!.*hush)/,
+  });
+  await t.rejects(load('log: {}\nlog: {}\n'), { code: 'CONFIG_SYNTAX', message: /^c\.yaml:2: is not valid YAML: Map keys must be unique/ });
+});
+
+test('a missing file says what to do', async (t) => {
+  await t.rejects(loadConfig(join(folder, 'none.yaml')), {
+    code: 'CONFIG_MISSING',
+    message: /none\.yaml: does not exist, expected a copy of config\/parley\.example\.yaml$/,
+  });
+  await t.rejects(loadConfig(folder), { code: 'CONFIG_MISSING', message: /cannot be read \(EISDIR\)$/ });
+});
+
+test('a huge file is refused unread', async (t) => {
+  await t.rejects(load(`# ${'x'.repeat(1_000_001)}`), { code: 'CONFIG_INVALID', message: /expected at most 1000000$/ });
+});
+
+test('secrets come from files of one line; messages never hold them', async (t) => {
+  t.equal(await readSecret(join(folder, 'secret')), 'hush');
+  await writeFile(join(folder, 'two-lines'), 'hush\nhush\n');
+  await t.rejects(readSecret(join(folder, 'two-lines')), {
+    code: 'CONFIG_INVALID',
+    message: /two-lines: has more than one line, expected the secret and nothing else$/,
+  });
+  await t.rejects(readSecret(join(folder, 'nowhere')), { code: 'CONFIG_INVALID', message: /cannot be read \(ENOENT\)$/ });
+});
+
+test('the schema describes every key', (t) => {
+  const undescribed = (path: string, schema: JsonSchema): string[] => [
+    ...(path !== '' && schema.description === undefined && !path.endsWith('NAME') ? [path] : []),
+    ...children(path, schema).flatMap(([inner, value]) => undescribed(inner, value)),
+  ];
+  t.strictSame(undescribed('', configJsonSchema()), []);
+  t.end();
+});
+
+test('a suggestion is near or there is none', (t) => {
+  t.equal(nearestWord('prots', ['host', 'ports']), 'ports');
+  t.equal(nearestWord('barge_in_ms', ['bargeInMs', 'waitMs']), 'bargeInMs');
+  t.equal(nearestWord('colour', ['host', 'ports']), undefined);
+  t.end();
+});
+
+test('clean up', async (t) => {
+  await rm(folder, { recursive: true });
+  t.end();
+});
+
+/** Loads a text in the folder of this test; flows and model are there unless the text names others. */
+async function load(yaml: string): Promise<Config> {
+  const file = join(folder, 'c.yaml');
+  const parts = [/^flows:/m.test(yaml) ? '' : '\nflows: { directory: flows }', /^stt:/m.test(yaml) ? '' : '\nstt: { model: model.bin }'];
+  await writeFile(
+    file,
+    /^-/.test(yaml)
+      ? yaml
+      : yaml.replace('flows: {', 'flows: { directory: flows,').replace('directory: flows, directory:', 'directory:') + parts.join(''),
+  );
+  return loadConfig(file, { root: folder }).catch((error: unknown) => {
+    if (error instanceof ProblemsError) error.message = error.message.replaceAll(`${folder}/c.yaml`, 'c.yaml');
+    throw error;
+  });
+}
+
+async function problemsOf(yaml: string): Promise<readonly string[]> {
+  try {
+    await load(yaml);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ProblemsError)) throw error;
+    return error.message.split('\n').map((line) =>
+      line
+        .replaceAll(folder, '<folder>')
+        .replace(/^c\.yaml:?/, '')
+        .replace(/^(?=\s)/, ':'),
+    );
+  }
+}
+
+function leafKeys(path: string, schema: JsonSchema): string[] {
+  const inner = children(path, schema);
+  return inner.length === 0 ? [path] : inner.flatMap(([key, value]) => leafKeys(key, value));
+}
+
+function children(path: string, schema: JsonSchema): [string, JsonSchema][] {
+  const dot = path === '' ? '' : `${path}.`;
+  const named = Object.entries(schema.properties ?? {}).map(([key, value]): [string, JsonSchema] => [`${dot}${key}`, value]);
+  return typeof schema.additionalProperties === 'object' ? [...named, [`${dot}NAME`, schema.additionalProperties]] : named;
+}
