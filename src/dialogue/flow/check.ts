@@ -32,7 +32,7 @@ function checkHead({ flow, steps }: ParsedFlow, file: string, report: Report): v
   for (const code of new Set([flow.language, ...languages])) {
     if (LANGUAGES[code] === undefined) report(['language'], `is "${code}", expected one of ${Object.keys(LANGUAGES).join(', ')}`);
   }
-  for (const key of ['start', 'on_silence', 'on_failure', 'on_goodbye'] as const) {
+  for (const key of ['start', 'onSilence', 'onFailure', 'onGoodbye'] as const) {
     const step = flow[key];
     if (step !== undefined) reference(report, [key], step, Object.keys(steps), 'step');
   }
@@ -45,7 +45,7 @@ function checkSlots({ flow, slots }: ParsedFlow, report: Report): void {
     if ('min' in slot && slot.min > slot.max) report([...path, 'min'], `is ${slot.min}, expected at most max (${slot.max})`);
     if (slot.type === 'time' && minutes(slot.from) >= minutes(slot.to))
       report([...path, 'from'], `is "${slot.from}", expected a time before to ("${slot.to}")`);
-    if (slot.out_of_range !== undefined) reference(report, [...path, 'out_of_range'], slot.out_of_range, prompts, 'prompt');
+    if (slot.outOfRange !== undefined) reference(report, [...path, 'outOfRange'], slot.outOfRange, prompts, 'prompt');
     if (slot.type !== 'choice') continue;
     const keys = new Map<string, string>();
     for (const [value, choice] of Object.entries(slot.choices)) {
@@ -100,8 +100,8 @@ function checkCondition({ flow, slots }: ParsedFlow, condition: ConditionFile, p
   const { slot: slotName, variable, is } = condition;
   if ((slotName === undefined) === (variable === undefined))
     report(path, 'names no value, expected slot or variable, and only one of them');
-  const tests = [is, condition.filled, condition.at_least, condition.at_most];
-  if (tests.every((part) => part === undefined)) report(path, 'tests nothing, expected is, filled, at_least or at_most');
+  const tests = [is, condition.filled, condition.atLeast, condition.atMost];
+  if (tests.every((part) => part === undefined)) report(path, 'tests nothing, expected is, filled, atLeast or atMost');
   if (variable !== undefined) reference(report, [...path, 'variable'], variable, Object.keys(flow.variables), 'variable');
   if (slotName === undefined || !reference(report, [...path, 'slot'], slotName, Object.keys(slots), 'slot')) return;
   const values = valuesOf(slots[slotName]);
@@ -121,7 +121,7 @@ function valuesOf(slot: SlotFile | undefined): readonly string[] | null {
 /** Steps nobody comes to, loops that never listen, and places from which no end can be reached. */
 function checkPaths({ flow, steps }: ParsedFlow, report: Report): void {
   const edges = new Map(Object.entries(steps).map(([name, step]) => [name, nextOf(step, steps)]));
-  const roots = [flow.start, flow.on_silence, flow.on_failure, flow.on_goodbye].filter((step) => step !== undefined);
+  const roots = [flow.start, flow.onSilence, flow.onFailure, flow.onGoodbye].filter((step) => step !== undefined);
   const reached = closure(roots, (name) => edges.get(name) ?? []);
   const ends = Object.entries(steps).flatMap(([name, step]) => ('end' in step || 'transfer' in step ? [name] : []));
   const canEnd = closure(ends, (name) => [...edges].flatMap(([from, to]) => (to.includes(name) ? [from] : [])));

@@ -19,14 +19,14 @@ export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, ve
     variables: flow.variables,
     facts: flow.facts ?? null,
     person: flow.person ?? null,
-    onSilence: flow.on_silence ?? null,
-    onFailure: flow.on_failure ?? null,
-    onGoodbye: flow.on_goodbye ?? null,
+    onSilence: flow.onSilence ?? null,
+    onFailure: flow.onFailure ?? null,
+    onGoodbye: flow.onGoodbye ?? null,
     limits: {
       misses: flow.limits.misses,
       silences: flow.limits.silences,
       turns: flow.limits.turns,
-      holdMs: flow.limits.hold_seconds * 1000,
+      holdMs: flow.limits.holdSeconds * 1000,
     },
   };
 }
@@ -39,13 +39,13 @@ function builtinPrompts(languages: readonly string[]): Record<string, Texts> {
 
 function compileSlot(slot: SlotFile, name: string, language: string): Slot {
   const words = (value: string[] | Record<string, string[]> | undefined): WordsByLanguage => wordsOf(value ?? [], language);
-  const base = { name, names: words(slot.names), outOfRange: slot.out_of_range ?? 'out_of_range' };
+  const base = { name, names: words(slot.names), outOfRange: slot.outOfRange ?? 'out_of_range' };
   switch (slot.type) {
     case 'digits':
     case 'number':
       return { ...base, type: slot.type, min: slot.min, max: slot.max, before: words(slot.before), after: words(slot.after) };
     case 'day':
-      return { ...base, type: 'day', withinDays: slot.within_days };
+      return { ...base, type: 'day', withinDays: slot.withinDays };
     case 'time':
       return { ...base, type: 'time', fromMinute: minutes(slot.from), toMinute: minutes(slot.to) };
     case 'choice': {
@@ -95,7 +95,7 @@ function compileLast(
 }
 
 function compileCondition(condition: ConditionFile): Condition {
-  const { slot, variable, is, filled, at_least: atLeast, at_most: atMost } = condition;
+  const { slot, variable, is, filled, atLeast, atMost } = condition;
   return {
     of: slot === undefined ? { t: 'variable', name: variable ?? '' } : { t: 'slot', name: slot },
     is: is === undefined ? null : [is].flat(),

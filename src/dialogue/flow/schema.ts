@@ -20,7 +20,7 @@ const choice = z.strictObject({
     .optional(),
 });
 
-const common = { names: words.optional(), out_of_range: name.optional() };
+const common = { names: words.optional(), outOfRange: name.optional() };
 const cues = { before: words.optional(), after: words.optional() };
 const clock = z.string().regex(/^([01]?\d|2[0-3]):[0-5]\d$/, 'expected a time in quotes, as in "19:30"');
 
@@ -39,7 +39,7 @@ export const SLOT_SCHEMAS = {
     ...cues,
     ...common,
   }),
-  day: z.strictObject({ type: z.literal('day'), within_days: z.int().min(1).max(3660).default(366), ...common }),
+  day: z.strictObject({ type: z.literal('day'), withinDays: z.int().min(1).max(3660).default(366), ...common }),
   time: z.strictObject({ type: z.literal('time'), from: clock.default('00:00'), to: clock.default('23:59'), ...common }),
   'yes-no': z.strictObject({ type: z.literal('yes-no'), ...common }),
   choice: z.strictObject({ type: z.literal('choice'), choices: z.record(name, choice), ...common }),
@@ -51,8 +51,8 @@ const condition = z.strictObject({
   variable: name.optional(),
   is: z.union([z.string(), z.array(z.string()).min(1)], { error: 'expected a text in quotes, or a list of texts' }).optional(),
   filled: z.boolean().optional(),
-  at_least: z.number().optional(),
-  at_most: z.number().optional(),
+  atLeast: z.number().optional(),
+  atMost: z.number().optional(),
 });
 
 const every = {
@@ -114,12 +114,12 @@ export const flowSchema = z.strictObject({
       misses: z.int().min(1).max(10).default(3),
       silences: z.int().min(1).max(10).default(2),
       turns: z.int().min(3).max(500).default(60),
-      hold_seconds: z.int().min(5).max(300).default(30),
+      holdSeconds: z.int().min(5).max(300).default(30),
     })
     .prefault({}),
-  on_silence: stepName.optional(),
-  on_failure: stepName.optional(),
-  on_goodbye: stepName.optional(),
+  onSilence: stepName.optional(),
+  onFailure: stepName.optional(),
+  onGoodbye: stepName.optional(),
   slots: z.record(name, z.unknown()).default({}),
   prompts: z.record(name, texts),
   steps: z.record(name, z.unknown()),
