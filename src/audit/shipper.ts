@@ -120,8 +120,8 @@ export class Shipper {
         ? error
         : new ParleyError('SPOOL_FAILED', `The spool could not be read: ${String(error)}.`, { cause: error });
     this.#rewind = true;
-    // The store may still say "up" when only this statement failed (a lock, a timeout).
-    if (known.code === 'STORE_DOWN') return this.#sleep(200);
+    // The store may still say "up" when only this statement failed (a lock, a timeout), or the spool's disk was away.
+    if (known.code === 'STORE_DOWN' || known.code === 'SPOOL_FAILED') return this.#sleep(200);
     if (this.refused?.code !== known.code) this.#parts.log.error('the chain cannot be shipped', { code: known.code, why: known.message });
     this.refused = known;
     await this.#sleep(REFUSED_PAUSE_MS);

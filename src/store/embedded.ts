@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ParleyError } from '../contracts/index.ts';
@@ -84,39 +84,42 @@ async function choosePlace(dataDir: string): Promise<Place> {
     }
   }
   const data = join(home, 'data');
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  if (user !== null) await chown(data, user.uid, user.gid);
   return { home, data, binaries, user };
 }
 
+/** Made beside and then renamed: a cluster is there as a whole or not at all. */
 async function initialise(place: Place, password: string): Promise<void> {
+  if (existsSync(place.data) && (await readdir(place.data)).length > 0) {
+    throw new ParleyError(
+      'STORE_DOWN',
+      `${place.data} holds something that is no Postgres cluster; initdb was not run. Name another folder.`,
+    );
+  }
+  const fresh = `${place.data}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o700 });
   const passwordFile = join(place.home, `initdb.${String(process.pid)}`);
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (place.user !== null) await chown(passwordFile, place.user.uid, place.user.gid);
+  if (place.user !== null) {
+    await chown(fresh, place.user.uid, place.user.gid);
+    await chown(passwordFile, place.user.uid, place.user.gid);
+  }
   try {
-    const child = spawn(
-      place.binaries.initdb,
-      [
-        `--pgdata=${place.data}`,
-        '--auth=scram-sha-256',
-        `--username=${SUPERUSER}`,
-        `--pwfile=${passwordFile}`,
-        '--no-locale',
-        '--encoding=UTF8',
-        '--no-instructions',
-      ],
-      { ...identity(place.user), cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    let complaint = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-2000)));
-    const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
-    if (code !== 0) {
-      await rm(place.data, { recursive: true, force: true });
-      throw new ParleyError('STORE_DOWN', `initdb failed in ${place.data}: ${complaint.trim()}`);
-    }
+    const args = [`--pgdata=${fresh}`, '--auth=scram-sha-256', `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`];
+    await run(place.binaries.initdb, [...args, '--no-locale', '--encoding=UTF8', '--no-instructions'], place.user);
+    await rename(fresh, place.data);
   } finally {
     await rm(passwordFile, { force: true });
+    await rm(fresh, { recursive: true, force: true });
   }
+}
+
+async function run(program: string, args: readonly string[], user: ServerUser | null): Promise<void> {
+  const child = spawn(program, args, { ...identity(user), cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-2000)));
+  const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
+  if (code !== 0) throw new ParleyError('STORE_DOWN', `initdb failed: ${complaint.trim()}`);
 }
 
 function identity(user: ServerUser | null): { uid?: number; gid?: number; env: NodeJS.ProcessEnv } {

@@ -20,7 +20,8 @@ export interface TestDatabase {
 }
 
 export interface TestPostgres {
-  database(): Promise<TestDatabase>;
+  /** A new database: empty but migrated, or a copy of another one that nobody is connected to. */
+  database(copyOf?: TestDatabase): Promise<TestDatabase>;
   /** An outage: the server ends, and starts again with what it had. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -60,9 +61,9 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
 
   let count = 0;
   return {
-    database: async () => {
+    database: async (copyOf) => {
       const name = `test_${String(++count)}`;
-      await once(config('postgres'), `CREATE DATABASE ${name} TEMPLATE template_parley`);
+      await once(config('postgres'), `CREATE DATABASE ${name} TEMPLATE ${copyOf?.name ?? 'template_parley'}`);
       const as = (role?: string): pg.ClientConfig => config(name, role);
       return {
         name,

@@ -56,10 +56,10 @@ DECLARE
   gone bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM audit.event e WHERE e.type = 'subject.erased' AND e.subject_id = subject) THEN
-    RAISE EXCEPTION 'subject % is not announced as erased in the chain', subject USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'subject % is not announced as erased in the chain', subject;
   END IF;
   IF EXISTS (SELECT 1 FROM vault.legal_hold h WHERE h.subject_id = subject) THEN
-    RAISE EXCEPTION 'subject % is under legal hold', subject USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'subject % is under legal hold', subject;
   END IF;
   DELETE FROM vault.payload p WHERE p.subject_id = subject;
   GET DIAGNOSTICS gone = ROW_COUNT;

@@ -100,14 +100,14 @@ DECLARE
 BEGIN
   IF to_regclass('audit.' || name) IS NULL THEN RETURN 0; END IF;
   IF first + interval '1 month' > current_date THEN
-    RAISE EXCEPTION 'month % has not ended', first USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'month % has not ended', first;
   END IF;
   EXECUTE format($q$
     SELECT count(*) FROM (SELECT DISTINCT ON (stream_id) stream_id, seq, hash FROM audit.%I ORDER BY stream_id, seq DESC) t
      WHERE NOT EXISTS (SELECT 1 FROM audit.dropped d WHERE d.stream_id = t.stream_id AND d.last_seq = t.seq AND d.last_hash = t.hash)$q$, name)
     INTO silent;
   IF silent > 0 THEN
-    RAISE EXCEPTION '% streams of month % are not announced by retention.dropped', silent, first USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION '% streams of month % are not announced by retention.dropped', silent, first;
   END IF;
   EXECUTE format('SELECT count(*) FROM audit.%I', name) INTO gone;
   EXECUTE format('ALTER TABLE audit.event DETACH PARTITION audit.%I', name);
