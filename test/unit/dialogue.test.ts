@@ -138,8 +138,9 @@ test('a correction is marked as one in the log', (t) => {
   t.end();
 });
 
-test('what is read back can be confirmed by saying it again', (t) => {
-  t.equal(readBack().hear('friday at seven'), 'booked anything_else');
+test('what is read back is confirmed by a yes, with or without the words again', (t) => {
+  t.equal(readBack().hear('friday at seven'), 'read_back', 'but that alone is no yes');
+  t.equal(readBack().hear('cancel my table on friday'), 'read_back', 'and this is far from it');
   t.equal(readBack().hear('yes friday is right'), 'booked anything_else');
   t.equal(readBack().hear('okay friday is good'), 'booked anything_else');
   t.end();
@@ -151,6 +152,8 @@ test('a booking can still be changed when it is booked', (t) => {
   t.equal(call.hear('change my table to saturday'), 'read_back');
   t.equal(call.hear('yes'), 'booked anything_else');
   t.equal(call.slots['day'], '2026-11-21');
+  t.equal(call.hear('no that is wrong'), 'what_is_wrong', 'this is no "no, nothing else"');
+  t.equal(call.hear('at eight'), 'read_back');
   t.end();
 });
 
@@ -247,7 +250,7 @@ test('wait a moment: a short word and more patience', (t) => {
   const call = readBack();
   for (const words of ['wait a moment', 'hold on please', 'just a second']) {
     t.equal(call.hear(words), 'hold_on');
-    t.strictSame(call.effects.at(-1), { t: 'listen', expect: { kind: 'free' }, silenceMs: 30000 });
+    t.strictSame(call.effects.at(-1), { t: 'listen', expect: { kind: 'yes-no' }, silenceMs: 30000 });
   }
   t.equal(call.hear('yes'), 'booked anything_else', 'the open question stands');
   t.end();
@@ -317,6 +320,9 @@ test('a value that cannot be is said so, and the question stands', (t) => {
   t.equal(call.hear('at three in the morning'), 'time_out_of_range ask_time');
   t.equal(call.hear('half past eight'), 'read_back');
   t.equal(call.slots['time'], '20:30');
+  t.equal(call.hear('for six on monday at two'), 'time_out_of_range read_back', 'what can be is taken, what cannot be is said');
+  t.match(call.slots, { party: '6', day: '2026-11-23', time: '20:30' });
+  t.equal(new Call(booking).hear('book a table for six on monday at two'), 'time_out_of_range ask_time');
   t.end();
 });
 

@@ -4,7 +4,7 @@ import type { Slot, Step } from '../flow/types.ts';
 import type { Intent } from '../language/index.ts';
 import { capture, type Captured, fromKeys, polarity } from '../understand/capture.ts';
 import { missed } from './failures.ts';
-import { askAgain, askStep, enter, goOn, hangUp, transfer } from './steps.ts';
+import { askAgain, askStep, enter, goOn, hangUp, openExpectation, transfer } from './steps.ts';
 import { fill, forget, listen, own, say, sayText, slotOf, stepOf, type Talk, update } from './talk.ts';
 
 /** Longer texts are no answers to anything. */
@@ -69,7 +69,7 @@ function onIntent(talk: Talk, intent: Intent, tokens: readonly string[]): boolea
       return true;
     case 'hold':
       say(talk, 'hold_on', 'statement');
-      listen(talk, { kind: 'free' }, flow.limits.holdMs);
+      listen(talk, openExpectation(talk), flow.limits.holdMs);
       return true;
     case 'goodbye':
       if (flow.onGoodbye === null) hangUp(talk, talk.state.outcome ?? 'goodbye');
@@ -152,22 +152,47 @@ function atAsk(talk: Talk, step: StepOf<'ask'>, tokens: readonly string[]): bool
   // What was chosen stays chosen: "change my table to saturday" corrects the day, it does not choose anew.
   const found = captureFor(talk, tokens, step.slot, ({ name, type }) => name === step.slot || type !== 'choice' || !isFilled(talk, name));
   const corrected = changedSlots(talk, found);
+  if (corrected.length === 0 && reopens(talk, step, tokens)) return true;
+  const { outOfRange } = found;
+  if (found.values.size === 0 && outOfRange.size === 0) return false;
+  if (found.values.size === 0 && outOfRange.has(step.slot)) {
+    missed(talk, slotOf(talk.script, step.slot)?.outOfRange);
+    return true;
+  }
   fillAll(talk, found);
+  sayOutOfRange(talk, found);
   // A change to what was read back already is read back again.
   const again = confirmStep(talk, corrected);
   if (again !== null) enter(talk, again, 'corrected');
   else if (isFilled(talk, step.slot)) goOn(talk, step.next);
-  else if (found.outOfRange.has(step.slot)) missed(talk, slotOf(talk.script, step.slot)?.outOfRange);
   // Something else was told: kept, and the question stands.
-  else if (found.values.size > 0) askAgain(talk);
-  else return false;
+  else askAgain(talk);
   return true;
+}
+
+/** "No, that is wrong" to "anything else?": what was confirmed before is opened again. */
+function reopens(talk: Talk, step: StepOf<'ask'>, tokens: readonly string[]): boolean {
+  const { words } = talk.script.pack;
+  if (slotOf(talk.script, step.slot)?.type !== 'yes-no' || !tokens.some((word) => words.wrong.includes(word))) return false;
+  const confirm = confirmStep(talk, Object.keys(talk.state.slots));
+  if (confirm === null) return false;
+  update(talk, { step: confirm, misses: 0 });
+  talk.effects.push({ t: 'step', step: confirm, reason: 'rejected' });
+  const reopened = stepOf(talk);
+  if (reopened?.t === 'confirm') askWhich(talk, reopened);
+  return true;
+}
+
+/** What cannot be is said, or the caller would take it as understood. */
+function sayOutOfRange(talk: Talk, { outOfRange }: Captured): void {
+  for (const slot of outOfRange) say(talk, slotOf(talk.script, slot)?.outOfRange ?? 'out_of_range', 'apology');
 }
 
 function atConfirm(talk: Talk, step: StepOf<'confirm'>, tokens: readonly string[]): boolean {
   const found = captureFor(talk, tokens, null, ({ name }) => step.slots.includes(name));
   if (changedSlots(talk, found).length > 0) {
     fillAll(talk, found);
+    sayOutOfRange(talk, found);
     enter(talk, step.name, 'corrected');
     return true;
   }
@@ -177,17 +202,17 @@ function atConfirm(talk: Talk, step: StepOf<'confirm'>, tokens: readonly string[
   const [outOfRange] = found.outOfRange;
   if (anew !== undefined) askAnew(talk, step, anew);
   else if (outOfRange !== undefined) missed(talk, slotOf(talk.script, outOfRange)?.outOfRange);
-  else return verdict(talk, step, yes ?? (found.values.size > 0 && found.rejected.size === 0 ? true : null));
+  else if (yes !== null) verdict(talk, step, yes);
+  // The values as they stand, without a yes: "cancel my table on friday" is none.
+  else if (found.values.size > 0 && !talk.state.which) askAgain(talk);
+  else return false;
   return true;
 }
 
-/** Yes, no, or the values as they stand said again, which is a yes. */
-function verdict(talk: Talk, step: StepOf<'confirm'>, yes: boolean | null): boolean {
-  if (yes === null) return false;
+function verdict(talk: Talk, step: StepOf<'confirm'>, yes: boolean): void {
   if (yes) enter(talk, step.next, 'confirmed');
   else if (talk.state.which) missed(talk);
   else askWhich(talk, step);
-  return true;
 }
 
 function askWhich(talk: Talk, step: StepOf<'confirm'>): void {

@@ -1,4 +1,5 @@
 /** Going through the flow: from a step on to the next place where the caller is heard, sent on or hung up. */
+import type { Expectation } from '../../contracts/index.ts';
 import type { Condition, Step } from '../flow/types.ts';
 import { expectationOf, forget, listen, own, say, slotOf, stepOf, type Talk, update } from './talk.ts';
 
@@ -64,29 +65,24 @@ function confirm(talk: Talk, step: Step & { t: 'confirm' }): string | null {
 }
 
 /** Puts the open question (again) and listens. */
-export function askAgain(talk: Talk, options: { again?: boolean; silenceMs?: number } = {}): void {
+export function askAgain(talk: Talk, options: { again?: boolean } = {}): void {
   const step = stepOf(talk);
-  switch (step?.t) {
-    case 'ask':
-      say(talk, options.again === true ? step.reprompt : step.prompt, 'question');
-      listen(talk, expectationOf(slotOf(talk.script, step.slot)), options.silenceMs);
-      break;
-    case 'confirm':
-      if (talk.state.which) {
-        say(talk, step.which, 'question');
-        listen(talk, { kind: 'free' }, options.silenceMs);
-        break;
-      }
-      say(talk, step.prompt, 'confirm');
-      listen(talk, { kind: 'yes-no' }, options.silenceMs);
-      break;
-    case 'answer':
-      say(talk, step.prompt, 'question');
-      listen(talk, { kind: 'free' }, options.silenceMs);
-      break;
-    default:
-      hangUp(talk, 'flow-error');
+  if (step?.t === 'ask') say(talk, options.again === true ? step.reprompt : step.prompt, 'question');
+  else if (step?.t === 'confirm' && talk.state.which) say(talk, step.which, 'question');
+  else if (step?.t === 'confirm') say(talk, step.prompt, 'confirm');
+  else if (step?.t === 'answer') say(talk, step.prompt, 'question');
+  else {
+    hangUp(talk, 'flow-error');
+    return;
   }
+  listen(talk, openExpectation(talk));
+}
+
+/** How an answer to the open question may look. */
+export function openExpectation(talk: Talk): Expectation {
+  const step = stepOf(talk);
+  if (step?.t === 'ask') return expectationOf(slotOf(talk.script, step.slot));
+  return step?.t === 'confirm' && !talk.state.which ? { kind: 'yes-no' } : { kind: 'free' };
 }
 
 /** The step that asks for a slot. */
