@@ -48,5 +48,23 @@
       'cflags': ['-isystem', '<!(node -p "require(\'path\').resolve(require(\'node-addon-api\').include_dir)")'],
       'sources': ['native/binding/addon.cc'],
     },
+    {
+      # The unit tests: a plain program that prints TAP.
+      'target_name': 'parley_core_test',
+      'type': 'executable',
+      'dependencies': ['parley_core'],
+      'include_dirs': ['native/core', 'native/test'],
+      'libraries': ['-lpthread'],
+      'sources': [
+        'native/test/codec_test.cc',
+        'native/test/dsp_test.cc',
+        'native/test/engine_test.cc',
+        'native/test/ingest_test.cc',
+        'native/test/main.cc',
+        'native/test/playout_test.cc',
+        'native/test/rtp_test.cc',
+        'native/test/trace_test.cc',
+      ],
+    },
   ],
 }

@@ -21,6 +21,11 @@ fingerprint() {
   } | sha256sum | cut -d' ' -f1
 }
 
+# One build at a time; a second one waits and then finds nothing to do.
+mkdir -p build
+exec 9>build/.native-lock
+flock 9
+
 stamp="build/.native-${targets[*]// /-}"
 now=$(fingerprint)
 if [ $force -eq 0 ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$now" ]; then
@@ -34,7 +39,6 @@ prefix=$(node -p 'require("node:path").resolve(process.execPath, "../..")')
 
 jobs=${PARLEY_BUILD_JOBS:-$(nproc)}
 log=build/native.log
-mkdir -p build
 started=$SECONDS
 echo "native: compiling ${targets[*]} ($jobs jobs; log: $log)"
 gyp=node_modules/node-gyp/bin/node-gyp.js

@@ -36,12 +36,13 @@ function failed(what: string, cause: unknown): ParleyError {
 
 let loaded: NativeMedia | undefined;
 
-/** Errors: MEDIA_ADDON. */
-export function loadAddon(path: string = join(packageRoot(), ADDON)): NativeMedia {
-  if (loaded !== undefined) return loaded;
-  if (!existsSync(path)) throw failed('the file does not exist', undefined);
+/** Loads once; another path is for tests. Errors: MEDIA_ADDON. */
+export function loadAddon(path?: string): NativeMedia {
+  if (loaded !== undefined && path === undefined) return loaded;
+  const file = path ?? join(packageRoot(), ADDON);
+  if (!existsSync(file)) throw failed('the file does not exist', undefined);
   try {
-    loaded = createRequire(import.meta.url)(path) as NativeMedia;
+    loaded = createRequire(import.meta.url)(file) as NativeMedia;
   } catch (error) {
     throw failed(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
   }

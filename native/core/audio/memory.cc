@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <string>
 
 namespace parley {
 
@@ -33,6 +34,7 @@ void storeSamples(int16_t* ring, std::span<const int16_t> pcm) {
 AudioMemory::~AudioMemory() {
   if (base_ != nullptr) munmap(base_, bytes_);
   if (fd_ >= 0) close(fd_);
+  if (readerFd_ >= 0) close(readerFd_);
 }
 
 int AudioMemory::create(uint32_t slots, uint32_t historySamples) {
@@ -49,9 +51,11 @@ int AudioMemory::create(uint32_t slots, uint32_t historySamples) {
   void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (base == MAP_FAILED) return errno;
   base_ = base;
-  // A worker can neither resize the memory nor map it for writing. Kernels without the last seal go on without it.
-  fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-  fcntl(fd_, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
+  // Nobody can resize the memory under a reader, and what workers inherit cannot be mapped for writing. (A write seal would
+  // do the same, but it also forbids giving pages back.)
+  fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  readerFd_ = open(("/proc/self/fd/" + std::to_string(fd_)).c_str(), O_RDONLY | O_CLOEXEC);
+  if (readerFd_ < 0) return errno;
 
   auto* header = static_cast<parley_audio_header*>(base_);
   header->version = PARLEY_AUDIO_VERSION;

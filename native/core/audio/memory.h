@@ -17,7 +17,8 @@ class AudioMemory {
   // 0, or an errno. `historySamples` is rounded up to a power of two.
   int create(uint32_t slots, uint32_t historySamples);
 
-  int fd() const { return fd_; }
+  // For workers to inherit: read-only.
+  int fd() const { return readerFd_; }
   uint64_t bytes() const { return bytes_; }
   uint32_t ringSamples() const { return ringSamples_; }
   const void* data() const { return base_; }
@@ -35,6 +36,7 @@ class AudioMemory {
   parley_audio_slot* slotAt(uint32_t slot) const;
 
   int fd_ = -1;
+  int readerFd_ = -1;
   void* base_ = nullptr;
   uint64_t bytes_ = 0;
   uint64_t slotStride_ = 0;

@@ -7,7 +7,7 @@
 namespace parley {
 
 // The mask: gain within 0.05 dB to 3.4 kHz (7 kHz between wideband rates), stop band >= 65 dB from 1.15 x the narrow Nyquist
-// frequency, group delay <= 2 ms. Kaiser window for 70 dB, -6 dB point at the narrow Nyquist frequency. Integer (Q14)
+// frequency, group delay <= 2 ms. Kaiser window for 70 dB, -6 dB point at the narrow Nyquist frequency. Integer
 // coefficients, so that every instruction set gives the same samples; each phase sums to exactly one.
 class FilterBank {
  public:
@@ -21,6 +21,8 @@ class FilterBank {
   // Coefficients of a phase, oldest input first. Output n is centred on input n * step / phases: it needs the inputs from
   // floor(that) - taps/2 + 1 to floor(that) + taps/2.
   const int16_t* phase(uint32_t index) const { return &table_[static_cast<size_t>(index) * taps_]; }
+  // The coefficients are scaled by 2^shift: 15 where no sum can overflow 32 bits, else 14.
+  int shift() const { return shift_; }
 
  private:
   uint32_t inRateHz_;
@@ -28,10 +30,9 @@ class FilterBank {
   uint32_t phases_;
   uint32_t step_;
   uint32_t taps_;
+  int shift_ = 14;
   std::vector<int16_t> table_;
 };
-
-constexpr int kFilterShift = 14;
 
 inline int16_t clipToInt16(int32_t value) {
   if (value > 32767) return 32767;
@@ -40,6 +41,6 @@ inline int16_t clipToInt16(int32_t value) {
 }
 
 // Sum of products with rounding; `taps` is even.
-int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps);
+int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps, int shift);
 
 }  // namespace parley

@@ -26,7 +26,7 @@ void Upsampler::process(std::span<const int16_t> in, int16_t* out) {
     std::copy_n(in.begin(), count, work.begin() + (kTaps - 1));
     for (size_t n = 0; n < count; n++) {
       out[2 * n] = work[n + kTaps / 2 - 1];
-      out[2 * n + 1] = filterDot(&work[n], halfway, kTaps);
+      out[2 * n + 1] = filterDot(&work[n], halfway, kTaps, bank().shift());
     }
     std::copy_n(work.begin() + static_cast<std::ptrdiff_t>(count), kTaps - 1, history_.begin());
     in = in.subspan(count);

@@ -89,7 +89,7 @@ size_t Playout::convert(Clip& clip, std::span<int16_t> out, bool& finished) {
       continue;
     }
     out[made++] = filterDot(&work_[static_cast<size_t>(from - workStart_)],
-                            bank.phase(static_cast<uint32_t>(position % bank.phases())), bank.taps());
+                            bank.phase(static_cast<uint32_t>(position % bank.phases())), bank.taps(), bank.shift());
   }
   return made;
 }
