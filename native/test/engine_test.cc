@@ -159,7 +159,7 @@ TEST("audio memory: a reader beside the writer never sees torn audio") {
   });
   size_t good = 0;
   std::vector<int16_t> out(1000);
-  for (int tries = 0; good < 500 && tries < 5000000; tries++) {
+  for (const MonoUs until = monoNowUs() + 20000000; good < 500 && monoNowUs() < until;) {
     const uint64_t to = parley_audio_write_sample(parley_audio_slot_at(memory.data(), 0));
     if (to < out.size()) continue;
     const uint64_t from = to - out.size();
