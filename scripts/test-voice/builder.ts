@@ -62,12 +62,24 @@ export class GraphBuilder {
     const weight = this.noise(`${path}.weight`, [to, from, kernel], gain / Math.sqrt(from * kernel));
     const bias = this.noise(`${path}.bias`, [to], 0.01);
     const pad = (dilation * (kernel - 1)) / 2;
-    return this.op(`/${path.replace('.', '/')}`, 'Conv', [input, weight, bias], { dilations: [dilation], group: 1, kernel_shape: [kernel], pads: [pad, pad], strides: [1] });
+    return this.op(`/${path.replace('.', '/')}`, 'Conv', [input, weight, bias], {
+      dilations: [dilation],
+      group: 1,
+      kernel_shape: [kernel],
+      pads: [pad, pad],
+      strides: [1],
+    });
   }
 
   /** A transposed 1-D convolution that multiplies the length by its stride. */
   up(path: string, input: string, weight: string, bias: string, kernel: number, stride: number): string {
     const pad = (kernel - stride) / 2;
-    return this.op(`/${path.replace('.', '/')}`, 'ConvTranspose', [input, weight, bias], { dilations: [1], group: 1, kernel_shape: [kernel], pads: [pad, pad], strides: [stride] });
+    return this.op(`/${path.replace('.', '/')}`, 'ConvTranspose', [input, weight, bias], {
+      dilations: [1],
+      group: 1,
+      kernel_shape: [kernel],
+      pads: [pad, pad],
+      strides: [stride],
+    });
   }
 }

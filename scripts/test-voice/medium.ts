@@ -44,7 +44,10 @@ function couplings(builder: GraphBuilder, latent: string, mask: string): string 
       const step = builder.conv(`flow.${flow}.${layer}.skip`, gated, CHANNELS, CHANNELS, 1);
       x = builder.op('/flow', 'Mul', [builder.op('/flow', 'Add', [x, step]), mask]);
     }
-    z = builder.op('/flow', 'Mul', [builder.op('/flow', 'Sub', [z, builder.conv(`flow.${flow}.post`, x, CHANNELS, CHANNELS, 1, { gain: 0.3 })]), mask]);
+    z = builder.op('/flow', 'Mul', [
+      builder.op('/flow', 'Sub', [z, builder.conv(`flow.${flow}.post`, x, CHANNELS, CHANNELS, 1, { gain: 0.3 })]),
+      mask,
+    ]);
   }
   return z;
 }

@@ -67,7 +67,11 @@ function refuse(node: Node, why: string): never {
 
 function spanAfter(node: Node, inputs: readonly Span[], dataMoves: boolean, context: Context): Span {
   const rate = inputs[0]?.rate ?? 1;
-  const widest: Span = { rate, before: Math.max(...inputs.map((span) => span.before)), after: Math.max(...inputs.map((span) => span.after)) };
+  const widest: Span = {
+    rate,
+    before: Math.max(...inputs.map((span) => span.before)),
+    after: Math.max(...inputs.map((span) => span.after)),
+  };
   if (inputs.some((span) => span.rate !== rate)) refuse(node, 'mixes two sample rates');
   if (POINTWISE.has(node.op)) return widest;
   if (ON_CHANNELS.has(node.op)) {

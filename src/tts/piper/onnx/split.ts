@@ -43,13 +43,14 @@ export interface SplitVoice {
   readonly vocoder: ChunkedGraph;
 }
 
-export type SplitResult = { readonly ok: true; readonly voice: SplitVoice } | { readonly ok: false; readonly why: string };
+export type SplitResult =
+  { readonly ok: true; readonly voice: SplitVoice; readonly withoutFlow: SplitVoice | null } | { readonly ok: false; readonly why: string };
 
 const SPEAKER = 'sid';
 
 export function splitVoice(model: Model): SplitResult {
   try {
-    return { ok: true, voice: new Splitter(model).split() };
+    return { ok: true, ...new Splitter(model).split() };
   } catch (error) {
     return { ok: false, why: error instanceof Error ? error.message : String(error) };
   }
@@ -68,7 +69,8 @@ class Splitter {
     this.#sources = model.graph.inputs.map((value) => value.name).filter((name) => name !== SPEAKER);
   }
 
-  split(): SplitVoice {
+  /** The voice with as many cuts as it has, and the same without the flow's. */
+  split(): { voice: SplitVoice; withoutFlow: SplitVoice | null } {
     const audio = this.#graph.outputs[0];
     if (audio === undefined) throw new Error('the graph has no output');
     const { name, channels, masking } = this.#findMasked(audio.name);
@@ -80,9 +82,12 @@ class Splitter {
     } catch (error) {
       noFlow = error instanceof Error ? error.message : String(error);
     }
-    const latent = flow?.latent ?? name;
-    const durations = this.#findDurations(latent);
-    return { text: this.#text(latent, durations), latent, durations, flow: flow?.graph ?? null, noFlow, vocoder };
+    const cutAt = (latent: string, chunked: ChunkedGraph | null): SplitVoice => {
+      const durations = this.#findDurations(latent);
+      return { text: this.#text(latent, durations), latent, durations, flow: chunked, noFlow, vocoder };
+    };
+    const two = cutAt(name, null);
+    return flow === null ? { voice: two, withoutFlow: null } : { voice: cutAt(flow.latent, flow.graph), withoutFlow: two };
   }
 
   /** The masked latent: what all data must pass and a convolution of the vocoder reads. */
@@ -154,7 +159,8 @@ class Splitter {
   /** The output of the one Ceil in the text half; of several, the one that is summed up (the alignment path). */
   #findDurations(latent: string): string | null {
     const ceils = nodesBehind(this.#graph, this.#producers, [latent], new Set()).filter((node) => node.op === 'Ceil');
-    const summed = (node: Node): boolean => this.#graph.nodes.some((user) => user.op === 'CumSum' && readsOf(user).includes(node.outputs[0] ?? ''));
+    const summed = (node: Node): boolean =>
+      this.#graph.nodes.some((user) => user.op === 'CumSum' && readsOf(user).includes(node.outputs[0] ?? ''));
     const chosen = ceils.length === 1 ? ceils : ceils.filter(summed);
     return chosen.length === 1 ? (chosen[0]?.outputs[0] ?? null) : null;
   }
