@@ -1,7 +1,7 @@
 import type { Codec } from '../contracts/index.ts';
 import { type ConfigFile, portRange } from './schema.ts';
 
-export interface PortRange {
+interface PortRange {
   readonly min: number;
   readonly max: number;
 }
@@ -54,7 +54,7 @@ export interface Config {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
 }
 
-export const EMBEDDED_DIRECTORY = '.runtime/postgres';
+const EMBEDDED_DIRECTORY = '.runtime/postgres';
 
 /** `absolute` makes a path absolute. */
 export function toConfig(file: ConfigFile, name: string, absolute: (path: string) => string): Config {

@@ -3,6 +3,5 @@
  * anything or hold a secret: secrets are in files of their own, named by keys that end in File. Errors: ProblemsError with every problem
  * (CONFIG_MISSING, CONFIG_SYNTAX, CONFIG_INVALID), one line each: `file:line: key: what is wrong, expected ...`.
  */
-export { ProblemsError as ConfigErrors } from '../contracts/index.ts';
-export type { Config, PortRange } from './config.ts';
-export { configJsonSchema, type JsonSchema, loadConfig, type LoadOptions, readSecret } from './load.ts';
+export type { Config } from './config.ts';
+export { configJsonSchema, type JsonSchema, loadConfig, readSecret } from './load.ts';

@@ -9,7 +9,7 @@ import { readYaml, type YamlText } from './yaml.ts';
 /** Larger files were not written by a person. */
 const MAX_BYTES = 1_000_000;
 
-export interface LoadOptions {
+interface LoadOptions {
   /** Relative paths are relative to this folder; the working directory unless given. */
   readonly root?: string;
 }

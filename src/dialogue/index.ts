@@ -3,10 +3,9 @@
  * what an answer means and what comes next; it must not know audio, the PBX, the clock or the log. Files are read only while flows
  * are loaded. Errors: ProblemsError (FLOW_INVALID) from loading; a running flow throws nothing and never ends in silence.
  */
-export { createDialogue, type DialogueOptions } from './runner/create.ts';
+export { createDialogue } from './runner/create.ts';
 export type { FlowState } from './runner/state.ts';
 export { type FlowSet, type LoadedFlow, loadFlows } from './flow/load.ts';
 export { parseFlow } from './flow/parse.ts';
 export { desksOf } from './flow/desks.ts';
-export type { Flow } from './flow/types.ts';
-export { type Fact, type Knowledge, parseFacts } from './knowledge/facts.ts';
+export { parseFacts } from './knowledge/facts.ts';

@@ -6,4 +6,4 @@
 export { decide } from './decide.ts';
 export { TURN_DEFAULTS, type TurnOptions } from './options.ts';
 export { initialTurn, type TurnState } from './state.ts';
-export { TURN_WORDS, type TurnWords } from './words.ts';
+export { TURN_WORDS } from './words.ts';

@@ -2,89 +2,8 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { Expectation, TurnEffect, TurnEvent } from '../../src/contracts/index.ts';
-import { decide, initialTurn, TURN_WORDS, type TurnOptions, type TurnState } from '../../src/turn/index.ts';
-
-const HANGOVER_MS = 200;
-
-/** Plays events in order, with the ticks that the engine asks for between them; returns effects as short lines. */
-class Line {
-  state: TurnState;
-  readonly trace: string[] = [];
-  readonly effects: TurnEffect[] = [];
-  #wakeMs: number | null = null;
-
-  constructor(options: Partial<TurnOptions> = {}) {
-    this.state = initialTurn(options);
-  }
-
-  tell(event: TurnEvent): this {
-    this.until(event.atMs);
-    this.#decide(event);
-    return this;
-  }
-
-  /** Lets time pass. */
-  until(atMs: number): this {
-    while (this.#wakeMs !== null && this.#wakeMs <= atMs) {
-      const wakeMs = this.#wakeMs;
-      this.#wakeMs = null;
-      this.#decide({ t: 'tick', atMs: wakeMs });
-    }
-    return this;
-  }
-
-  #decide(event: TurnEvent): void {
-    const [state, effects] = decide(this.state, event);
-    this.state = state;
-    for (const effect of effects) {
-      this.effects.push(effect);
-      if (effect.t === 'wake') this.#wakeMs = effect.atMs;
-      else this.trace.push(`${event.atMs} ${brief(effect)}`);
-    }
-  }
-
-  /** The caller speaks from `fromMs` to `toMs`; the gate says so its hangover later. */
-  speech(fromMs: number, toMs: number): this {
-    this.tell({ t: 'speech-start', atMs: fromMs + 60, sample: fromMs * 16 });
-    return this.tell({ t: 'speech-end', atMs: toMs + HANGOVER_MS, sample: toMs * 16 });
-  }
-
-  words(atMs: number, text: string, decode = this.state.decodes, confidence = 0.9): this {
-    return this.tell({ t: 'words', atMs, decode, text, confidence });
-  }
-
-  /** Our reply is queued at `fromMs`, heard at once and over at `toMs`. */
-  reply(fromMs: number, toMs: number, options: { interruptible?: boolean; expect?: Expectation; silenceMs?: number } = {}): this {
-    const { interruptible = true, expect = { kind: 'free' } } = options;
-    const silence = options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs };
-    this.tell({ t: 'reply', atMs: fromMs, interruptible, expect, ...silence });
-    this.tell({ t: 'agent-start', atMs: fromMs });
-    return this.tell({ t: 'agent-end', atMs: toMs, interrupted: false });
-  }
-}
-
-function brief(effect: TurnEffect): string {
-  switch (effect.t) {
-    case 'decode':
-      return `decode ${effect.decode} [${effect.fromSample / 16}, ${effect.toSample / 16})`;
-    case 'abort-decode':
-      return `abort-decode ${effect.decode}`;
-    case 'commit':
-      return `commit ${effect.turn} "${effect.text}" wait ${effect.waitMs}`;
-    case 'commit-digits':
-      return `commit-digits ${effect.turn} ${effect.digits}`;
-    case 'silence':
-      return `silence ${effect.silentMs}`;
-    case 'not-understood':
-      return `not-understood ${effect.turn}`;
-    case 'reason':
-      return `because ${effect.rule}`;
-    case 'wake':
-      return `wake ${effect.atMs}`;
-    case 'stop-speaking':
-      return effect.t;
-  }
-}
+import { decide, TURN_WORDS, type TurnState } from '../../src/turn/index.ts';
+import { Line, play, wildCall } from '../support/turn-line.ts';
 
 test('the fixed wait counts from the last voiced sample; the decode runs under it', (t) => {
   const line = new Line().reply(0, 1000).speech(2000, 3000).words(3300, 'hello').until(4000);
@@ -269,7 +188,7 @@ test('a short sound in the middle of our reply is a backchannel; near its end it
 test('keys: the expected number of digits commits at once, otherwise # or a pause does', (t) => {
   const keys = (digits: string, expect: Expectation): string | undefined => {
     const line = new Line().reply(0, 1000, { expect });
-    [...digits].forEach((digit, i) => line.tell({ t: 'dtmf', atMs: 2000 + i * 300, digit }));
+    digits.split('').forEach((digit, i) => line.tell({ t: 'dtmf', atMs: 2000 + i * 300, digit }));
     return line.until(20000).trace.find((entry) => entry.includes('commit-digits'));
   };
   t.equal(keys('1234', { kind: 'digits', min: 4, max: 4 }), '2900 commit-digits 1 1234');
@@ -333,120 +252,57 @@ test('odd events are ignored with a reason: a second start, an end without a sta
 
 // ---- what holds for every order of events ----
 
-type Wild = { readonly afterMs: number; readonly event: (atMs: number, state: TurnState) => TurnEvent };
-const wild = (weight: number, event: fc.Arbitrary<Wild['event']>) => ({ weight, arbitrary: event });
-const sampleNear = (atMs: number, backMs: number): number => Math.max(0, Math.round((atMs - backMs) * 16));
-const expectation = fc.constantFrom<(Expectation | null)[]>(
-  null,
-  { kind: 'free' },
-  { kind: 'yes-no' },
-  { kind: 'digits', min: 2, max: 4 },
-  { kind: 'choice' },
-);
-const wildEvent: fc.Arbitrary<Wild['event']> = fc.oneof(
-  wild(
-    4,
-    fc.nat(100).map((back) => (atMs) => ({ t: 'speech-start', atMs, sample: sampleNear(atMs, back) })),
-  ),
-  wild(
-    4,
-    fc.nat(300).map((back) => (atMs) => ({ t: 'speech-end', atMs, sample: sampleNear(atMs, back) })),
-  ),
-  wild(
-    5,
-    fc
-      .tuple(fc.constantFrom('', 'yes', 'one two', '[noise]', 'a table'), fc.nat(1))
-      .map(([text, back]) => (atMs, state) => ({ t: 'words', atMs, decode: state.decodes - back, text, confidence: 0.5 })),
-  ),
-  wild(
-    1,
-    fc.constant((atMs, state) => ({ t: 'decode-failed', atMs, decode: state.decodes })),
-  ),
-  wild(
-    2,
-    fc.constantFrom(...'0129#*').map((digit) => (atMs) => ({ t: 'dtmf', atMs, digit })),
-  ),
-  wild(
-    3,
-    fc.tuple(fc.boolean(), expectation).map(([interruptible, expect]) => (atMs) => ({ t: 'reply', atMs, interruptible, expect })),
-  ),
-  wild(
-    3,
-    fc.constant((atMs) => ({ t: 'agent-start', atMs })),
-  ),
-  wild(
-    3,
-    fc.boolean().map((interrupted) => (atMs) => ({ t: 'agent-end', atMs, interrupted })),
-  ),
-  wild(
-    4,
-    fc.constant((atMs) => ({ t: 'tick', atMs })),
-  ),
-);
-const wildCall = fc.array(fc.record({ afterMs: fc.oneof(fc.nat(50), fc.nat(900), fc.nat(25000)), event: wildEvent }), { maxLength: 60 });
+/** What must never happen, looked at step by step. */
+class Watch {
+  #committedSample = -1;
+  #turn = 0;
+  #stopped = false;
+  readonly #answered: string[] = [];
 
-/** Runs a wild call with the ticks it asks for; returns every event with its effects. */
-function play(call: readonly Wild[]): { readonly event: TurnEvent; readonly effects: readonly TurnEffect[]; readonly before: TurnState }[] {
-  const steps: { event: TurnEvent; effects: readonly TurnEffect[]; before: TurnState }[] = [];
-  let state = initialTurn({ maxUtteranceMs: 6000 });
-  let atMs = 0;
-  let wakeMs: number | null = null;
-  const tell = (event: TurnEvent): void => {
-    const [next, effects] = decide(state, event);
-    steps.push({ event, effects, before: state });
-    state = next;
-    for (const effect of effects) if (effect.t === 'wake') wakeMs = effect.atMs;
-  };
-  for (const { afterMs, event } of call) {
-    atMs += afterMs;
-    for (let i = 0; wakeMs !== null && wakeMs <= atMs && i < 1000; i++) {
-      const tick: TurnEvent = { t: 'tick', atMs: wakeMs };
-      wakeMs = null;
-      tell(tick);
-    }
-    tell(event(atMs, state));
+  step({ event, effects, before }: ReturnType<typeof play>[number]): void {
+    if (event.t === 'words') this.#answered.push(event.text);
+    if (event.t === 'agent-end' || event.t === 'agent-start') this.#stopped = false;
+    const nowMs = Math.max(before.nowMs, event.atMs);
+    effects.forEach((effect, i) => {
+      if (effect.t === 'wake' && effect.atMs <= nowMs) throw new Error('a wake in the past');
+      if (effect.t === 'decode' && effect.toSample < effect.fromSample) throw new Error('a decode of nothing');
+      if (effect.t === 'stop-speaking') this.#stop();
+      if (effect.t === 'commit') this.#commit(effect);
+      if ('turn' in effect) this.#endTurn(effect.turn, event, before);
+      const acts = 'turn' in effect || effect.t === 'silence' || effect.t === 'stop-speaking';
+      if (acts && !effects.slice(0, i).some((earlier) => earlier.t === 'reason')) throw new Error(`${effect.t} without a reason`);
+    });
   }
-  return steps;
+
+  #commit({ fromSample, toSample, text }: Extract<TurnEffect, { t: 'commit' }>): void {
+    if (fromSample < this.#committedSample) throw new Error('two commits for one stretch of speech');
+    if (toSample < fromSample) throw new Error('an empty commit');
+    if (!this.#answered.some((words) => words !== '' && text.includes(words))) throw new Error('a commit before its words');
+    this.#committedSample = toSample;
+  }
+
+  #endTurn(turn: number, event: TurnEvent, before: TurnState): void {
+    this.#turn += 1;
+    if (turn !== this.#turn) throw new Error('turns are numbered one by one');
+    if (before.agent === 'waiting' && event.t !== 'tick') throw new Error('two turns without a reply between');
+  }
+
+  #stop(): void {
+    if (this.#stopped) throw new Error('stopped twice');
+    this.#stopped = true;
+  }
 }
 
 test('for every order of events', (t) => {
   fc.assert(
     fc.property(wildCall, (call) => {
-      let committedSample = -1;
-      let turn = 0;
-      let stopped = false;
-      const answered = new Map<number, string>();
-      for (const { event, effects, before } of play(call)) {
-        const frozen = JSON.stringify(before);
-        const nowMs = Math.max(before.nowMs, event.atMs);
-        if (event.t === 'words') answered.set(event.decode, event.text);
-        if (event.t === 'agent-end' || event.t === 'agent-start') stopped = false;
-        effects.forEach((effect, i) => {
-          if (effect.t === 'wake' && effect.atMs <= nowMs) throw new Error('a wake in the past');
-          if (effect.t === 'commit') {
-            if (effect.fromSample < committedSample) throw new Error('two commits for one stretch of speech');
-            if (effect.toSample < effect.fromSample) throw new Error('an empty commit');
-            if (![...answered.values()].some((text) => text !== '' && effect.text.includes(text)))
-              throw new Error('a commit before its words');
-            committedSample = effect.toSample;
-          }
-          if (effect.t === 'commit' || effect.t === 'commit-digits' || effect.t === 'not-understood') {
-            turn += 1;
-            if (effect.turn !== turn) throw new Error('turns are numbered one by one');
-            if (before.agent === 'waiting' && event.t !== 'tick') throw new Error('two turns without a reply between');
-          }
-          if (effect.t === 'stop-speaking') {
-            if (stopped) throw new Error('stopped twice');
-            stopped = true;
-          }
-          if (effect.t !== 'wake' && effect.t !== 'reason' && effect.t !== 'abort-decode' && effect.t !== 'decode') {
-            if (!effects.slice(0, i).some((earlier) => earlier.t === 'reason')) throw new Error(`${effect.t} without a reason`);
-          }
-          if (effect.t === 'decode' && effect.toSample < effect.fromSample) throw new Error('a decode of nothing');
-        });
-        const again = decide(before, event);
-        if (JSON.stringify(again[1]) !== JSON.stringify(effects)) throw new Error('other effects for the same event');
-        if (JSON.stringify(before) !== frozen) throw new Error('the state was changed in place');
+      const watch = new Watch();
+      for (const step of play(call)) {
+        watch.step(step);
+        const before = JSON.stringify(step.before);
+        const [, again] = decide(step.before, step.event);
+        if (JSON.stringify(again) !== JSON.stringify(step.effects)) throw new Error('other effects for the same event');
+        if (JSON.stringify(step.before) !== before) throw new Error('the state was changed in place');
       }
     }),
     { numRuns: 1500 },

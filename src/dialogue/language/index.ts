@@ -4,5 +4,5 @@ import type { LanguagePack } from './pack.ts';
 /** Languages that flows may be written in. */
 export const LANGUAGES: Readonly<Record<string, LanguagePack>> = { en: ENGLISH };
 
-export type { BuiltinPrompt, Found, Intent, LanguagePack, SaidTime } from './pack.ts';
+export type { Found, Intent, LanguagePack, SaidTime } from './pack.ts';
 export { BUILTIN_PROMPTS } from './pack.ts';
