@@ -3,7 +3,7 @@
  * `write` is for what has happened; `before` is for what is about to happen and must be on disk first.
  */
 import type { AuditLog, CallEvent, Clock, Logger } from '../contracts/index.ts';
-import type { LiveListener } from './ports.ts';
+import type { LiveListener, SpeakingEvent } from './ports.ts';
 
 type WithoutCall<E> = E extends CallEvent ? Omit<E, 'callId'> : never;
 export type JournalEntry = WithoutCall<CallEvent>;
@@ -39,6 +39,11 @@ export class Journal {
     this.#pending = Promise.allSettled([this.#pending, written]);
     this.#live({ atUs: this.#clock.wallUs(), event });
     await written;
+  }
+
+  /** For those who watch, not for the log. */
+  show(event: Omit<SpeakingEvent, 'callId'>): void {
+    this.#live({ atUs: this.#clock.wallUs(), event: { ...event, callId: this.#callId } });
   }
 
   /** Resolves when everything written so far is on disk (or failed to get there). */

@@ -334,7 +334,7 @@ export class CallPipeline {
         this.#marks.ttsMs = Math.round(ttsMs * 10) / 10;
       },
       started: (say: Say, atUs: number): void => {
-        this.#stages.logger.debug('prompt started', { call: this.id, prompt: say.prompt });
+        this.#journal.show({ type: 'agent.speaking', body: { prompt: say.prompt, kind: say.kind }, content: { text: say.text } });
         this.#tellTurn({ t: 'agent-start', atMs: this.#open?.timeline.ms(atUs) ?? 0 });
         this.#noteLatency(atUs);
       },

@@ -26,6 +26,8 @@ export interface Stages {
   /** The flow that the dialplan named, or the default one for ''. Undefined when there is no such flow. */
   readonly flow: (name: string) => Dialogue<unknown> | undefined;
   /** A desk of the configuration: where in the dialplan a person is reached. */
+  /** May a new call be taken? What cannot be logged goes to people, is refused, or goes on unlogged: the operator's choice. */
+  readonly admit: () => 'continue' | 'people' | 'block';
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
 }
 
@@ -37,10 +39,18 @@ export interface CallOptions {
   readonly drainMs: number;
 }
 
+/** Shown, not logged: the log gets `agent.said` when it is known how much of it went out. */
+export interface SpeakingEvent {
+  readonly type: 'agent.speaking';
+  readonly callId: string | null;
+  readonly body: { readonly prompt: string; readonly kind: string };
+  readonly content: { readonly text: string };
+}
+
 /** A call event as it happens, with its content: shown live to those who may see it, never stored from here. */
 export interface LiveEvent {
   readonly atUs: number;
-  readonly event: CallEvent;
+  readonly event: CallEvent | SpeakingEvent;
 }
 
 export type LiveListener = (event: LiveEvent) => void;

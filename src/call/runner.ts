@@ -81,8 +81,13 @@ export class CallRunner {
   #take(call: PbxCall): void {
     const name = call.args['flow'] ?? '';
     const dialogue = this.#stages.flow(name);
+    const admission = this.#stages.admit();
     if (this.#draining) {
       this.#refuse(call, 'draining');
+    } else if (admission === 'block') {
+      this.#stages.pbx.hangup(call.id, 'congestion').catch(() => undefined);
+    } else if (admission === 'people') {
+      this.#refuse(call, 'log-full');
     } else if (dialogue === undefined) {
       this.#stages.logger.error('the dialplan named a flow that does not exist', { code: 'CALL_NO_FLOW', flow: name });
       this.#refuse(call, 'no-flow');

@@ -2,12 +2,10 @@
  * Did the caller hear what the flow meant, and did the flow understand what the caller said? Judged from outside: the caller's own
  * recording against renderings of what the gateway says it said.
  */
-import type { SpeechClip, TextToSpeech } from '../contracts/index.ts';
-import { type CallReport, findPrompts, inOrder, type Prompt, resample, throughLine, type Verdict } from './caller/index.ts';
+import type { TextToSpeech } from '../contracts/index.ts';
+import { type CallReport, findPrompts, inOrder, type Prompt, promptFrom, type Verdict } from './caller/index.ts';
 import type { LiveCallEvent } from './live.ts';
 import type { TurnLatency } from './show.ts';
-
-const WIRE_HZ = 8000;
 
 export interface Judgement {
   readonly heard: readonly Verdict[];
@@ -28,7 +26,7 @@ export async function judge(report: Answered, events: readonly LiveCallEvent[], 
     const text = event.content?.['text'] ?? '';
     const id = `${prompts.length + 1}:${event.body.prompt}`;
     texts.set(id, text);
-    prompts.push({ id, pcm: asHeard(await tts.synthesise(text, { language })) });
+    prompts.push(promptFrom(id, await tts.synthesise(text, { language })));
   }
   const { verdicts, wholeAndInOrder } = inOrder(prompts, findPrompts(report.heard, prompts));
   return {
@@ -38,12 +36,6 @@ export async function judge(report: Answered, events: readonly LiveCallEvent[], 
     misunderstood: misunderstandings(report, events),
     turns: latencies(report, events),
   };
-}
-
-/** A rendering as it sounds at the far end of a µ-law line. */
-function asHeard(clip: SpeechClip): Int16Array {
-  const low = resample(clip.pcm, clip.rateHz, WIRE_HZ);
-  return throughLine(Int16Array.from(low, (sample) => Math.max(-32768, Math.min(32767, Math.round(sample)))));
 }
 
 const normalised = (text: string): string =>

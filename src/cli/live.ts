@@ -1,8 +1,8 @@
 /** The live events of a running gateway, over its loopback API. */
 import { request } from 'node:http';
-import type { CallEvent } from '../contracts/index.ts';
+import type { LiveEvent } from '../call/index.ts';
 
-export type LiveCallEvent = CallEvent & { readonly atUs: number };
+export type LiveCallEvent = LiveEvent['event'] & { readonly atUs: number };
 
 export interface LiveFeed {
   close(): void;

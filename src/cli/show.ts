@@ -19,7 +19,10 @@ export function terminalStyle(colour: boolean): Style {
   return { bold: paint(1, 22), dim: paint(2, 22), green: paint(32, 39), red: paint(31, 39), cyan: paint(36, 39) };
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1).padStart(5)} s`;
+const seconds = (ms: number): string =>
+  `${Math.max(0, ms / 1000)
+    .toFixed(1)
+    .padStart(5)} s`;
 
 /** One event as a transcript line, or null when it is none. `startUs`: when the call came in. */
 export function transcriptLine(event: LiveCallEvent, startUs: number, style: Style): string | null {
@@ -30,8 +33,10 @@ export function transcriptLine(event: LiveCallEvent, startUs: number, style: Sty
       return `${at}  ${style.dim(`call for flow ${event.body.flow} (version ${event.body.flowVersion.slice(0, 12)})`)}`;
     case 'call.answered':
       return `${at}  ${style.dim(`answered in ${event.body.setupMs} ms, audio ${event.body.codecIn} in, ${event.body.codecOut} out`)}`;
-    case 'agent.said':
-      return `${at}  ${style.cyan('Parley')}  ${words['text'] ?? ''}${event.body.interrupted ? style.red(' [interrupted]') : ''}`;
+    case 'agent.speaking':
+      return `${at}  ${style.cyan('Parley')}  ${words['text'] ?? ''}`;
+    case 'caller.interrupted':
+      return `${at}  ${style.dim(`        interrupted after ${seconds(event.body.sentMs).trim()}`)}`;
     case 'caller.said':
       return `${at}  ${style.green('Caller')}  ${words['text'] ?? ''}`;
     case 'caller.keyed':

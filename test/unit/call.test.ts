@@ -42,6 +42,7 @@ function rig(answer: Answer, says = spoken('i want a table', 32_000)) {
   const stt = createScriptedStt({ says: () => says });
   const tts = createScriptedTts();
   const audit = new MemoryAudit();
+  const admission: { now: 'continue' | 'people' | 'block' } = { now: 'continue' };
   const runner = new CallRunner(
     {
       pbx,
@@ -53,6 +54,7 @@ function rig(answer: Answer, says = spoken('i want a table', 32_000)) {
       timers: time,
       logger: silentLogger,
       flow: (name) => (name === 'missing' ? undefined : dialogue(answer)),
+      admit: () => admission.now,
       desk: (name) => (name === 'sales' ? { context: 'parley-desks', extension: '100' } : undefined),
     },
     { receive: 'ulaw', send: 'ulaw', turn: TURN_DEFAULTS, drainMs: 1000 },
@@ -62,14 +64,14 @@ function rig(answer: Answer, says = spoken('i want a table', 32_000)) {
   });
   const begin = async (args: Record<string, string> = { flow: 'test' }): Promise<string> => {
     await pbx.start();
-    await stt.start(media.audio);
+    await stt.start();
     await tts.start();
     await settle();
     const id = pbx.ring({ args });
     await settle();
     return id;
   };
-  return { time, pbx, media, stt, tts, audit, runner, begin };
+  return { time, pbx, media, stt, tts, audit, runner, begin, admission };
 }
 
 const session = (media: FakeMediaEngine): FakeMediaSession => media.sessions[0]!;
@@ -229,4 +231,15 @@ test('10. a caller who breaks in silences an interruptible reply, and the log sa
   t.equal(audit.of('agent.said')[0]?.body.interrupted, true);
   t.ok((audit.of('agent.said')[0]?.body.sentMs ?? 9999) < 1500);
   t.equal(audit.of('caller.interrupted').length, 1);
+});
+
+test('11. a full log sends new calls to people or refuses them, as configured', async (t) => {
+  const { pbx, begin, admission } = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []));
+  admission.now = 'people';
+  await begin();
+  t.match(pbx.actions.at(-1), { t: 'leave', variables: { PARLEY_OUTCOME: 'log-full' } });
+  admission.now = 'block';
+  pbx.ring({ args: { flow: 'test' } });
+  await settle();
+  t.match(pbx.actions.at(-1), { t: 'hangup', reason: 'congestion' });
 });

@@ -1,0 +1,52 @@
+/** The command line. One file per command; each returns its exit code. */
+import { Command } from 'commander';
+import { version } from '../parts.ts';
+import { auditVerify } from './audit-verify.ts';
+import { call } from './call.ts';
+import { check } from './check.ts';
+import { demo } from './demo.ts';
+import { command } from './exit.ts';
+import { serve } from './serve.ts';
+
+const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
+
+const program = new Command('parley').description('Phone calls answered by local AI.').version(version());
+
+program
+  .command('serve')
+  .description('serve calls until SIGTERM, then drain')
+  .option(...CONFIG)
+  .action(command(serve));
+
+program
+  .command('check')
+  .description('check the configuration and all flows; starts nothing')
+  .option(...CONFIG)
+  .action(command(check));
+
+program
+  .command('call')
+  .description('place one test call into the running service, with a synthetic caller')
+  .option(...CONFIG)
+  .option('-e, --extension <extension>', 'extension to dial', '700')
+  .option('-s, --script <file>', 'JSON file with what the caller does; default: a booking')
+  .option('--sip <host:port>', "where the PBX takes SIP calls; default: the private Asterisk's port")
+  .option('--record <file>', 'stereo WAV: caller left, heard right')
+  .action(command(call));
+
+const audit = program.command('audit').description('the log');
+audit
+  .command('verify')
+  .description('check the chain in the database; needs no running gateway')
+  .option(...CONFIG)
+  .option('--db <url>', "check this database instead of the configuration's")
+  .option('--anchors <file...>', 'files of checkpoints that were kept outside the database')
+  .option('--pubkey <file...>', "public keys of the gateways; default: this gateway's")
+  .action(command(auditVerify));
+
+program
+  .command('demo')
+  .description('one whole call: private Asterisk, synthetic caller, live transcript, verification')
+  .action(command(demo));
+
+await program.parseAsync();

@@ -1,0 +1,168 @@
+/** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
+import { type Audit, createAudit } from './audit/index.ts';
+import { CallRunner } from './call/index.ts';
+import type { Config } from './config/index.ts';
+import type { Logger, PbxDriver } from './contracts/index.ts';
+import { loadFlows } from './dialogue/index.ts';
+import { type HttpServer, startHttp } from './http/index.ts';
+import { createMediaEngine } from './media/index.ts';
+import { systemClock, systemTimers } from './observability/index.ts';
+import {
+  auditOptions,
+  checkFlows,
+  configHash,
+  createDialogues,
+  createPbx,
+  type Dialogues,
+  localDay,
+  readOrCreateToken,
+  storeOptions,
+  sttOptions,
+  ttsOptions,
+  version,
+} from './parts.ts';
+import { createStore, type Store } from './store/index.ts';
+import { createWhisper } from './stt/index.ts';
+import { createEspeak, createPhraseCache, type PhraseCache } from './tts/index.ts';
+import { TURN_DEFAULTS } from './turn/index.ts';
+
+export interface Service {
+  readonly runner: CallRunner;
+  readonly audit: Audit;
+  readonly store: Store;
+  readonly http: HttpServer;
+  /** Where phones reach the private Asterisk; null when Parley stands behind one of the operator's. */
+  readonly sip: { readonly host: string; readonly port: number } | null;
+  /** Drains, says goodbye to the log, frees everything. Idempotent. */
+  stop(reason: string): Promise<void>;
+}
+
+const PHRASES = 2000;
+const HEARTBEAT_MS = 10_000;
+
+/** What went up, to be taken down in reverse. */
+class Ups {
+  readonly #downs: (() => unknown)[] = [];
+  onDown(down: () => unknown): void {
+    this.#downs.unshift(down);
+  }
+  async down(logger: Logger): Promise<void> {
+    for (const down of this.#downs.splice(0)) {
+      try {
+        await down();
+      } catch (error) {
+        logger.error('a part did not stop cleanly', { reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+  }
+}
+
+/** Errors: those of the parts, as ParleyError; nothing is left running then. */
+export async function startService(config: Config, logger: Logger): Promise<Service> {
+  const ups = new Ups();
+  try {
+    return await start(config, logger, ups);
+  } catch (error) {
+    await ups.down(logger);
+    throw error;
+  }
+}
+
+async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
+  const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  checkFlows(flows, config);
+  const dialogues = createDialogues(flows, config);
+  const stt = createWhisper({ ...sttOptions(config), logger });
+  const { ports, host, maxCalls, historyMs, codec } = config.media;
+  const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, logger });
+  ups.onDown(() => media.close());
+  const tts = createPhraseCache(createEspeak({ ...ttsOptions(config), logger }), { maxEntries: PHRASES });
+
+  const store = createStore(await storeOptions(config, logger));
+  const audit = createAudit({ ...auditOptions(config), store, clock: systemClock, log: logger });
+  ups.onDown(() => store.stop());
+  ups.onDown(() => audit.stop());
+  ups.onDown(() => stt.stop());
+  ups.onDown(() => tts.stop());
+  const today = (): string => localDay(systemClock.wallUs());
+  // Side by side, because each takes a second; all are waited for, so that a failure leaves none half-started.
+  const [pbx] = await allOrFirstError([
+    createPbx(config, logger).then((made) => {
+      ups.onDown(() => made.stop());
+      return made;
+    }),
+    audit.start(),
+    store.start(),
+    stt.start(media.audio),
+    tts.start().then(() => prerender(tts, dialogues, today())),
+  ]);
+
+  const runner = new CallRunner(
+    {
+      pbx: pbx.driver,
+      media,
+      stt,
+      tts,
+      audit,
+      logger,
+      clock: systemClock,
+      timers: systemTimers,
+      flow: (name) => dialogues.get(name === '' ? config.flows.default : name, today()),
+      desk: (name) => config.desks[name],
+      admit: () => (audit.full ? config.audit.whenFull : 'continue'),
+    },
+    { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs },
+  );
+  const http = await startHttp({
+    host: config.http.host,
+    port: config.http.port,
+    token: await readOrCreateToken(config.http.tokenFile),
+    runner,
+    logger,
+    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog }),
+  });
+  ups.onDown(() => http.close());
+  const body = { version: version(), config: configHash(config), flows: dialogues.versions };
+  await runner.journal.before({
+    type: 'gateway.started',
+    body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
+  });
+  const heartbeat = setInterval(() => {
+    runner.journal.write({ type: 'gateway.heartbeat', body: { openCalls: runner.openCalls().length } });
+  }, HEARTBEAT_MS);
+  ups.onDown(() => clearInterval(heartbeat));
+  ups.onDown(() => pbx.driver.stop());
+  connect(pbx.driver, logger);
+  logger.info('parley is up', { http: http.port, flows: Object.keys(dialogues.versions), sipPort: pbx.sip?.port ?? null });
+
+  let stopping: Promise<void> | null = null;
+  const stop = async (reason: string): Promise<void> => {
+    logger.info('stopping', { reason, openCalls: runner.openCalls().length });
+    await runner.drain();
+    await runner.journal.before({ type: 'gateway.stopped', body: { reason } }).catch(() => undefined);
+    await ups.down(logger);
+    logger.info('parley is down');
+  };
+  return { runner, audit, store, http, sip: pbx.sip, stop: (reason) => (stopping ??= stop(reason)) };
+}
+
+/** The driver goes on trying for ever; the first failure is worth a line, no more. */
+function connect(driver: PbxDriver, logger: Logger): void {
+  driver.start().catch((error: unknown) => {
+    logger.error('the pbx refused us; trying on', { reason: error instanceof Error ? error.message : String(error) });
+  });
+}
+
+async function prerender(tts: PhraseCache, dialogues: Dialogues, today: string): Promise<void> {
+  for (const name of Object.keys(dialogues.versions)) {
+    const dialogue = dialogues.get(name, today);
+    if (dialogue !== undefined) await tts.prerender(dialogue.fixedTexts, dialogue.language);
+  }
+}
+
+async function allOrFirstError<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const settled = await Promise.allSettled(promises as readonly Promise<unknown>[]);
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
