@@ -40,6 +40,7 @@ export const ERRORS = {
   LLM_MODEL: { meaning: 'The language-model server does not have the configured model.', action: 'Load the model there, or name another one.', retryable: false },
   LLM_EXTERNAL: { meaning: 'The host of a language model is outside private networks and no processor and legal basis are configured.', action: 'Use a local server, or name processor and legalBasis for this engine.', retryable: false },
   ENGINE_BUSY: { meaning: 'An engine has no free place and the bounded wait for one is over.', action: 'Add capacity or lower the number of calls.', retryable: true },
+  ENGINE_TIMEOUT: { meaning: 'An engine did not answer within its budget.', action: 'Look at the load of the engine, or widen its budget.', retryable: true },
   ENGINE_OPEN: { meaning: 'An engine failed too often and is left alone for a while.', action: 'See the log of the engine; it is tried again by itself.', retryable: true },
   STORE_DOWN: { meaning: 'Postgres cannot be reached.', action: 'Check Postgres; events wait in the spool until it is back.', retryable: true },
   STORE_REFUSED: { meaning: 'Postgres refused a statement.', action: 'See the message of Postgres.', retryable: false },
