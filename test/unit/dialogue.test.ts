@@ -578,6 +578,18 @@ test('facts: a mistake names its line', (t) => {
   t.end();
 });
 
+test('the example in docs/flows.md is a flow, and the page names every built-in prompt', async (t) => {
+  const page = await readFile(join(ROOT, 'docs', 'flows.md'), 'utf8');
+  const flow = parseFlow(/```yaml\n([^]*?)```/.exec(page)?.[1] ?? '', 'pickup.yaml');
+  const builtin = Object.keys(flow.prompts).filter((key) => !['hello', 'ask_order', 'read_back', 'done'].includes(key));
+  t.equal(builtin.length, 17);
+  for (const key of builtin) t.ok(page.includes(`\`${key}\``), key);
+  const call = new Call({ flow, facts: {} });
+  t.equal(call.reply, 'hello ask_order');
+  t.equal(call.hear('my number is one two three four'), 'read_back');
+  t.equal(call.hear('yes'), 'done hangup: told');
+});
+
 test('a folder without flows, and one that is not there', async (t) => {
   await t.rejects(loadFlows(join(ROOT, 'config', 'facts')), { code: 'FLOW_INVALID', message: /has no flow/ });
   await t.rejects(loadFlows(join(ROOT, 'no-such-folder')), { code: 'FLOW_INVALID', message: /cannot be read \(ENOENT\)/ });

@@ -32,7 +32,14 @@ export async function loadFlows(directory: string, options: { factsDirectory?: s
   for (const file of names.filter((name) => /\.ya?ml$/.test(name)).sort()) {
     try {
       const loaded = await loadFlow(join(directory, file), factsDirectory);
-      flows.set(loaded.flow.name, loaded);
+      const twin = flows.get(loaded.flow.name)?.flow.file;
+      if (twin === undefined) flows.set(loaded.flow.name, loaded);
+      else
+        problems.push({
+          code: 'FLOW_INVALID',
+          place: { file: loaded.flow.file },
+          message: `is the same flow as ${twin}, expected one file for each`,
+        });
     } catch (error) {
       if (!(error instanceof ProblemsError)) throw error;
       problems.push(...error.problems);
