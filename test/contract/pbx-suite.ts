@@ -1,7 +1,7 @@
 /** What every PBX driver must do, whichever PBX is behind it. Run against the fake here and against a real Asterisk in test/e2e. */
 import type { Test } from 'tap';
-import type { PbxCall, PbxCallId, PbxDriver, PbxEvent } from '../../src/contracts/index.ts';
-import { until } from '../support/asterisk.ts';
+import type { PbxCall, PbxCallId, PbxDriver } from '../../src/contracts/index.ts';
+import { EventLog } from '../support/pbx.ts';
 
 export interface Caller {
   readonly flow: string;
@@ -25,25 +25,6 @@ export interface PbxRig {
   restore(): void;
   /** An RTP port of ours. */
   readonly port: number;
-}
-
-/** Keeps every event and waits for one. */
-export class EventLog {
-  readonly events: PbxEvent[] = [];
-  constructor(pbx: PbxDriver) {
-    pbx.onEvent((event) => this.events.push(event));
-  }
-  of(id: PbxCallId): PbxEvent[] {
-    return this.events.filter((event) => 'id' in event && event.id === id);
-  }
-  async next<T extends PbxEvent['t']>(type: T, from = 0, withinMs = 10_000): Promise<Extract<PbxEvent, { t: T }>> {
-    const find = (): PbxEvent | undefined => this.events.slice(from).find((event) => event.t === type);
-    await until(`event ${type}`, () => find() !== undefined, withinMs);
-    return find() as Extract<PbxEvent, { t: T }>;
-  }
-  async ended(id: PbxCallId): Promise<void> {
-    await until('ended', () => this.of(id).some((event) => event.t === 'ended'));
-  }
 }
 
 export async function pbxContract(t: Test, rig: PbxRig): Promise<void> {

@@ -2,7 +2,8 @@ import { test } from 'tap';
 import { ParleyError } from '../../src/contracts/index.ts';
 import { createFakePbx } from '../../src/telephony/index.ts';
 import type { FakePbx } from '../../src/telephony/index.ts';
-import { EventLog, pbxContract } from './pbx-suite.ts';
+import { EventLog } from '../support/pbx.ts';
+import { pbxContract } from './pbx-suite.ts';
 import type { Caller } from './pbx-suite.ts';
 
 /** A caller of the fake PBX: does what a phone does, once it was answered. */

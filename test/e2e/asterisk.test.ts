@@ -1,27 +1,15 @@
 /** The Asterisk driver against a real Asterisk and real SIP callers. */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import type { Test } from 'tap';
-import type { PbxCallId, PbxDriver } from '../../src/contracts/index.ts';
-import { createAsterisk, startPrivateAsterisk } from '../../src/telephony/index.ts';
-import type { AsteriskTiming, PrivateAsterisk } from '../../src/telephony/index.ts';
-import { EventLog, pbxContract } from '../contract/pbx-suite.ts';
-import {
-  answerCalls,
-  asteriskOptions,
-  freeUdpPort,
-  leftovers,
-  placeCall,
-  rtpEar,
-  silentLogger,
-  testAsterisk,
-  until,
-  wireTo,
-} from '../support/asterisk.ts';
+import type { PbxCallId } from '../../src/contracts/index.ts';
+import type { PrivateAsterisk } from '../../src/telephony/index.ts';
+import { pbxContract } from '../contract/pbx-suite.ts';
+import { answerCalls, freeUdpPort, leftovers, placeCall, rtpEar, testAsterisk, until, wireTo } from '../support/asterisk.ts';
 import type { CallerStep } from '../support/asterisk.ts';
+import { EventLog, connected, driver } from '../support/pbx.ts';
 
 const EXTRA = [
   '[parley-test](+)',
@@ -33,23 +21,6 @@ const EXTRA = [
   ' same => n,Stasis(parley,flow=second)',
   ' same => n,Hangup()',
 ].join('\n');
-
-function driver(asterisk: PrivateAsterisk, options: { url?: string; password?: string; timing?: Partial<AsteriskTiming> } = {}): PbxDriver {
-  const { url = asterisk.ariUrl, password = asterisk.ariPassword, timing = {} } = options;
-  return createAsterisk({ url, app: 'parley', user: asterisk.ariUser, password, logger: silentLogger, timing });
-}
-
-async function connected(
-  t: Test,
-  asterisk: PrivateAsterisk,
-  options: Parameters<typeof driver>[1] = {},
-): Promise<{ pbx: PbxDriver; log: EventLog }> {
-  const pbx = driver(asterisk, options);
-  const log = new EventLog(pbx);
-  t.teardown(() => pbx.stop());
-  await pbx.start();
-  return { pbx, log };
-}
 
 /** A tone in mu-law, for callers that are heard. */
 function toneFile(t: Test): string {
@@ -345,83 +316,29 @@ test('one Asterisk', async (t) => {
     t.match(log.events[0]!, { t: 'link', state: 'down', why: /password/ });
   });
 
+  await t.test('parley-after: a trouble of ours goes to the fallback, an outcome of the flow goes on', async (t) => {
+    const { pbx, log } = await connected(t, asterisk);
+    const played = (): number => readFileSync(asterisk.logFile, 'utf8').split("Playing 'please-try-call-later").length - 1;
+    for (const [outcome, fallback] of [
+      ['booked', 0],
+      ['failed', 1],
+      ['failed-to-agree', 0],
+      ['gateway-restarted', 1],
+    ] as const) {
+      const before = played();
+      const from = log.events.length;
+      const caller = await placeCall({ sipPort: asterisk.sipPort, extension: '700', steps: [{ do: 'expect-bye', withinMs: 20_000 }] });
+      const { call } = await log.next('incoming', from);
+      await pbx.answer(call.id);
+      await pbx.leave(call.id, { PARLEY_OUTCOME: outcome });
+      t.equal((await caller.finished).code, 0);
+      t.equal(played() - before, fallback, outcome);
+    }
+  });
+
   await t.test('nobody at home: the dialplan goes to its fallback', async (t) => {
     const caller = await placeCall({ sipPort: asterisk.sipPort, extension: '700', steps: [{ do: 'expect-bye', withinMs: 20_000 }] });
     t.equal((await caller.finished).code, 0, 'answered by the message of parley-fallback, then hung up');
     t.match(readFileSync(asterisk.logFile, 'utf8'), /Playing 'please-try-call-later/);
   });
-});
-
-test('Asterisk dies in the middle of a call and comes back', async (t) => {
-  const options = { ...(await asteriskOptions(t)), ariPassword: 'the same after the restart' };
-  const first = await startPrivateAsterisk(options);
-  t.teardown(() => first.stop());
-  const { pbx, log } = await connected(t, first);
-  const ear = await rtpEar(t);
-  const caller = await placeCall({ sipPort: first.sipPort, extension: '700', steps: [{ do: 'wait', ms: 30_000 }] });
-  t.teardown(() => caller.kill());
-  const { call } = await log.next('incoming');
-  await pbx.answer(call.id);
-  await pbx.openMedia(call.id, { receive: 'ulaw', send: 'ulaw', localHost: '127.0.0.1', localPort: ear.port });
-  const from = log.events.length;
-  process.kill(first.pid, 'SIGKILL');
-  await first.exited;
-  t.match(await log.next('link', from), { state: 'down' });
-  const second = await startPrivateAsterisk(options);
-  t.teardown(() => second.stop());
-  t.match(await log.next('resync', from), { calls: [] });
-  t.same(
-    log.events.slice(from).map((event) => event.t),
-    ['link', 'link', 'resync'],
-    'the call is gone; closing it is up to whoever compares',
-  );
-  await pbx.hangup(call.id, 'normal');
-  await t.rejects(pbx.answer(call.id), { code: 'PBX_NO_SUCH_CALL' });
-  t.ok((pbx.counters()['cuts'] ?? 0) >= 1);
-});
-
-test('a private Asterisk dies with the program that started it, even when that is killed', async (t) => {
-  const options = await asteriskOptions(t);
-  const source = `
-    import { startPrivateAsterisk } from ${JSON.stringify(new URL('../../src/telephony/index.ts', import.meta.url).href)};
-    const asterisk = await startPrivateAsterisk(${JSON.stringify(options)});
-    console.log(asterisk.pid);
-    setInterval(() => undefined, 1000);`;
-  const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.teardown(() => parent.kill('SIGKILL'));
-  const pid = await new Promise<number>((told) => parent.stdout.once('data', (data: Buffer) => told(Number(data.toString()))));
-  const alive = (): boolean => {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  };
-  t.ok(alive());
-  t.notMatch(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /password/i);
-  t.equal(statSync(join(options.runDir, 'etc/ari.conf')).mode & 0o777, 0o600, 'only its user reads the password');
-  parent.kill('SIGKILL');
-  await until('dead', () => !alive());
-});
-
-test('no Asterisk at all: start waits, says so once, and works when it comes', async (t) => {
-  const options = { ...(await asteriskOptions(t)), ariPassword: 'known before' };
-  const pbx = createAsterisk({
-    url: `http://127.0.0.1:${options.ariPort}`,
-    app: 'parley',
-    user: 'parley',
-    password: 'known before',
-    logger: silentLogger,
-    timing: { backoffMinMs: 20, backoffMaxMs: 100 },
-  });
-  const log = new EventLog(pbx);
-  t.teardown(() => pbx.stop());
-  const started = pbx.start();
-  t.match(await log.next('link'), { state: 'down', why: /ECONNREFUSED/ });
-  const asterisk = await testAsterisk(t, options);
-  await started;
-  t.equal(pbx.version, asterisk.version);
-  await t.rejects(startPrivateAsterisk({ ...options, runDir: `${options.runDir}/2` }), { code: 'PORT_IN_USE' });
 });

@@ -9,10 +9,11 @@ import { checkContext, checkExtension, checkHostPort, checkVariable, cleanValue,
 import { parseAriUrl } from '../../src/telephony/asterisk/options.ts';
 import type { AsteriskTiming } from '../../src/telephony/asterisk/options.ts';
 import { checkMediaFormat, createAsterisk } from '../../src/telephony/index.ts';
-import { EventLog } from '../contract/pbx-suite.ts';
+
 import { silentLogger, until } from '../support/asterisk.ts';
 import { mockAri } from '../support/mock-ari.ts';
 import type { MockAri } from '../support/mock-ari.ts';
+import { EventLog } from '../support/pbx.ts';
 
 // ---- pure parts ----
 
