@@ -219,6 +219,49 @@ test('keys win over speech beside them', (t) => {
   t.end();
 });
 
+test('what was dropped for keys is never answered', (t) => {
+  const line = new Line()
+    .reply(0, 1000, { expect: { kind: 'digits', min: 2, max: 2 } })
+    .speech(2000, 2500)
+    .words(2800, 'er');
+  line.tell({ t: 'dtmf', atMs: 2900, digit: '1' }).tell({ t: 'dtmf', atMs: 3000, digit: '2' });
+  t.strictSame(line.reply(3100, 4000).until(9000).trace.slice(1), ['3000 because keys', '3000 commit-digits 1 12']);
+  t.end();
+});
+
+test('words between two noises: the count begins anew', (t) => {
+  const line = new Line().reply(0, 1000).speech(2000, 2100).words(2400, '').speech(4000, 4100).words(4400, 'yes').reply(5000, 6000);
+  line.speech(7000, 7100).words(7400, '').until(8000);
+  t.equal(line.trace.at(-1), '7700 because noise');
+  t.end();
+});
+
+test('a reply of several clips begins once; a clip that starts while we stop is none', (t) => {
+  const line = new Line().tell({ t: 'reply', atMs: 0, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 0 });
+  line.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).tell({ t: 'agent-start', atMs: 1200 });
+  t.equal(line.until(1240).trace.at(-1), '1240 stop-speaking');
+  line.tell({ t: 'agent-start', atMs: 1250 }).until(3000);
+  t.equal(line.trace.filter((entry) => entry.includes('stop-speaking')).length, 1);
+  t.end();
+});
+
+test('a short word before our reply began is no backchannel to it', (t) => {
+  const line = new Line({ bargeInMs: 500 }).reply(0, 1000).speech(2000, 3000).words(3300, 'a table').until(3700).speech(3700, 3850);
+  line.words(4100, 'please').reply(4200, 8000).until(9000);
+  t.equal(line.trace.at(-1), '8000 commit 2 "please" wait 4150');
+  t.end();
+});
+
+test('a reply that comes while the one before is being stopped waits for its turn', (t) => {
+  const line = new Line().tell({ t: 'reply', atMs: 0, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 0 });
+  line.tell({ t: 'dtmf', atMs: 500, digit: '1' }).tell({ t: 'reply', atMs: 510, interruptible: false, expect: { kind: 'choice' } });
+  line.tell({ t: 'agent-end', atMs: 520, interrupted: true });
+  t.equal(line.state.agent, 'queued', 'the digit is kept for the end of the new one');
+  line.tell({ t: 'agent-start', atMs: 600 }).tell({ t: 'agent-end', atMs: 2000, interrupted: false });
+  t.equal(line.trace.at(-1), '2000 commit-digits 1 1');
+  t.end();
+});
+
 test('silence is told once, counted from the end of our reply; a caller who asked to wait gets longer', (t) => {
   t.strictSame(new Line().reply(0, 1000).until(60000).trace, [
     '8000 because silence',
