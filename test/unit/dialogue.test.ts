@@ -190,6 +190,9 @@ test('what nobody told us is not known: a person is offered', (t) => {
   const offered = new Call(booking);
   offered.hear('what is my balance');
   t.equal(offered.hear('book a table for two'), 'ask_day', 'an offer can be passed over');
+  offered.hear('what is my balance');
+  offered.hear('what are your opening hours');
+  t.equal(offered.hear('yes'), 'not_understood ask_day', 'and is then forgotten');
   t.equal(new Call(booking, { desks: [] }).hear('what is my balance'), 'dont_know help', 'nobody is offered where nobody is');
   t.end();
 });
@@ -243,6 +246,8 @@ test('say that again', (t) => {
   t.equal(call.hear('what did you say'), 'fact_opening_hours how_can_i_help');
   t.equal(call.hear('what did you say'), 'fact_opening_hours how_can_i_help', 'and again');
   t.equal(readBack().hear('please say that again'), 'read_back');
+  call.tell({ t: 'not-understood' });
+  t.equal(call.hear('what did you say'), 'how_can_i_help', 'apologies are not said again');
   t.end();
 });
 
@@ -471,6 +476,32 @@ test('yes and no', (t) => {
     ['a table', undefined],
   ] as const)
     t.equal(yesNo(said), value, said);
+  t.end();
+});
+
+test('two slots of one type: the asked one first, then the empty one; the last word counts', (t) => {
+  const text = `
+flow: stay
+language: en
+start: from
+slots: { from: { type: day }, until: { type: day }, guests: { type: number, before: [for] } }
+prompts: { from: "From?", until: "Until?", guests: "How many?" }
+steps:
+  from: { ask: from, prompt: from, next: until }
+  until: { ask: until, prompt: until, next: guests }
+  guests: { ask: guests, prompt: guests, next: end }
+  end: { end: leave, outcome: asked }
+`;
+  const call = new Call({ flow: parseFlow(text, 'stay.yaml'), facts: {} }, { variables: { today: '2026-12-01' } });
+  t.equal(call.hear('tomorrow'), 'until');
+  t.equal(call.slots['from'], '2026-12-02', 'the dialplan may say what day it is');
+  t.equal(call.hear('hello'), 'until');
+  t.equal(call.hear('until friday'), 'guests');
+  t.equal(call.hear('five no for four'), 'leave: asked');
+  t.strictSame(call.slots, { from: '2026-12-02', until: '2026-12-04', guests: '4' });
+  const early = new Call({ flow: parseFlow(text, 'stay.yaml'), facts: {} }, { variables: { today: 'yesterday' } });
+  early.hear('monday');
+  t.equal(early.slots['from'], '2026-11-23', 'a day that is none is ignored');
   t.end();
 });
 
