@@ -2,11 +2,12 @@
  * The main thread's side of the worker: hands out utterances, brings pieces back, starts the worker again when it dies or hangs.
  * Bounded: more than `mostUtterances` at once are refused, so that a burst costs an error and not the memory.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { ParleyError, type Logger } from '../../contracts/index.ts';
 import type { FromDesk, LoadedVoice, ToDesk } from './desk.ts';
 import { failed } from './failure.ts';
 import type { RunnerOptions, Utterance } from './runner.ts';
+import { startThread } from './thread.ts';
 
 export interface WorkshopOptions {
   readonly mostUtterances: number;
@@ -134,7 +135,7 @@ export class Workshop {
 
   #start(): Worker {
     this.starts++;
-    const worker = new Worker(this.#options.program ?? PROGRAM, { name: 'piper' });
+    const worker = startThread(this.#options.program ?? PROGRAM, 'piper');
     worker.on('message', (message: FromDesk) => this.#receive(message));
     worker.on('error', (error) => this.#lost(worker, error.message));
     worker.on('exit', (code) => this.#lost(worker, `exit code ${code}`));

@@ -1,0 +1,127 @@
+/**
+ * Piper's own HTTP server (`python3 -m piper.http_server --host 127.0.0.1 --port 5000`), for sites that run it already.
+ * It buffers a whole WAV per request and knows no streaming: one sentence per request keeps the first sound early.
+ * Source: piper1-gpl, src/piper/http_server.py: POST /synthesize with JSON, answer audio/wav.
+ */
+import type { SpeechChunk, SpeechClip, SpeechOptions, TextToSpeech } from '../../contracts/index.ts';
+import { failed, messageOf } from './failure.ts';
+import { clausesOf } from './sentences.ts';
+import { readAloud } from './reading/index.ts';
+import { LeadTrimmer } from './trimmer.ts';
+import { parseWav } from './wav.ts';
+
+export interface PiperHttpOptions {
+  /** Default http://127.0.0.1:5000. The server has no password: keep it on this machine. */
+  readonly url?: string;
+  /** Voice name by language tag, for a server with several. */
+  readonly voices?: Readonly<Record<string, string>>;
+  /** A sentence without its audio for so long has failed (default 5000). */
+  readonly timeoutMs?: number;
+  readonly speaker?: string;
+}
+
+const MAX_CHARS = 10_000;
+const MAX_WAV_BYTES = 32 * 1024 ** 2;
+
+class PiperHttp implements TextToSpeech {
+  readonly name = 'piper-http';
+  readonly description: string;
+  readonly maxChars = MAX_CHARS;
+  readonly #options: PiperHttpOptions;
+  readonly #url: URL;
+  #stopped = false;
+
+  constructor(options: PiperHttpOptions) {
+    this.#options = options;
+    this.#url = new URL('/synthesize', options.url ?? 'http://127.0.0.1:5000');
+    this.description = `Piper HTTP server at ${this.#url.host}`;
+  }
+
+  /** Asks the server for a word. Errors: TTS_FAILED. */
+  async start(): Promise<void> {
+    this.#stopped = false;
+    await this.#request('a', { language: '' });
+  }
+
+  async synthesise(text: string, options: SpeechOptions): Promise<SpeechClip> {
+    const startedAt = performance.now();
+    const chunks: SpeechChunk[] = [];
+    let firstMs: number | null = null;
+    for await (const chunk of this.stream(text, options)) {
+      firstMs ??= performance.now() - startedAt;
+      chunks.push(chunk);
+    }
+    const totalMs = performance.now() - startedAt;
+    const pcm = new Int16Array(chunks.reduce((sum, chunk) => sum + chunk.pcm.length, 0));
+    for (const chunk of chunks) pcm.set(chunk.pcm, chunk.fromSample);
+    return { pcm, rateHz: chunks[0]?.rateHz ?? 22050, firstMs: firstMs ?? totalMs, totalMs };
+  }
+
+  async *stream(text: string, options: SpeechOptions): AsyncGenerator<SpeechChunk, void, undefined> {
+    options.signal?.throwIfAborted();
+    if (text.length > MAX_CHARS) throw failed(`the text has ${text.length} characters, ${MAX_CHARS} are allowed`);
+    let trimmer: { rateHz: number; lead: LeadTrimmer } | null = null;
+    for (const clauses of clausesOf(readAloud(text, options.language))) {
+      const sentence = clauses.map(({ words, mark }) => `${words.map((word) => word.say).join(' ')}${mark}`).join(' ');
+      const { pcm, rateHz } = await this.#request(sentence, options);
+      trimmer ??= { rateHz, lead: new LeadTrimmer(rateHz) };
+      if (trimmer.rateHz !== rateHz)
+        throw failed(`the Piper server changed its sample rate from ${trimmer.rateHz} to ${rateHz} within a text`);
+      yield* trimmer.lead.add(pcm, []);
+    }
+    yield* trimmer?.lead.end() ?? [];
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    return Promise.resolve();
+  }
+
+  async #request(text: string, options: SpeechOptions): Promise<{ pcm: Int16Array; rateHz: number }> {
+    if (this.#stopped) throw failed('the synthesiser is stopped');
+    const { timeoutMs = 5000, voices = {}, speaker } = this.#options;
+    const voice = options.voice ?? voices[options.language] ?? voices[options.language.split('-')[0] ?? ''];
+    const body = {
+      text,
+      ...(voice === undefined ? {} : { voice }),
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(options.rate === undefined ? {} : { length_scale: 1 / options.rate }),
+    };
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+    try {
+      const response = await fetch(this.#url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        redirect: 'error',
+        signal,
+      });
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`it answered with status ${response.status}`);
+      }
+      return parseWav(await readBounded(response));
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (timeout.aborted) throw failed(`the Piper server at ${this.#url.host} gave no answer within ${timeoutMs} ms`, error);
+      const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+      throw failed(`the Piper server at ${this.#url.host} failed: ${messageOf(error)}${cause}`, error);
+    }
+  }
+}
+
+async function readBounded(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += part.length;
+    if (length > MAX_WAV_BYTES) throw new Error(`its answer is longer than ${MAX_WAV_BYTES} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts, length);
+}
+
+export function createPiperHttp(options: PiperHttpOptions): TextToSpeech {
+  return new PiperHttp(options);
+}

@@ -1,0 +1,83 @@
+import type { Language } from './rules.ts';
+
+const MONTHS = [
+  'enero',
+  'febrero',
+  'marzo',
+  'abril',
+  'mayo',
+  'junio',
+  'julio',
+  'agosto',
+  'septiembre',
+  'octubre',
+  'noviembre',
+  'diciembre',
+];
+const STEMS = ['', 'primer', 'segund', 'tercer', 'cuart', 'quint', 'sext', 'séptim', 'octav', 'noven', 'décim'];
+
+export const spanish: Language = {
+  decimalMark: ',',
+  groupMark: '.',
+  point: 'coma',
+  decimalsTogether: true,
+  minus: 'menos',
+  plus: 'más',
+  percent: 'por ciento',
+  money: {
+    '€': { unit: ['euro', 'euros'] },
+    EUR: { unit: ['euro', 'euros'] },
+    $: { unit: ['dólar', 'dólares'] },
+    USD: { unit: ['dólar', 'dólares'] },
+    '£': { unit: ['libra', 'libras'] },
+    GBP: { unit: ['libra', 'libras'] },
+    CHF: { unit: ['franco suizo', 'francos suizos'] },
+  },
+  units: {
+    km: ['kilómetro', 'kilómetros'],
+    m: ['metro', 'metros'],
+    cm: ['centímetro', 'centímetros'],
+    kg: ['kilogramo', 'kilogramos'],
+    g: ['gramo', 'gramos'],
+    '°C': ['grado Celsius', 'grados Celsius'],
+    'km/h': ['kilómetro por hora', 'kilómetros por hora'],
+    min: ['minuto', 'minutos'],
+    h: ['hora', 'horas'],
+  },
+  signs: {
+    '&': 'y',
+    '+': 'más',
+    '=': 'igual a',
+    '%': 'por ciento',
+    '#': 'número',
+    '@': 'arroba',
+    '°': 'grados',
+    '€': 'euros',
+    $: 'dólares',
+    '£': 'libras',
+  },
+  abbreviations: {
+    'Sr.': 'Señor',
+    'Sra.': 'Señora',
+    'Srta.': 'Señorita',
+    'Dr.': 'Doctor',
+    'Dra.': 'Doctora',
+    'Ud.': 'usted',
+    'Uds.': 'ustedes',
+    'p. ej.': 'por ejemplo',
+    'etc.': 'etcétera',
+    'aprox.': 'aproximadamente',
+    'tel.': 'teléfono',
+    'n.º': 'número',
+  },
+  date: (day, month, of) => `${day === 1 ? 'primero' : day} de ${MONTHS[month - 1] ?? ''} de ${of}`,
+  time(hour, minute, half) {
+    const clock = half === 'pm' && hour < 12 ? hour + 12 : hour;
+    return minute === 0 ? `${clock} horas` : `${clock} y ${minute}`;
+  },
+  slashOrder: 'day-first',
+  ordinalPattern: /(\d{1,2})\.?([ºª])/uy,
+  ordinal: (number, suffix) => (STEMS[number] === undefined || number === 0 ? null : `${STEMS[number]}${suffix === 'ª' ? 'a' : 'o'}`),
+  dot: 'punto',
+  at: 'arroba',
+};

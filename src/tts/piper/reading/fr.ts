@@ -1,0 +1,81 @@
+import type { Language } from './rules.ts';
+
+const MONTHS = ['janvier', 'février', 'mars', 'avril', 'mai', 'juin', 'juillet', 'août', 'septembre', 'octobre', 'novembre', 'décembre'];
+const ORDINALS = [
+  '',
+  'premier',
+  'deuxième',
+  'troisième',
+  'quatrième',
+  'cinquième',
+  'sixième',
+  'septième',
+  'huitième',
+  'neuvième',
+  'dixième',
+];
+
+export const french: Language = {
+  decimalMark: ',',
+  groupMark: '.',
+  point: 'virgule',
+  decimalsTogether: true,
+  minus: 'moins',
+  plus: 'plus',
+  percent: 'pour cent',
+  money: {
+    '€': { unit: ['euro', 'euros'] },
+    EUR: { unit: ['euro', 'euros'] },
+    $: { unit: ['dollar', 'dollars'] },
+    USD: { unit: ['dollar', 'dollars'] },
+    '£': { unit: ['livre', 'livres'] },
+    GBP: { unit: ['livre', 'livres'] },
+    CHF: { unit: ['franc suisse', 'francs suisses'] },
+  },
+  units: {
+    km: ['kilomètre', 'kilomètres'],
+    m: ['mètre', 'mètres'],
+    cm: ['centimètre', 'centimètres'],
+    kg: ['kilogramme', 'kilogrammes'],
+    g: ['gramme', 'grammes'],
+    '°C': ['degré Celsius', 'degrés Celsius'],
+    'km/h': ['kilomètre heure', 'kilomètres heure'],
+    min: ['minute', 'minutes'],
+    h: ['heure', 'heures'],
+  },
+  signs: {
+    '&': 'et',
+    '+': 'plus',
+    '=': 'égale',
+    '%': 'pour cent',
+    '#': 'dièse',
+    '@': 'arobase',
+    '°': 'degrés',
+    '€': 'euros',
+    $: 'dollars',
+    '£': 'livres',
+  },
+  abbreviations: {
+    'M.^': 'Monsieur',
+    Mme: 'Madame',
+    Mlle: 'Mademoiselle',
+    Dr: 'Docteur',
+    'Dr.': 'Docteur',
+    'p. ex.': 'par exemple',
+    'etc.': 'et cetera',
+    'env.': 'environ',
+    'tél.': 'téléphone',
+    'n°': 'numéro',
+    'N°': 'numéro',
+  },
+  date: (day, month, of) => `${day === 1 ? 'premier' : day} ${MONTHS[month - 1] ?? ''} ${of}`,
+  time(hour, minute, half) {
+    const clock = half === 'pm' && hour < 12 ? hour + 12 : hour;
+    return `${clock} ${clock < 2 ? 'heure' : 'heures'}${minute === 0 ? '' : ` ${minute}`}`;
+  },
+  slashOrder: 'day-first',
+  ordinalPattern: /(\d{1,2})(er|re|e|ème|eme)(?![\p{L}\p{N}])/uy,
+  ordinal: (number, suffix) => (suffix === 're' && number === 1 ? 'première' : (ORDINALS[number] ?? null)),
+  dot: 'point',
+  at: 'arobase',
+};
