@@ -333,3 +333,11 @@ void test('the worker answers nonsense with an error and lives on', async (t) =>
   t.equal(err, '', 'stderr stays empty');
   ring.free();
 });
+
+void test('the rules and parsers of the worker, under sanitizers', (t) => {
+  execFileSync('cmake', ['--build', '.runtime/whisper/build', '--target', 'whisper-test'], { stdio: 'ignore' });
+  const tap = execFileSync('.runtime/whisper/build/whisper-test', { encoding: 'utf8' });
+  for (const line of tap.split('\n').filter((line) => /^(not )?ok/.test(line)))
+    t.ok(line.startsWith('ok'), line.replace(/^(not )?ok \d+ - /, ''));
+  t.end();
+});

@@ -1,0 +1,298 @@
+/**
+ * `npm run bench -- engines [--quick yes]`: the recogniser program against whisper.cpp called plainly and against
+ * whisper-server, its behaviour under load, and espeak-ng. Peers run in the same minutes on the same cores.
+ * Rows marked "random weights" time a base-size model that knows no words.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import type { Logger } from '../src/contracts/index.ts';
+import { createEspeak, createPhraseCache } from '../src/tts/index.ts';
+import { callerAudio } from '../test/support/phone-speech.ts';
+import { createTestRing } from '../test/support/stt-ring.ts';
+import { randomWhisper } from './support/random-whisper.ts';
+import { benchResult, percentile, type BenchResult, type BenchRow } from './support/result.ts';
+import { startRawWorker, type RawWorker } from './support/whisper-client.ts';
+import { startWhisperServer } from './support/whisper-server.ts';
+
+const PROGRAM = '.runtime/whisper/parley-whisper';
+const BUILD = '.runtime/whisper/build';
+const SCRATCH = '.runtime/bench';
+const FIXTURE = 'models/builtin/ggml-phone-test.bin';
+const SENTENCE = 'i want to book a table for four on friday at seven';
+
+const round = (value: number, digits = 2): number => Number(value.toFixed(digits));
+const median = (figures: readonly number[]): number => percentile(figures, 0.5);
+const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silent,
+};
+
+interface Bench {
+  readonly rounds: number;
+  readonly base: string;
+}
+
+/** A worker with one caller per slot, all of whom have said `texts`. */
+async function withWorker<T>(
+  model: string,
+  args: readonly string[],
+  texts: readonly string[],
+  use: (worker: RawWorker, samples: readonly number[]) => Promise<T>,
+): Promise<T> {
+  const ring = createTestRing(texts.length, 1 << 17);
+  const worker = await startRawWorker(PROGRAM, ['--model', model, ...args], ring.audio.fd);
+  try {
+    const samples = texts.map((text, slot) => {
+      const audio = callerAudio(text);
+      const generation = ring.open(slot);
+      ring.write(slot, audio);
+      worker.send({ op: 'open', session: slot + 1, slot, generation, language: 'en' });
+      return audio.length;
+    });
+    return await use(worker, samples);
+  } finally {
+    await worker.stop();
+    ring.free();
+  }
+}
+
+function bare(model: string, runs: number, samples: number, audioContext: number): number[] {
+  const tokens = Math.floor((samples / 16000) * 8) + 8;
+  const args = [model, `${SCRATCH}/sentence.s16`, runs, 1, audioContext, tokens].map(String);
+  return (JSON.parse(execFileSync(`${BUILD}/bare-whisper`, args, { encoding: 'utf8' })) as { ms: number[] }).ms.slice(1);
+}
+
+/** One lane, one thread, the same audio, alternating with the plain caller: what the pipe, the ring and the queue cost. */
+async function overhead(label: string, model: string, runs: number, audioContext: number, rounds: number): Promise<BenchRow> {
+  return withWorker(model, ['--lanes', '1', '--threads', '1'], [SENTENCE], async (worker, [samples = 0]) => {
+    const ours: number[] = [];
+    const theirs: number[] = [];
+    for (let turn = 0; turn < rounds; turn++) {
+      theirs.push(...bare(model, runs + 1, samples, audioContext));
+      for (let run = 0; run < runs; run++) {
+        const startedMs = performance.now();
+        const { atMs } = await worker.decode({ session: 1, toSample: samples }).answer;
+        ours.push(atMs - startedMs);
+      }
+    }
+    const [mine, peer] = [median(ours), median(theirs)];
+    return {
+      metric: `${label}: decode of ${round(samples / 16000, 1)} s, request to answer, p50`,
+      value: round(mine),
+      unit: 'ms',
+      peer: `bare whisper.cpp ${round(peer)} ms`,
+      ratio: round(mine / peer, 3),
+      goal: '<= 1.05 or + 3 ms',
+      met: mine / peer <= 1.05 || mine - peer <= 3,
+    };
+  });
+}
+
+/** Aborts at random moments: from the request to the answer, when the lane is free again. */
+async function aborts({ base, rounds }: Bench): Promise<BenchRow> {
+  return withWorker(base, ['--lanes', '1', '--threads', '1'], [SENTENCE], async (worker, [samples = 0]) => {
+    const figures: number[] = [];
+    for (let run = 0; run < rounds * 6; run++) {
+      const { id, answer } = worker.decode({ session: 1, toSample: samples });
+      await pause(10 + ((run * 37) % 150));
+      const startedMs = performance.now();
+      worker.send({ op: 'abort', id });
+      const { atMs, error } = await answer;
+      if (error === 'aborted') figures.push(atMs - startedMs);
+    }
+    const p95 = percentile(figures, 0.95);
+    return {
+      metric: `abort to idle, p95 of ${figures.length} (base size, random weights)`,
+      value: round(p95),
+      unit: 'ms',
+      goal: '<= 20 ms',
+      met: p95 <= 20,
+    };
+  });
+}
+
+/** The tail of one caller while three others keep the lanes busy with partials. */
+async function tails({ rounds }: Bench): Promise<BenchRow> {
+  const others = ['i have a question about my bill', 'i need help with my order', 'transfer me to support please'];
+  return withWorker(FIXTURE, [], [SENTENCE, ...others], async (worker, samples) => {
+    const tail = async (): Promise<number> => {
+      const startedMs = performance.now();
+      return (await worker.decode({ session: 1, toSample: samples[0] ?? 0 }).answer).atMs - startedMs;
+    };
+    const lone: number[] = [];
+    for (let run = 0; run < rounds * 8; run++) {
+      lone.push(await tail());
+      await pause(20);
+    }
+    let load = true;
+    const callers = others.map(async (_, index) => {
+      while (load) {
+        void worker.decode({ session: index + 2, toSample: samples[index + 1] ?? 0, kind: 'partial' }).answer;
+        await pause(250 / 3);
+      }
+    });
+    const loaded: number[] = [];
+    for (let run = 0; run < rounds * 8; run++) {
+      await pause(60 + ((run * 31) % 90));
+      loaded.push(await tail());
+    }
+    load = false;
+    await Promise.all(callers);
+    const [p95, alone] = [percentile(loaded, 0.95), percentile(lone, 0.95)];
+    return {
+      metric: 'tail decode p95 while three others send partials (test fixture)',
+      value: round(p95),
+      unit: 'ms',
+      peer: `alone ${round(alone)} ms`,
+      ratio: round(p95 / alone, 3),
+      goal: '<= 1.5 x',
+      met: p95 / alone <= 1.5,
+    };
+  });
+}
+
+async function memory({ base }: Bench): Promise<BenchRow[]> {
+  const texts = Array.from({ length: 16 }, () => 'yes please');
+  const resident = (lanes: number, calls: number): Promise<number> =>
+    withWorker(base, ['--lanes', String(lanes), '--threads', '1'], texts, async (worker, samples) => {
+      const decodes = samples.slice(0, calls).map((toSample, index) => worker.decode({ session: index + 1, toSample }).answer);
+      await Promise.all(decodes);
+      return worker.residentMiB();
+    });
+  const [one, calls, lanes] = [await resident(1, 1), await resident(1, 16), await resident(4, 4)];
+  const [perCall, perLane] = [(calls - one) / 15, (lanes - one) / 3];
+  return [
+    { metric: 'memory: model of 141 MiB, one lane (base size, random weights)', value: round(one, 1), unit: 'MiB' },
+    { metric: 'memory per further call', value: round(perCall, 2), unit: 'MiB', goal: '<= 25 MiB', met: perCall <= 25 },
+    { metric: 'memory per further decode in flight', value: round(perLane, 1), unit: 'MiB' },
+  ];
+}
+
+const TURNS = [
+  SENTENCE,
+  'yes that is right',
+  'no that is wrong',
+  'saturday at eight',
+  'what are your opening hours',
+  'my order number is five six seven',
+  'speak to an agent please',
+  'cancel my appointment please',
+  'i do not know',
+  'one two three four five',
+  'are you a machine',
+  'tomorrow morning please',
+  'book an appointment on monday',
+  'where is my order',
+  'goodbye',
+];
+
+/** A partial asked for at the last voiced sample against the tail decode 300 ms later. */
+async function agreement(): Promise<BenchRow> {
+  let same = 0;
+  let right = 0;
+  for (const text of TURNS) {
+    await withWorker(FIXTURE, ['--lanes', '1'], [text], async (worker, [samples = 0]) => {
+      const early = await worker.decode({ session: 1, toSample: samples - 2400, kind: 'partial' }).answer;
+      const late = await worker.decode({ session: 1, toSample: samples }).answer;
+      if (early.text === late.text) same++;
+      if (late.text === text) right++;
+    });
+  }
+  const share = same / TURNS.length;
+  return {
+    metric: `partial at the last voiced sample = final text, ${TURNS.length} turns (${right} heard right; test fixture)`,
+    value: round(share * 100, 0),
+    unit: '%',
+    goal: '>= 60 %',
+    met: share >= 0.6,
+  };
+}
+
+/** Four callers at once, again and again, on the same cores. */
+async function throughput({ rounds }: Bench): Promise<BenchRow | undefined> {
+  const server = await startWhisperServer(FIXTURE, SCRATCH);
+  if (!server) return undefined;
+  const wave = callerAudio(SENTENCE);
+  const ask = (): Promise<string> => server.transcribe(wave);
+  const perSecond = async (one: (caller: number) => Promise<unknown>, turns: number): Promise<number> => {
+    const startedMs = performance.now();
+    await Promise.all(
+      [1, 2, 3, 4].map(async (caller) => {
+        for (let turn = 0; turn < turns; turn++) await one(caller);
+      }),
+    );
+    return (4 * turns * 1000) / (performance.now() - startedMs);
+  };
+  try {
+    return await withWorker(FIXTURE, [], [SENTENCE, SENTENCE, SENTENCE, SENTENCE], async (worker, samples) => {
+      const ours: number[] = [];
+      const theirs: number[] = [];
+      for (let turn = 0; turn < rounds; turn++) {
+        theirs.push(await perSecond(ask, 4));
+        ours.push(await perSecond((caller) => worker.decode({ session: caller, toSample: samples[0] ?? 0 }).answer, 4));
+      }
+      const [mine, peer] = [median(ours), median(theirs)];
+      return {
+        metric: 'four calls at once (test fixture)',
+        value: round(mine, 1),
+        unit: 'turns/s',
+        peer: `one whisper-server ${round(peer, 1)} turns/s`,
+        ratio: round(mine / peer, 3),
+        goal: '>= 1 x',
+        met: mine >= peer,
+      };
+    });
+  } finally {
+    server.stop();
+  }
+}
+
+async function speech({ rounds }: Bench): Promise<BenchRow[]> {
+  const text = 'Your table for four on Friday at seven is booked. Is there anything else that I can do?';
+  const tts = createPhraseCache(createEspeak({ logger: silent }), { maxEntries: 10 });
+  await tts.start();
+  const first: number[] = [];
+  const whole: number[] = [];
+  for (let run = 0; run < rounds * 8; run++) {
+    const clip = await tts.synthesise(text, { language: 'en' });
+    first.push(clip.firstMs);
+    whole.push(clip.totalMs);
+  }
+  await tts.prerender([text], 'en');
+  const startedMs = performance.now();
+  for (let run = 0; run < 1000; run++) await tts.synthesise(text, { language: 'en' });
+  const hitMs = (performance.now() - startedMs) / 1000;
+  await tts.stop();
+  return [
+    { metric: 'espeak-ng, 88 characters: first samples, p50', value: round(median(first)), unit: 'ms' },
+    { metric: 'espeak-ng, 88 characters: whole clip, p50', value: round(median(whole)), unit: 'ms' },
+    { metric: 'espeak-ng, 88 characters: whole clip, p95', value: round(percentile(whole, 0.95)), unit: 'ms' },
+    { metric: 'phrase cache hit', value: round(hitMs, 4), unit: 'ms', goal: 'next 20 ms slot', met: hitMs < 1 },
+  ];
+}
+
+export async function run(options: Readonly<Record<string, string>>): Promise<BenchResult> {
+  mkdirSync(SCRATCH, { recursive: true });
+  execFileSync('bash', ['scripts/build-whisper.sh'], { stdio: 'inherit' });
+  execFileSync('cmake', ['--build', BUILD, '--target', 'bare-whisper'], { stdio: 'ignore' });
+  const sentence = callerAudio(SENTENCE);
+  writeFileSync(`${SCRATCH}/sentence.s16`, Buffer.from(sentence.buffer));
+  const bench: Bench = { rounds: options['quick'] === undefined ? 5 : 1, base: randomWhisper('base', SCRATCH) };
+  const rows: BenchRow[] = [
+    await overhead('test fixture', FIXTURE, 10, 300, bench.rounds),
+    await overhead('base size, random weights', bench.base, 3, 384, bench.rounds),
+    await tails(bench),
+    await aborts(bench),
+    ...(await memory(bench)),
+    await agreement(),
+  ];
+  const server = await throughput(bench);
+  if (server) rows.push(server);
+  rows.push(...(await speech(bench)));
+  return benchResult('engines', rows);
+}
