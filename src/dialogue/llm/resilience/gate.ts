@@ -1,0 +1,117 @@
+/** Runs breaker and bulkhead of one engine: whoever gets a pass may ask the engine, and says how it went. */
+import { ParleyError, type Clock, type Timers } from '../../../contracts/index.ts';
+import { abortReason } from '../budget.ts';
+import { ask, closedBreaker, told, wouldRefuse, type BreakerOptions, type BreakerState } from './breaker.ts';
+import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent, type BulkheadOptions, type BulkheadState } from './bulkhead.ts';
+
+export interface GateOptions {
+  /** The engine's name, for messages. */
+  readonly name: string;
+  readonly breaker: BreakerOptions;
+  readonly bulkhead: BulkheadOptions;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly onState?: (state: 'up' | 'down') => void;
+}
+
+export interface Pass {
+  readonly waitedMs: number;
+  /** Exactly the first call counts. */
+  readonly done: (how: 'ok' | 'failed' | 'given-up') => void;
+}
+
+export class Gate {
+  readonly #options: GateOptions;
+  #breaker: BreakerState;
+  #bulkhead: BulkheadState = EMPTY_BULKHEAD;
+  #nextId = 1;
+  readonly #waiting = new Map<number, (admitted: boolean) => void>();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    this.#breaker = closedBreaker(options.breaker);
+  }
+
+  get mode(): BreakerState['mode'] {
+    return this.#breaker.mode;
+  }
+  get running(): number {
+    return this.#bulkhead.running.length;
+  }
+  get waiting(): number {
+    return this.#bulkhead.waiting.length;
+  }
+
+  /** Errors: ENGINE_OPEN, ENGINE_BUSY, or the signal's reason. */
+  async enter(signal: AbortSignal): Promise<Pass> {
+    const sinceMs = this.#nowMs();
+    if (wouldRefuse(this.#breaker, sinceMs)) throw this.#openError();
+    const id = this.#nextId++;
+    await this.#place(id, signal);
+    const [breaker, verdict] = ask(this.#breaker, this.#nowMs());
+    this.#breaker = breaker;
+    if (verdict === 'no') {
+      this.#step({ t: 'leave', id });
+      throw this.#openError();
+    }
+    let open = true;
+    return {
+      waitedMs: this.#nowMs() - sinceMs,
+      done: (how) => {
+        if (!open) return;
+        open = false;
+        this.#step({ t: 'leave', id });
+        this.#tell(how, verdict === 'probe');
+      },
+    };
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monoUs() / 1000;
+  }
+
+  #openError(): ParleyError {
+    return new ParleyError('ENGINE_OPEN', `${this.#options.name} failed too often and is left alone for a while`);
+  }
+
+  #tell(how: 'ok' | 'failed' | 'given-up', probe: boolean): void {
+    const before = this.#breaker.mode;
+    this.#breaker = told(this.#breaker, { t: how, probe, atMs: this.#nowMs() }, this.#options.breaker);
+    const after = this.#breaker.mode;
+    if (before === 'closed' && after === 'open') this.#options.onState?.('down');
+    if (before !== 'closed' && after === 'closed') this.#options.onState?.('up');
+  }
+
+  #place(id: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(id);
+        this.#step({ t: 'leave', id });
+        reject(abortReason(signal));
+      };
+      this.#waiting.set(id, (admitted) => {
+        this.#waiting.delete(id);
+        signal.removeEventListener('abort', onAbort);
+        if (admitted) resolve();
+        else
+          reject(
+            new ParleyError(
+              'ENGINE_BUSY',
+              `${this.#options.name} has no free place and the wait of ${this.#options.bulkhead.waitMs} ms is over`,
+            ),
+          );
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#step({ t: 'enter', id, atMs: this.#nowMs() });
+    });
+  }
+
+  #step(event: BulkheadEvent): void {
+    const [state, effects] = bulkhead(this.#bulkhead, event, this.#options.bulkhead);
+    this.#bulkhead = state;
+    for (const effect of effects) {
+      if (effect.t === 'wake') this.#options.timers.after(effect.atMs - this.#nowMs(), () => this.#step({ t: 'tick', atMs: effect.atMs }));
+      else this.#waiting.get(effect.id)?.(effect.t === 'admit');
+    }
+  }
+}
