@@ -1,25 +1,19 @@
 /** The PBX port over ARI: calls, their media legs, and the one ordered stream of events. */
 import { ParleyError } from '../../contracts/index.ts';
-import type { ErrorCode, HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
+import type { ErrorCode, HangupReason, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
 import { AriClient } from './ari-client.ts';
 import type { AriChannel, AriEvent } from './ari-types.ts';
 import { isChannel } from './ari-wire.ts';
-import { callOf, parseArgs, stasisArgs } from './calls.ts';
-import { q850Of, reasonOf } from './causes.ts';
+import { CallTable, isAboutCall } from './call-table.ts';
+import type { HeldCall } from './call-table.ts';
+import { q850Of } from './causes.ts';
 import { AriRefusal, isGone } from './failure.ts';
 import { MediaLegs } from './media-legs.ts';
 import type { MediaWish } from './media-legs.ts';
 import { checkContext, checkExtension, checkVariable, cleanValue, legNames } from './names.ts';
-import type { LegIds, LegNames } from './names.ts';
+import type { LegNames } from './names.ts';
 import { DEFAULT_TIMING, checkApp, checkMediaFormat, parseAriUrl } from './options.ts';
 import type { AsteriskOptions } from './options.ts';
-
-interface Held {
-  call: PbxCall;
-  leg: LegIds | undefined;
-  /** From ChannelHangupRequest, for the `ended` that follows. */
-  q850: number;
-}
 
 /** Errors: CONFIG_INVALID, at once and before anything is connected. */
 export function createAsterisk(options: AsteriskOptions): PbxDriver {
@@ -32,7 +26,7 @@ class AsteriskDriver implements PbxDriver {
   readonly #ari: AriClient;
   readonly #legs: MediaLegs;
   readonly #names: LegNames;
-  readonly #calls = new Map<PbxCallId, Held>();
+  readonly #calls: CallTable;
   readonly #releasing = new Set<Promise<void>>();
   readonly #counters: Record<string, number> = {};
   #version = '';
@@ -48,6 +42,7 @@ class AsteriskDriver implements PbxDriver {
     const timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#options = options;
     this.#names = legNames(checkApp(options.app));
+    this.#calls = new CallTable(options.app);
     this.#ari = new AriClient({
       url: parseAriUrl(options.url),
       app: options.app,
@@ -159,8 +154,8 @@ class AsteriskDriver implements PbxDriver {
 
   async sweep(keep: ReadonlySet<PbxCallId>): Promise<number> {
     // A call that comes while the lists are on their way is none of those that the caller of this method could name.
-    const before = new Set(this.#calls.keys());
-    const swept = await this.#legs.sweep((id) => keep.has(id) || (this.#calls.has(id) && !before.has(id)));
+    const before = this.#calls.ids();
+    const swept = await this.#legs.sweep((id) => keep.has(id) || (this.#calls.get(id) !== undefined && !before.has(id)));
     this.#count('swept', swept);
     return swept;
   }
@@ -173,7 +168,7 @@ class AsteriskDriver implements PbxDriver {
     // One more round trip: a channel that was listed while it entered Stasis has its StasisStart in `early` by then.
     await this.#ari.request('GET /asterisk/ping', {});
     this.#version = info.system?.version ?? '';
-    const calls = this.#resync(channels);
+    const calls = this.#calls.resync(channels, (id) => this.#names.isMedia(id), this.#early);
     this.#linkUp = true;
     this.#told = undefined;
     this.#options.logger.info('pbx link up', { attempt, version: this.#version });
@@ -184,30 +179,9 @@ class AsteriskDriver implements PbxDriver {
     for (const event of early) this.#take(event);
     this.#firstOutcome?.resolve();
     this.#firstOutcome = undefined;
-    await this.sweep(new Set(this.#calls.keys())).catch((error: unknown) => {
+    await this.sweep(this.#calls.ids()).catch((error: unknown) => {
       this.#options.logger.warn('orphaned media legs could not be swept', { why: error instanceof Error ? error.message : '' });
     });
-  }
-
-  /** The table becomes what Asterisk has. Calls that come as `incoming` right after are left to that. */
-  #resync(channels: readonly AriChannel[]): readonly PbxCall[] {
-    const fresh = new Set(
-      (this.#early ?? []).flatMap((event) => (event.type === 'StasisStart' && isChannel(event.channel) ? [event.channel.id] : [])),
-    );
-    const calls: PbxCall[] = [];
-    const present = new Set<PbxCallId>();
-    for (const channel of channels) {
-      const list = isChannel(channel) && !this.#names.isMedia(channel.id) ? stasisArgs(channel, this.#options.app) : undefined;
-      if (list === undefined || (fresh.has(channel.id) && !this.#calls.has(channel.id))) continue;
-      const known = this.#calls.get(channel.id);
-      const call = callOf(channel, known?.call.args ?? parseArgs(list).args);
-      if (known === undefined) this.#calls.set(channel.id, { call, leg: undefined, q850: 0 });
-      else known.call = call;
-      present.add(channel.id);
-      calls.push(call);
-    }
-    for (const id of [...this.#calls.keys()]) if (!present.has(id)) this.#calls.delete(id);
-    return calls;
   }
 
   #down(down: { why: string; attempt: number; cut: boolean; error: ParleyError }): void {
@@ -251,64 +225,13 @@ class AsteriskDriver implements PbxDriver {
   }
 
   #takeCall(event: AriEvent, channel: AriChannel): void {
-    const id = channel.id;
-    const held = this.#calls.get(id);
-    if (event.type === 'StasisStart') this.#started(held, event.args, channel);
-    else if (held !== undefined && isAboutCall(event)) this.#takeHeld(event, held, channel);
-  }
-
-  #takeHeld(event: AboutCall, held: Held, channel: AriChannel): void {
-    const id = channel.id;
-    switch (event.type) {
-      case 'ChannelStateChange':
-        if (channel.state === 'Up') held.call = { ...held.call, state: 'up' };
-        return;
-      case 'ChannelDtmfReceived':
-        this.#key(id, event.digit, event.duration_ms);
-        return;
-      case 'ChannelHold':
-        this.#emit({ t: 'held', id });
-        return;
-      case 'ChannelUnhold':
-        this.#emit({ t: 'resumed', id });
-        return;
-      case 'ChannelHangupRequest':
-        held.q850 = causeOf(event.cause) ?? held.q850;
-        return;
-      case 'StasisEnd':
-        this.#ended(held, held.q850);
-        return;
-      case 'ChannelDestroyed':
-        this.#ended(held, causeOf(event.cause) ?? held.q850);
-    }
-  }
-
-  #key(id: PbxCallId, digit: unknown, durationMs: unknown): void {
-    if (typeof digit !== 'string' || !/^[0-9A-D*#]$/.test(digit)) this.#count('badEvents');
-    else this.#emit({ t: 'dtmf', id, digit, durationMs: typeof durationMs === 'number' ? Math.max(0, durationMs) : 0 });
-  }
-
-  #started(held: Held | undefined, args: unknown, channel: AriChannel): void {
-    if (held !== undefined) {
-      this.#count('duplicateStarts');
-      return;
-    }
-    const list: unknown[] = Array.isArray(args) ? args : [];
-    const parsed = parseArgs(list.map(String));
-    if (parsed.ignored > 0) {
-      this.#count('ignoredArgs', parsed.ignored);
-      this.#options.logger.warn('arguments of a Stasis line were ignored: each must be name=value', { ignored: parsed.ignored });
-    }
-    const call = callOf(channel, parsed.args);
-    this.#calls.set(call.id, { call, leg: undefined, q850: 0 });
-    this.#emit({ t: 'incoming', call });
-  }
-
-  /** Exactly once per call: the call is out of the table before anybody hears of it. */
-  #ended(held: Held, q850: number): void {
-    this.#calls.delete(held.call.id);
-    this.#emit({ t: 'ended', id: held.call.id, reason: reasonOf(q850), q850 });
-    const releasing = this.#release(held)
+    const { tell, count, by, over } = this.#calls.take(event, channel);
+    if (count !== undefined) this.#count(count, by);
+    if (count === 'ignoredArgs')
+      this.#options.logger.warn('arguments of a Stasis line were ignored: each must be name=value', { ignored: by });
+    if (tell !== undefined) this.#emit(tell);
+    if (over === undefined) return;
+    const releasing = this.#release(over)
       .catch((error: unknown) => {
         this.#count('releaseFailures');
         this.#options.logger.warn('a media leg could not be removed', { why: error instanceof Error ? error.message : '' });
@@ -317,7 +240,7 @@ class AsteriskDriver implements PbxDriver {
     this.#releasing.add(releasing);
   }
 
-  async #release(held: Held): Promise<void> {
+  async #release(held: HeldCall): Promise<void> {
     const leg = held.leg;
     held.leg = undefined;
     if (leg !== undefined) await this.#legs.release(leg);
@@ -331,12 +254,12 @@ class AsteriskDriver implements PbxDriver {
       return answer.value !== '0';
     } catch (error) {
       // Without func_dialplan nobody can tell beforehand.
-      if (error instanceof AriRefusal && this.#calls.has(id)) return true;
+      if (error instanceof AriRefusal && this.#calls.get(id) !== undefined) return true;
       throw error;
     }
   }
 
-  #need(id: PbxCallId): Held {
+  #need(id: PbxCallId): HeldCall {
     const held = this.#calls.get(id);
     if (held === undefined) throw noSuchCall();
     return held;
@@ -347,7 +270,7 @@ class AsteriskDriver implements PbxDriver {
     try {
       return await request;
     } catch (error) {
-      if (isGone(error) || (error instanceof AriRefusal && !this.#calls.has(id))) throw noSuchCall(error);
+      if (isGone(error) || (error instanceof AriRefusal && this.#calls.get(id) === undefined)) throw noSuchCall(error);
       throw error;
     }
   }
@@ -368,26 +291,6 @@ class AsteriskDriver implements PbxDriver {
   #count(what: string, by = 1): void {
     this.#counters[what] = (this.#counters[what] ?? 0) + by;
   }
-}
-
-/** What we read of a call's channel. All other events are known to be of no concern. */
-const ABOUT_CALL = [
-  'ChannelStateChange',
-  'ChannelDtmfReceived',
-  'ChannelHold',
-  'ChannelUnhold',
-  'ChannelHangupRequest',
-  'StasisEnd',
-  'ChannelDestroyed',
-] as const satisfies readonly AriEvent['type'][];
-type AboutCall = Extract<AriEvent, { type: (typeof ABOUT_CALL)[number] }>;
-
-function isAboutCall(event: AriEvent): event is AboutCall {
-  return (ABOUT_CALL as readonly string[]).includes(event.type);
-}
-
-function causeOf(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 128 ? value : undefined;
 }
 
 function noSuchCall(cause?: unknown): ParleyError {
