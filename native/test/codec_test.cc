@@ -4,10 +4,13 @@
 #include "codec/codec.h"
 #include "codec/g711.h"
 #include "tap.h"
+#include "util/simd.h"
 
 using namespace parley;
 
-TEST("g711: the table is the arithmetic, over all codes and all samples, at any length and alignment") {
+namespace {
+
+void blockFormsAreTheArithmetic() {
   std::vector<uint8_t> codes(256 + 31);
   std::vector<int16_t> linear(65536 + 31);
   for (size_t i = 0; i < codes.size(); i++) codes[i] = static_cast<uint8_t>(i);
@@ -38,6 +41,16 @@ TEST("g711: the table is the arithmetic, over all codes and all samples, at any 
     alawDecode(codes.data(), wide.data(), length);
     CHECK_EQ(wide[length], 0x1234);
   }
+}
+
+}  // namespace
+
+TEST("g711: every block form is the arithmetic, over all codes and all samples, at any length and alignment") {
+  for (bool wide : {true, false}) {
+    simdAllowed() = wide;
+    blockFormsAreTheArithmetic();
+  }
+  simdAllowed() = true;
 }
 
 TEST("g711: encoding a decoded code gives it back, but for mu-law's negative zero") {

@@ -12,6 +12,7 @@
 #include "playout/playout.h"
 #include "tap.h"
 #include "tone.h"
+#include "util/simd.h"
 
 using namespace parley;
 
@@ -100,6 +101,20 @@ TEST("resampling: 8 to 16 kHz is flat, its images are gone, its delay is at most
   const auto noise = toneOf(5000, 1234, 20000, 8000);
   CHECK(upsample(noise, 160) == upsample(noise, 1));
   CHECK(upsample(noise, 160) == upsample(noise, 1472));
+}
+
+TEST("resampling: every instruction set gives the same samples") {
+  std::mt19937 random(5);
+  std::vector<int16_t> noise(20000);
+  for (auto& sample : noise) sample = static_cast<int16_t>(random());
+  std::vector<std::vector<int16_t>> results[2];
+  for (int wide = 0; wide < 2; wide++) {
+    simdAllowed() = wide == 1;
+    results[wide].push_back(upsample(noise, 160));
+    for (uint32_t rate : {11025u, 12000u, 16000u, 22050u, 24000u, 32000u, 44100u, 48000u}) results[wide].push_back(playAll(noise, rate));
+  }
+  simdAllowed() = true;
+  CHECK(results[0] == results[1]);
 }
 
 TEST("resampling: full-scale square waves clip, they do not wrap") {

@@ -243,8 +243,11 @@ TEST("engine: a call sends 50 frames a second, hears, plays, and ends without a 
     const SessionStats* stats = engine.stats(opened.call);
     CHECK(stats != nullptr);
     if (stats != nullptr) CHECK_EQ(stats->packetsReceived.get(), 20u);
-    const size_t heardFrames = peer.drain();
-    CHECK(heardFrames >= 15 && heardFrames <= 40);
+    if (stats != nullptr) {
+      const uint64_t sentBefore = stats->packetsSent.get();
+      const size_t heardFrames = peer.drain();
+      CHECK(sentBefore > 0 && heardFrames + 1 >= sentBefore && heardFrames <= stats->packetsSent.get() + 1);
+    }
     CHECK(engine.close(opened.call));
     CHECK(!engine.close(opened.call));
     CHECK(engine.stats(opened.call) == nullptr);

@@ -52,7 +52,8 @@ TEST("rtp: CSRC, extension and padding are skipped") {
   after.insert(after.end(), extension.begin(), extension.end());
   after.insert(after.end(), {5, 6, 7, 0, 0, 3});                          // payload 5 6 7, padding 3
   RtpView view;
-  CHECK_EQ(parse(packetOf(0x80 | 0x20 | 0x10 | 2, after), view), RtpParse::ok);
+  const std::vector<uint8_t> bytes = packetOf(0x80 | 0x20 | 0x10 | 2, after);
+  CHECK_EQ(parse(bytes, view), RtpParse::ok);
   CHECK_EQ(view.payload.size(), 3u);
   CHECK_EQ(view.payload[0], 5);
   CHECK_EQ(view.payload[2], 7);

@@ -1,7 +1,15 @@
 #include "codec/g711.h"
 
+#include <algorithm>
 #include <array>
-#include <memory>
+#include <bit>
+#include <cstdlib>
+
+#include "util/simd.h"
+
+#if PARLEY_HAS_AVX2
+#include <immintrin.h>
+#endif
 
 namespace parley {
 
@@ -20,24 +28,17 @@ int segmentOf(int value, int base) {
 struct Tables {
   std::array<int16_t, 256> ulawToLinear;
   std::array<int16_t, 256> alawToLinear;
-  std::array<uint8_t, 65536> linearToUlaw;
-  std::array<uint8_t, 65536> linearToAlaw;
   Tables() {
     for (int code = 0; code < 256; code++) {
       ulawToLinear[static_cast<size_t>(code)] = ulawExpand(static_cast<uint8_t>(code));
       alawToLinear[static_cast<size_t>(code)] = alawExpand(static_cast<uint8_t>(code));
     }
-    for (int sample = -32768; sample < 32768; sample++) {
-      const auto index = static_cast<size_t>(static_cast<uint16_t>(sample));
-      linearToUlaw[index] = ulawCompress(static_cast<int16_t>(sample));
-      linearToAlaw[index] = alawCompress(static_cast<int16_t>(sample));
-    }
   }
 };
 
 const Tables& tables() {
-  static const std::unique_ptr<const Tables> instance = std::make_unique<const Tables>();
-  return *instance;
+  static const Tables instance;
+  return instance;
 }
 
 }  // namespace
@@ -75,24 +76,149 @@ uint8_t alawCompress(int16_t sample) {
   return static_cast<uint8_t>((sign | (segment << 4) | mantissa) ^ 0x55);
 }
 
+namespace {
+
+// Encoding by way of floats: exponent and top mantissa bits of a magnitude are segment and step. Branch-free, so the
+// compiler vectorises it; exact, because 15-bit integers are exact floats.
+PARLEY_KERNEL void ulawEncodeKernel(const int16_t* in, uint8_t* out, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const int32_t sample = in[i];
+    const int32_t magnitude = std::min(std::abs(sample), kUlawClip) + kUlawBias;
+    const auto bits = std::bit_cast<int32_t>(static_cast<float>(magnitude));
+    out[i] = static_cast<uint8_t>(~(((sample >> 8) & 0x80) | ((bits >> 19) - ((127 + 7) << 4))));
+  }
+}
+
+PARLEY_KERNEL void alawEncodeKernel(const int16_t* in, uint8_t* out, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const int32_t sample = in[i] >> 3;
+    const int32_t magnitude = sample ^ (sample >> 31);
+    const auto bits = std::bit_cast<int32_t>(static_cast<float>(magnitude));
+    const int32_t steps = magnitude < 32 ? magnitude >> 1 : (bits >> 19) - ((127 + 4) << 4);
+    out[i] = static_cast<uint8_t>((((~sample >> 8) & 0x80) | steps) ^ 0x55);
+  }
+}
+
+#if PARLEY_HAS_AVX2
+
+// 2^segment for 16 words at once: the byte shuffle is the table.
+PARLEY_TARGET_AVX2 inline __m256i powers(__m256i segment, __m256i table) {
+  return _mm256_shuffle_epi8(table, _mm256_or_si256(segment, _mm256_set1_epi16(static_cast<int16_t>(0x8000))));
+}
+
+PARLEY_TARGET_AVX2 size_t ulawDecodeAvx2(const uint8_t* in, int16_t* out, size_t count) {
+  const __m256i table = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0));
+  const __m256i bias = _mm256_set1_epi16(kUlawBias);
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i code = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
+    const __m256i inverted = _mm256_xor_si256(code, _mm256_set1_epi16(0xff));
+    const __m256i segment = _mm256_and_si256(_mm256_srli_epi16(inverted, 4), _mm256_set1_epi16(7));
+    const __m256i step = _mm256_slli_epi16(_mm256_and_si256(inverted, _mm256_set1_epi16(15)), 3);
+    const __m256i magnitude = _mm256_sub_epi16(_mm256_mullo_epi16(_mm256_add_epi16(step, bias), powers(segment, table)), bias);
+    const __m256i negative = _mm256_srai_epi16(_mm256_slli_epi16(inverted, 8), 15);
+    const __m256i sample = _mm256_sub_epi16(_mm256_xor_si256(magnitude, negative), negative);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), sample);
+  }
+  return i;
+}
+
+PARLEY_TARGET_AVX2 size_t alawDecodeAvx2(const uint8_t* in, int16_t* out, size_t count) {
+  const __m256i table = _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 1, 2, 4, 8, 16, 32, 64, 0, 0, 0, 0, 0, 0, 0, 0));
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i code = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i)));
+    const __m256i toggled = _mm256_xor_si256(code, _mm256_set1_epi16(0x55));
+    const __m256i segment = _mm256_and_si256(_mm256_srli_epi16(toggled, 4), _mm256_set1_epi16(7));
+    const __m256i step = _mm256_add_epi16(_mm256_slli_epi16(_mm256_and_si256(toggled, _mm256_set1_epi16(15)), 4), _mm256_set1_epi16(8));
+    const __m256i leading = _mm256_and_si256(_mm256_cmpgt_epi16(segment, _mm256_setzero_si256()), _mm256_set1_epi16(0x100));
+    const __m256i magnitude = _mm256_mullo_epi16(_mm256_add_epi16(step, leading), powers(segment, table));
+    // The sign bit says positive.
+    const __m256i negative = _mm256_xor_si256(_mm256_srai_epi16(_mm256_slli_epi16(toggled, 8), 15), _mm256_set1_epi16(-1));
+    const __m256i sample = _mm256_sub_epi16(_mm256_xor_si256(magnitude, negative), negative);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), sample);
+  }
+  return i;
+}
+
+// Segment and step of 16 magnitudes; `offset` is the float exponent of segment 0, shifted into place.
+PARLEY_TARGET_AVX2 inline __m256i segmentAndStep(__m256i magnitude, int offset) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i low = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_unpacklo_epi16(magnitude, zero)));
+  const __m256i high = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_unpackhi_epi16(magnitude, zero)));
+  const __m256i base = _mm256_set1_epi32(offset);
+  return _mm256_packs_epi32(_mm256_sub_epi32(_mm256_srli_epi32(low, 19), base), _mm256_sub_epi32(_mm256_srli_epi32(high, 19), base));
+}
+
+PARLEY_TARGET_AVX2 inline __m256i ulawCodes(__m256i sample) {
+  const __m256i magnitude =
+      _mm256_add_epi16(_mm256_min_epu16(_mm256_abs_epi16(sample), _mm256_set1_epi16(kUlawClip)), _mm256_set1_epi16(kUlawBias));
+  const __m256i sign = _mm256_and_si256(_mm256_srli_epi16(sample, 8), _mm256_set1_epi16(0x80));
+  return _mm256_xor_si256(_mm256_or_si256(sign, segmentAndStep(magnitude, (127 + 7) << 4)), _mm256_set1_epi16(0xff));
+}
+
+PARLEY_TARGET_AVX2 inline __m256i alawCodes(__m256i sample) {
+  const __m256i reduced = _mm256_srai_epi16(sample, 3);
+  const __m256i magnitude = _mm256_xor_si256(reduced, _mm256_srai_epi16(reduced, 15));
+  const __m256i linear = _mm256_cmpgt_epi16(_mm256_set1_epi16(32), magnitude);
+  const __m256i steps = _mm256_blendv_epi8(segmentAndStep(magnitude, (127 + 4) << 4), _mm256_srli_epi16(magnitude, 1), linear);
+  const __m256i sign = _mm256_andnot_si256(_mm256_srli_epi16(sample, 8), _mm256_set1_epi16(0x80));
+  return _mm256_xor_si256(_mm256_or_si256(sign, steps), _mm256_set1_epi16(0x55));
+}
+
+template <typename Codes>
+PARLEY_TARGET_AVX2 inline size_t encodeAvx2(const int16_t* in, uint8_t* out, size_t count, Codes codes) {
+  size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m256i first = codes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i)));
+    const __m256i second = codes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i + 16)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8));
+  }
+  return i;
+}
+
+PARLEY_TARGET_AVX2 size_t ulawEncodeAvx2(const int16_t* in, uint8_t* out, size_t count) {
+  return encodeAvx2(in, out, count, ulawCodes);
+}
+
+PARLEY_TARGET_AVX2 size_t alawEncodeAvx2(const int16_t* in, uint8_t* out, size_t count) {
+  return encodeAvx2(in, out, count, alawCodes);
+}
+
+#endif
+
+}  // namespace
+
 void ulawDecode(const uint8_t* in, int16_t* out, size_t count) {
-  const auto& table = tables().ulawToLinear;
-  for (size_t i = 0; i < count; i++) out[i] = table[in[i]];
+  size_t i = 0;
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) i = ulawDecodeAvx2(in, out, count);
+#endif
+  for (; i < count; i++) out[i] = tables().ulawToLinear[in[i]];
 }
 
 void alawDecode(const uint8_t* in, int16_t* out, size_t count) {
-  const auto& table = tables().alawToLinear;
-  for (size_t i = 0; i < count; i++) out[i] = table[in[i]];
+  size_t i = 0;
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) i = alawDecodeAvx2(in, out, count);
+#endif
+  for (; i < count; i++) out[i] = tables().alawToLinear[in[i]];
 }
 
 void ulawEncode(const int16_t* in, uint8_t* out, size_t count) {
-  const auto& table = tables().linearToUlaw;
-  for (size_t i = 0; i < count; i++) out[i] = table[static_cast<uint16_t>(in[i])];
+  size_t i = 0;
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) i = ulawEncodeAvx2(in, out, count);
+#endif
+  ulawEncodeKernel(in + i, out + i, count - i);
 }
 
 void alawEncode(const int16_t* in, uint8_t* out, size_t count) {
-  const auto& table = tables().linearToAlaw;
-  for (size_t i = 0; i < count; i++) out[i] = table[static_cast<uint16_t>(in[i])];
+  size_t i = 0;
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) i = alawEncodeAvx2(in, out, count);
+#endif
+  alawEncodeKernel(in + i, out + i, count - i);
 }
 
 }  // namespace parley

@@ -1,11 +1,11 @@
-// G.711 (ITU-T G.711, 1988): mu-law and A-law by table. Samples are 16-bit linear.
+// G.711 (ITU-T G.711, 1988): mu-law and A-law, vectorised, bit-exact. Samples are 16-bit linear.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace parley {
 
-// One code by arithmetic: the reference that tables and vector code are tested against.
+// One code by arithmetic: the reference that the block forms are tested against.
 int16_t ulawExpand(uint8_t code);
 int16_t alawExpand(uint8_t code);
 uint8_t ulawCompress(int16_t sample);

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <span>
 
+#include "util/simd.h"
+
 namespace parley {
 
 namespace {
@@ -91,10 +93,85 @@ FilterBank::FilterBank(uint32_t inRateHz, uint32_t outRateHz) : inRateHz_(inRate
     quantise(std::span(wanted).subspan(static_cast<size_t>(p) * taps_, taps_), shift_, &table_[static_cast<size_t>(p) * taps_]);
 }
 
-int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps, int shift) {
+namespace {
+
+// Integer sums may be taken in any order, so the compiler is free to use the widest multiply-add there is.
+PARLEY_KERNEL int16_t dot(const int16_t* x, const int16_t* h, uint32_t taps, int shift) {
   int32_t sum = 1 << (shift - 1);
-  for (size_t k = 0; k < taps; k++) sum += x[k] * h[k];
+  for (uint32_t k = 0; k < taps; k++) sum += x[k] * h[k];
   return clipToInt16(sum >> shift);
+}
+
+// `kTaps` lets the compiler unroll; 0 takes the bank's own number.
+template <uint32_t kTaps>
+PARLEY_KERNEL void filterKernel(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count,
+                                int16_t* out) {
+  const uint32_t taps = kTaps > 0 ? kTaps : bank.taps();
+  const uint32_t phases = bank.phases();
+  const uint64_t position = first * bank.step();
+  const uint32_t wholeStep = bank.step() / phases;
+  const uint32_t partStep = bank.step() % phases;
+  const int shift = bank.shift();
+  auto phase = static_cast<uint32_t>(position % phases);
+  const int16_t* from = x + (static_cast<int64_t>(position / phases) - taps / 2 + 1 - xStart);
+  for (size_t n = 0; n < count; n++) {
+    out[n] = dot(from, bank.phase(phase), taps, shift);
+    from += wholeStep;
+    phase += partStep;
+    if (phase >= phases) {
+      phase -= phases;
+      from++;
+    }
+  }
+}
+
+PARLEY_KERNEL void filterAny(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count, int16_t* out) {
+  switch (bank.taps()) {
+    case 64:
+      return filterKernel<64>(bank, x, xStart, first, count, out);
+    case 88:
+      return filterKernel<88>(bank, x, xStart, first, count, out);
+    case 96:
+      return filterKernel<96>(bank, x, xStart, first, count, out);
+    case 192:
+      return filterKernel<192>(bank, x, xStart, first, count, out);
+    default:
+      return filterKernel<0>(bank, x, xStart, first, count, out);
+  }
+}
+
+PARLEY_KERNEL void upsampleKernel(const FilterBank& bank, const int16_t* x, size_t count, int16_t* out) {
+  const int16_t* halfway = bank.phase(1);
+  for (size_t n = 0; n < count; n++) {
+    out[2 * n] = x[n + 15];
+    out[2 * n + 1] = dot(x + n, halfway, 32, 14);
+  }
+}
+
+#if PARLEY_HAS_AVX2
+PARLEY_TARGET_AVX2 void filterAvx2(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count,
+                                   int16_t* out) {
+  filterAny(bank, x, xStart, first, count, out);
+}
+PARLEY_TARGET_AVX2 void upsampleAvx2(const FilterBank& bank, const int16_t* x, size_t count, int16_t* out) {
+  upsampleKernel(bank, x, count, out);
+}
+#endif
+
+}  // namespace
+
+void filterBlock(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count, int16_t* out) {
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) return filterAvx2(bank, x, xStart, first, count, out);
+#endif
+  filterAny(bank, x, xStart, first, count, out);
+}
+
+void upsampleBlock(const FilterBank& bank, const int16_t* x, size_t count, int16_t* out) {
+#if PARLEY_HAS_AVX2
+  if (useAvx2()) return upsampleAvx2(bank, x, count, out);
+#endif
+  upsampleKernel(bank, x, count, out);
 }
 
 }  // namespace parley

@@ -40,7 +40,11 @@ inline int16_t clipToInt16(int32_t value) {
   return static_cast<int16_t>(value);
 }
 
-// Sum of products with rounding; `taps` is even.
-int16_t filterDot(const int16_t* x, const int16_t* h, size_t taps, int shift);
+// Outputs `first` .. `first + count - 1` of a stream, counted from its start. `x` holds the inputs from number `xStart` on,
+// and all that these outputs need.
+void filterBlock(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count, int16_t* out);
+
+// The odd outputs of 8 to 16 kHz: out[2n+1] from x[n .. n+31]; even ones are x[n+15].
+void upsampleBlock(const FilterBank& bank, const int16_t* x, size_t count, int16_t* out);
 
 }  // namespace parley

@@ -88,8 +88,13 @@ size_t Playout::convert(Clip& clip, std::span<int16_t> out, bool& finished) {
       workCount_ += got;
       continue;
     }
-    out[made++] = filterDot(&work_[static_cast<size_t>(from - workStart_)],
-                            bank.phase(static_cast<uint32_t>(position % bank.phases())), bank.taps(), bank.shift());
+    // As many outputs as the inputs at hand allow; they begin before the clip's end.
+    const int64_t lastIndex = std::min<int64_t>(workStart_ + static_cast<int64_t>(workCount_) - half - 1,
+                                                inputOver_ ? static_cast<int64_t>(inputs_) - 1 : INT64_MAX);
+    const uint64_t end = ((static_cast<uint64_t>(lastIndex) + 1) * bank.phases() + bank.step() - 1) / bank.step();
+    const size_t count = std::min<size_t>(out.size() - made, end - (clip.playedWire + made));
+    filterBlock(bank, work_.data(), workStart_, clip.playedWire + made, count, &out[made]);
+    made += count;
   }
   return made;
 }
@@ -139,6 +144,7 @@ void Playout::renderAudible(std::span<int16_t> out) {
 
 void Playout::stopNow(std::span<int16_t, kFrame> out) {
   // Only what was sounding fades; a clip that has not begun is dropped whole.
+  uint64_t at = sentWire_;
   if (first_ != nullptr && first_->started && !paused_ && !wasPaused_) {
     auto tail = out.first<kFade>();
     bool finished = false;
@@ -149,11 +155,12 @@ void Playout::stopNow(std::span<int16_t, kFrame> out) {
     clip.playedWire += made;
     noteProgress(clip, before, made, sentWire_);
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(made), out.end(), int16_t{0});
-    finishClip(finished ? PlayoutEventType::clipPlayed : PlayoutEventType::clipStopped, sentWire_ + made);
+    at += made;
+    finishClip(finished ? PlayoutEventType::clipPlayed : PlayoutEventType::clipStopped, at);
   } else {
     std::fill(out.begin(), out.end(), int16_t{0});
   }
-  while (first_ != nullptr) finishClip(PlayoutEventType::clipStopped, sentWire_);
+  while (first_ != nullptr) finishClip(PlayoutEventType::clipStopped, at);
   stopping_ = false;
   paused_ = false;
 }
