@@ -513,6 +513,67 @@ test('choices take the longest phrase; free text is kept whole', (t) => {
   t.end();
 });
 
+// ---- steps and ways out ----
+
+const reception: LoadedFlow = await (async () => {
+  const file = join(ROOT, 'test', 'fixtures', 'flows', 'reception.yaml');
+  return { flow: parseFlow(await readFile(file, 'utf8'), file), facts: {} };
+})();
+
+test('decisions: variables, filled slots, numbers', (t) => {
+  t.equal(new Call(reception, { variables: { open: 'no' } }).reply, 'closed leave: closed');
+  const count = (said: string): string => {
+    const call = new Call(reception);
+    call.hear('one two three four');
+    return call.hear(said);
+  };
+  t.equal(count('six'), 'bye hangup: done');
+  t.equal(count('sixty'), 'many bye hangup: done');
+  t.equal(count('twenty'), 'ask_sure');
+  t.end();
+});
+
+test('a caller cannot write into the flow: variables are texts, never templates', (t) => {
+  const call = new Call(reception, { variables: { caller: '{pin} Ann' } });
+  t.equal(call.words, 'Your number please, {pin} Ann.');
+  t.ok(new Call(reception, { variables: { caller: 'x'.repeat(5000) } }).words.length < 300);
+  t.end();
+});
+
+test('a confirmation of one slot asks for it at once after a no', (t) => {
+  const call = new Call(reception);
+  call.hear('one two three four');
+  call.hear('twenty');
+  t.equal(call.hear('no'), 'ask_guests');
+  t.equal(call.hear('thirty'), 'ask_sure', 'and comes back');
+  t.equal(call.hear('yes'), 'bye hangup: done');
+  t.end();
+});
+
+test('the flow’s own ways out: failure, silence, goodbye, and of one question', (t) => {
+  const call = new Call(reception);
+  t.equal(call.hear('one two'), 'four_digits ask_pin');
+  t.equal(call.hear('no'), 'sorry transferring -> host');
+  t.equal(call.tell({ t: 'transfer-failed', reason: 'busy' }).reply, 'transfer_failed bye hangup: done');
+  t.equal(new Call(reception).hear('goodbye'), 'bye hangup: done');
+  const quiet = new Call(reception);
+  const silence = (): string => quiet.tell({ t: 'silence' }).reply;
+  t.strictSame([silence(), silence(), silence()], ['still_there ask_pin', 'lost', 'silence_goodbye hangup: silence']);
+  const guests = new Call(reception);
+  guests.tell({ t: 'digits', digits: '1234' });
+  guests.hear('a few');
+  t.equal(guests.hear('some'), 'bye hangup: done', 'otherwise wins over onFailure');
+  t.end();
+});
+
+test('keys of the wrong number are said so', (t) => {
+  const call = new Call(reception);
+  t.strictSame(call.effects.at(-1), { t: 'listen', expect: { kind: 'digits', min: 4, max: 4 } });
+  t.equal(call.tell({ t: 'digits', digits: '12' }).reply, 'four_digits ask_pin');
+  t.equal(call.tell({ t: 'digits', digits: '0' }).reply, 'sorry transferring -> host', 'a second miss, not a key for a person');
+  t.end();
+});
+
 // ---- flow files ----
 
 function problemsOf(parse: () => unknown): readonly string[] {

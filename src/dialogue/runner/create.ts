@@ -10,7 +10,10 @@ import type { FlowState } from './state.ts';
 import { enter, hangUp } from './steps.ts';
 import { fillIn, own, promptText, type Script, type Talk, update } from './talk.ts';
 
-export interface DialogueOptions {
+/** A variable is a name or a word in a prompt. */
+const MAX_VARIABLE = 200;
+
+interface DialogueOptions {
   /** Knowledge by language code. */
   readonly facts?: Readonly<Record<string, Knowledge>>;
   /** The flow's own language unless given. */
@@ -73,9 +76,10 @@ function start(talk: Talk, given: Readonly<Record<string, string>>): void {
   const { flow } = talk.script;
   // Only what the flow declares: the dialplan cannot put words into prompts that the author did not plan for.
   const known = Object.entries(given).filter(([name]) => Object.hasOwn(flow.variables, name));
+  const short = known.map(([name, value]) => [name, value.slice(0, MAX_VARIABLE)] as const);
   const today = given['today'];
   update(talk, {
-    variables: { ...flow.variables, ...Object.fromEntries(known) },
+    variables: { ...flow.variables, ...Object.fromEntries(short) },
     today: today !== undefined && parseIso(today) !== undefined ? today : talk.state.today,
   });
   enter(talk, flow.start, 'start');
