@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The hash chain: pure functions. Every part has a fixed width, so that no two events give the same input by moving a boundary.
@@ -39,17 +39,17 @@ export interface StreamParts {
   readonly prevLastHash: Buffer;
 }
 
-export const sha256 = (data: Buffer | string): Buffer => createHash('sha256').update(data).digest();
+export const sha256 = (data: Buffer | string): Buffer => hash('sha256', data, 'buffer');
 
 // Event types are few and fixed; their hashes are worth keeping. Bounded, because a verifier reads types from a foreign database.
 const typeHashes = new Map<string, Buffer>();
-function typeHash(type: string): Buffer {
-  let hash = typeHashes.get(type);
-  if (hash === undefined) {
-    hash = sha256(type);
-    if (typeHashes.size < 1000) typeHashes.set(type, hash);
+export function typeHash(type: string): Buffer {
+  let known = typeHashes.get(type);
+  if (known === undefined) {
+    known = sha256(type);
+    if (typeHashes.size < 1000) typeHashes.set(type, known);
   }
-  return hash;
+  return known;
 }
 
 const eventInput = Buffer.alloc(200);

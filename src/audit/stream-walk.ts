@@ -1,11 +1,5 @@
-import { eventHash, type EventParts } from './chain.ts';
 import type { FindingKind } from './findings.ts';
-
-/** An event as it is stored. */
-export interface StoredEvent extends EventParts {
-  readonly day: string;
-  readonly hash: Buffer;
-}
+import type { StoredEvent } from './stored-event.ts';
 
 interface Edge {
   readonly hash: Buffer;
@@ -76,7 +70,7 @@ export class StreamWalk {
   }
 
   #check(before: Edge, event: StoredEvent): void {
-    if (!eventHash(before.hash, event).equals(event.hash)) {
+    if (!event.digest(before.hash).equals(event.hash)) {
       this.#found('hash-mismatch', event.seq, 'the hash does not follow from the event and the one before it');
       return;
     }

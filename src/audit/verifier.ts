@@ -4,7 +4,8 @@ import { KEPT_FINDINGS, type Finding, type FindingKind, type VerifyReport } from
 import { checkSignature } from './keys.ts';
 import { noteSignedBy, readNote, type SignedCheckpoint } from './note.ts';
 import { streamMessage } from './signing.ts';
-import { StreamWalk, type StoredEvent } from './stream-walk.ts';
+import type { StoredEvent } from './stored-event.ts';
+import { StreamWalk } from './stream-walk.ts';
 
 export interface VerifierOptions {
   /** Keys whose signatures count; without any, signatures are not checked and the report says so. */

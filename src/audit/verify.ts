@@ -4,6 +4,7 @@ import { readAudit } from '../store/index.ts';
 import { formatReport, type VerifyReport } from './findings.ts';
 import { readPublicKey } from './keys.ts';
 import { readAnchors } from './note.ts';
+import { PackedEvents } from './stored-event.ts';
 import { Verifier } from './verifier.ts';
 
 export { formatReport };
@@ -22,11 +23,12 @@ export interface VerifyOptions {
 /** Checks the whole chain in a database. Needs no gateway. Errors: CONFIG_INVALID, STORE_DOWN, STORE_REFUSED. */
 export async function verifyAudit(options: VerifyOptions): Promise<VerifyReport> {
   const verifier = await prepareVerifier(options);
+  const packed = new PackedEvents();
   await readAudit(options.connection, {
     stream: (row) => verifier.addStream(row),
     checkpoint: (row) => verifier.addCheckpoint(row),
     excuse: (row) => verifier.addExcuse(row),
-    event: (row, payload) => verifier.addEvent(row, payload),
+    event: (bytes, payload) => verifier.addEvent(packed.read(bytes), payload),
   });
   return verifier.finish();
 }

@@ -1,14 +1,15 @@
 import pg from 'pg';
 import { storeError } from './failures.ts';
-import type { CheckpointRow, EventRow, StreamRow } from './rows.ts';
+import { PACK_SQL } from './packed-event.ts';
+import type { CheckpointRow, StreamRow } from './rows.ts';
 
 /** What a reading of the whole chain hands out, in this order: streams, checkpoints, excuses, events. */
 export interface AuditVisitor {
   stream(row: StreamRow): void;
   checkpoint(row: CheckpointRow): void;
   excuse(row: { type: string; subjectId: string | null; body: string }): void;
-  /** `payload`: sha256 of the stored ciphertext, null when there is none, undefined when this login may not know. */
-  event(row: EventRow, payload: Buffer | null | undefined): void;
+  /** An event as packed-event.ts lays it out. `payload`: sha256 of the stored ciphertext, null when there is none, undefined when this login may not know. */
+  event(packed: Buffer, payload: Buffer | null | undefined): void;
 }
 
 const PAGE = 5000;
@@ -35,12 +36,23 @@ export async function readAudit(connection: string | pg.ClientConfig, visitor: A
   }
 }
 
-async function page(client: pg.Client, name: string, sql: string, visit: (row: never) => void): Promise<void> {
+/** `binary`: values come as the server has them, all bytes. The next page is on its way while this one is looked at. */
+async function page(client: pg.Client, name: string, sql: string, visit: (row: never) => void, binary = false): Promise<void> {
   await client.query(`DECLARE ${name} NO SCROLL CURSOR FOR ${sql}`);
+  const query: pg.QueryArrayConfig & { binary: boolean } = {
+    text: `FETCH ${String(PAGE)} FROM ${name}`,
+    rowMode: 'array',
+    values: [],
+    binary,
+  };
+  const fetch = (): Promise<pg.QueryArrayResult> => client.query(query);
+  let next = fetch();
   for (;;) {
-    const { rows } = await client.query<unknown[]>({ text: `FETCH ${String(PAGE)} FROM ${name}`, rowMode: 'array' });
+    const { rows } = await next;
+    const last = rows.length < PAGE;
+    if (!last) next = fetch();
     for (const row of rows) visit(row as never);
-    if (rows.length < PAGE) break;
+    if (last) break;
   }
   await client.query(`CLOSE ${name}`);
 }
@@ -82,36 +94,17 @@ function readExcuses(client: pg.Client, visitor: AuditVisitor): Promise<void> {
   );
 }
 
-type EventTuple = [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string | null,
-  string | null,
-  string,
-  string,
-  Buffer | null,
-  Buffer,
-  Buffer | null,
-];
-
 async function readEvents(client: pg.Client, visitor: AuditVisitor): Promise<void> {
   const { rows } = await client.query<{ may: boolean }>(`SELECT has_function_privilege('audit.payload_hashes()', 'EXECUTE') AS may`);
   const may = rows[0]?.may === true;
-  const columns = 'e.day::text, e.stream_id, e.seq, e.ts_us, e.mono_us, e.call_id, e.subject_id, e.type, e.body, e.payload_sha256, e.hash';
-  const from = may
-    ? `, h.sha256 FROM audit.event e LEFT JOIN audit.payload_hashes() h ON h.stream_id = e.stream_id AND h.seq = e.seq`
-    : ', NULL::bytea FROM audit.event e';
+  const hashes = may
+    ? ', h.sha256 FROM audit.event e LEFT JOIN audit.payload_hashes() h ON h.stream_id = e.stream_id AND h.seq = e.seq'
+    : ' FROM audit.event e';
   await page(
     client,
     'events',
-    `SELECT ${columns}${from} ORDER BY e.day, e.stream_id, e.seq`,
-    ([day, streamId, seq, tsUs, monoUs, callId, subjectId, type, body, payloadSha256, hash, payload]: EventTuple) =>
-      visitor.event(
-        { day, streamId, seq: Number(seq), tsUs: Number(tsUs), monoUs: Number(monoUs), callId, subjectId, type, body, payloadSha256, hash },
-        may ? payload : undefined,
-      ),
+    `SELECT ${PACK_SQL}${hashes} ORDER BY e.day, e.stream_id, e.seq`,
+    ([packed, payload]: [Buffer, Buffer | null]) => visitor.event(packed, may ? payload : undefined),
+    true,
   );
 }

@@ -6,5 +6,6 @@
  */
 export { createStore, type Store, type StoreOptions, type StoreState } from './store.ts';
 export { readAudit, type AuditVisitor } from './audit-read.ts';
+export { PACKED } from './packed-event.ts';
 export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

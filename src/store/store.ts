@@ -127,8 +127,9 @@ class PostgresStore implements Store {
     try {
       await this.#prepare();
       const pool = new pg.Pool(await this.#writerConfig());
-      // Without this handler a server that goes away ends the process.
+      // Without these handlers a server that goes away ends the process: the pool speaks for idle connections only.
       pool.on('error', (error) => this.#down(error.message));
+      pool.on('connect', (client) => client.on('error', () => undefined));
       this.#pool = pool;
       const client = await pool.connect();
       try {

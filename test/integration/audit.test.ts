@@ -303,13 +303,16 @@ const TAMPERINGS: readonly Tampering[] = [
 ];
 
 test('every class of tampering is found, as superuser with triggers off', async (t) => {
-  const original = await postgres.database();
-  const { folder } = await fill(original, { boots: 3, callsPerBoot: 2 });
-  const clean = await verify(original, folder);
+  const database = await postgres.database();
+  const { folder } = await fill(database, { boots: 3, callsPerBoot: 2 });
+  const clean = await verify(database, folder);
   t.ok(clean.ok, formatReport(clean));
+  const tables = ['audit.event', 'audit.stream', 'audit.checkpoint', 'vault.payload'];
+  const saved = (table: string): string => `public.saved_${table.replace('.', '_')}`;
+  await database.query(tables.map((table) => `CREATE TABLE ${saved(table)} AS TABLE ${table}`).join('; '));
+  const restore = tables.map((table) => `DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM ${saved(table)}`).join('; ');
   for (const { name, statements, kinds, sql } of TAMPERINGS) {
-    const database = await postgres.database(original);
-    await database.query(`SET session_replication_role = replica; ${statements}`);
+    await database.query(`SET session_replication_role = replica; ${restore}; ${statements}`);
     const report = await verify(database, folder);
     const found = new Set(report.findings.map((f) => f.kind));
     t.same(
@@ -414,9 +417,8 @@ test('a gateway that cannot reach Postgres at its end loses nothing: the next st
   const audit = createAudit({ folder, gateway: 'gw1', store: first, clock, log, reservedBytes: 4096 });
   await audit.start();
   await logCall(audit, clock);
-  const before = Date.now();
   await audit.stop();
-  t.ok(Date.now() - before < 2000, 'an end does not wait for a dead database');
+  t.equal(first.state, 'down', 'an end does not wait for a dead database');
   await first.stop();
   await postgres.start();
   await fill(database, { boots: 1, callsPerBoot: 1, folder, clock, audit: { content: 'discard' } });

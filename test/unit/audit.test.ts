@@ -10,10 +10,12 @@ import { dayNumber, dayOf, eventHash, genesisHash, sha256, type EventParts } fro
 import { checkSignature, readOrCreateSigner, readPublicKey } from '../../src/audit/keys.ts';
 import { noteSignedBy, readAnchors, readNote, writeNote } from '../../src/audit/note.ts';
 import { decodeFrame, encodeFrame, findFrame } from '../../src/audit/spool-format.ts';
-import { StreamWalk, type StoredEvent } from '../../src/audit/stream-walk.ts';
+import { fromRow } from '../../src/audit/stored-event.ts';
+import { StreamWalk } from '../../src/audit/stream-walk.ts';
 import { additionalData, decrypt, encrypt, normaliseNumber, numberMac } from '../../src/audit/vault.ts';
 import { Verifier } from '../../src/audit/verifier.ts';
 import type { ParleyError } from '../../src/contracts/index.ts';
+import type { EventRow } from '../../src/store/index.ts';
 import { eventually, handClock, memoryStore, stepEvent, type HandClock, type MemoryStore } from '../support/audit.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
@@ -94,9 +96,9 @@ test('every part is under the hash, and no boundary between parts can move', (t)
   t.end();
 });
 
-function chainOf(count: number): { genesis: Buffer; events: StoredEvent[] } {
+function chainOf(count: number): { genesis: Buffer; events: EventRow[] } {
   const genesis = sha256('start');
-  const events: StoredEvent[] = [];
+  const events: EventRow[] = [];
   for (let seq = 1; seq <= count; seq++) {
     const event = {
       ...{ streamId: STREAM, day: '2026-11-20', seq, tsUs: 1_000_000 * seq, monoUs: 1_000_000 * seq, callId: null, subjectId: null },
@@ -107,10 +109,10 @@ function chainOf(count: number): { genesis: Buffer; events: StoredEvent[] } {
   return { genesis, events };
 }
 
-function walk(genesis: Buffer, events: readonly StoredEvent[]): string[] {
+function walk(genesis: Buffer, events: readonly EventRow[]): string[] {
   const kinds: string[] = [];
   const stream = new StreamWalk(genesis, (kind, seq) => kinds.push(`${kind} ${String(seq)}`));
-  for (const event of events) stream.add(event);
+  for (const event of events) stream.add(fromRow(event));
   stream.end();
   return kinds;
 }
@@ -157,7 +159,7 @@ test('a verifier names the place: clocks, days, unknown streams, rows that say t
   const genesis = genesisHash(row);
   const verifier = new Verifier({ publicKeys: [], anchors: [] });
   verifier.addStream({ ...row, genesis, sig: Buffer.alloc(64) });
-  const event = (seq: number, prev: Buffer, more: Partial<StoredEvent>): StoredEvent => {
+  const event = (seq: number, prev: Buffer, more: Partial<EventRow>): EventRow => {
     const base = {
       streamId,
       day: row.day,
@@ -177,7 +179,7 @@ test('a verifier names the place: clocks, days, unknown streams, rows that say t
   const second = event(2, first.hash, { tsUs: 10_000_000 });
   const third = event(3, second.hash, { tsUs: 20_000_000, type: 'clock.step' });
   const fourth = event(4, third.hash, { tsUs: 20_001_000, monoUs: 1000, day: '2026-12-01' });
-  for (const e of [first, second, third, fourth, { ...first, streamId: randomUUID() }]) verifier.addEvent(e, null);
+  for (const e of [first, second, third, fourth, { ...first, streamId: randomUUID() }]) verifier.addEvent(fromRow(e), null);
   verifier.addStream({ ...row, streamId: randomUUID(), ordinal: 4, genesis, sig: Buffer.alloc(64) });
   const report = verifier.finish();
   t.same(
@@ -281,7 +283,7 @@ function verifyMemory(store: MemoryStore): ReturnType<Verifier['finish']> {
   const verifier = new Verifier({ publicKeys: [], anchors: [] });
   for (const row of store.streams) verifier.addStream(row);
   for (const row of store.checkpoints) verifier.addCheckpoint(row);
-  for (const row of store.events) verifier.addEvent(row, null);
+  for (const row of store.events) verifier.addEvent(fromRow(row), null);
   return verifier.finish();
 }
 
