@@ -2,33 +2,26 @@
  * `npm run demo`: a private Asterisk, an embedded Postgres and Parley as an admin would run them (`parley serve`, a process of its own);
  * a synthetic caller phones in over SIP; then the proof: what was heard, how long it took, and that the log is whole.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { formatReport } from '../audit/index.ts';
-import { type Config, loadConfig } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import { PROJECT_ROOT } from '../parts.ts';
 import { verifyConfigured } from './audit-verify.ts';
-import { placeWatchedCall, printResult, until, type WatchedCall } from './call.ts';
+import { placeWatchedCall, printResult, type WatchedCall } from './call.ts';
 import { BOOKING, type Conversation } from './conversation.ts';
 import { EXIT } from './exit.ts';
-import { health } from './live.ts';
+import { startServiceProcess, writePrivateConfig } from './private-service.ts';
 import { type Style, terminalStyle } from './show.ts';
 
 const FOLDER = join(PROJECT_ROOT, '.runtime/demo');
 const EXTENSION = '700';
-const START_LIMIT_MS = 60_000;
-const STOP_LIMIT_MS = 20_000;
 
 export async function demo(): Promise<number> {
   const style = terminalStyle(process.stdout.isTTY);
   const took = stopwatch();
   console.log(style.bold('Parley demo') + style.dim('  everything on this machine, on loopback\n'));
-  const config = await writeConfig();
-  const service = await startService(config, style);
-  if (service === null) return EXIT.failed;
+  const config = await writePrivateConfig(FOLDER);
+  const service = await startServiceProcess(config, FOLDER);
   took.lap('starting Asterisk, Postgres, the recogniser and Parley');
   try {
     console.log(style.dim(`Calling extension ${EXTENSION} over SIP. The recogniser is a test fixture of about 100 words.\n`));
@@ -80,61 +73,6 @@ async function verifyLog(config: Config, style: Style): Promise<boolean> {
   return report.findings.length === 0;
 }
 
-async function writeConfig(): Promise<Config> {
-  await mkdir(FOLDER, { recursive: true });
-  const file = join(FOLDER, 'parley.yaml');
-  const inFolder = (name: string): string => JSON.stringify(join(FOLDER, name));
-  const text = `# Written by npm run demo; see config/parley.example.yaml.
-gateway: { name: demo, drainSeconds: 5 }
-pbx: { private: true, sipPort: ${await freeUdpPort()}, rtpPorts: "25000-25199" }
-media: { ports: "26000-26099", maxCalls: 20 }
-stt: { model: ${JSON.stringify(join(PROJECT_ROOT, 'models/builtin/ggml-phone-test.bin'))} }
-flows: { directory: ${JSON.stringify(join(PROJECT_ROOT, 'config/flows'))}, default: booking, facts: ${JSON.stringify(join(PROJECT_ROOT, 'config/facts'))} }
-desks: { host: { context: parley-desks, extension: "100" } }
-audit: { spoolDirectory: ${inFolder('spool')} }
-store: { embedded: { directory: ${inFolder('postgres')} } }
-http: { port: ${await freeTcpPort()}, tokenFile: ${inFolder('token')} }
-`;
-  await writeFile(file, text);
-  return loadConfig(file);
-}
-
-interface Running {
-  stop(): Promise<void>;
-}
-
-/** The service as a process of its own. Null when it does not come up; its last lines are shown then. */
-async function startService(config: Config, style: Style): Promise<Running | null> {
-  const logFile = join(FOLDER, 'parley.log');
-  const log = await open(logFile, 'w');
-  const main = join(import.meta.dirname, 'main.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'serve', '--config', config.file], {
-    cwd: PROJECT_ROOT,
-    stdio: ['ignore', log.fd, log.fd],
-  });
-  await log.close();
-  let up = false;
-  const gone = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const asking = setInterval(() => {
-    void health({ host: config.http.host, port: config.http.port }).then((answer) => (up ||= answer?.status === 200));
-  }, 100);
-  await until(() => up || gone(), START_LIMIT_MS);
-  clearInterval(asking);
-  const stop = (): Promise<void> => stopChild(child);
-  if (up) return { stop };
-  const tail = (await readFile(logFile, 'utf8')).trimEnd().split('\n').slice(-15).join('\n');
-  console.log(style.red(`Parley did not come up. The end of ${logFile}:`) + `\n${tail}`);
-  await stop();
-  return null;
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  const gone = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  if (gone()) return;
-  child.kill('SIGTERM');
-  if (!(await until(gone, STOP_LIMIT_MS))) child.kill('SIGKILL');
-}
-
 function stopwatch(): { lap(what: string): void; text(): string } {
   const laps: string[] = [];
   let sinceMs = performance.now();
@@ -145,26 +83,4 @@ function stopwatch(): { lap(what: string): void; text(): string } {
     },
     text: () => laps.join(', '),
   };
-}
-
-function freeTcpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
 }

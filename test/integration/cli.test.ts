@@ -45,14 +45,19 @@ test('the command line', async (t) => {
     return file;
   };
   /** Nothing that the service makes is there. */
-  const untouched = async (before: readonly string[]): Promise<string[]> => (await readdir(folder)).filter((name) => !before.includes(name));
+  const untouched = async (before: readonly string[]): Promise<string[]> =>
+    (await readdir(folder)).filter((name) => !before.includes(name));
 
   await t.test('1. every mistake in the configuration is one line, exit 78, and nothing is started', async (t) => {
     const cases: readonly [name: string, text: string | null, expected: readonly RegExp[]][] = [
       ['missing', null, [/missing\.yaml: .*does not exist/]],
       ['syntax', 'gateway: { name: a\nhttp: {', [/syntax\.yaml:\d+: /]],
       ['unknown', 'gateway: { name: a }\nhttp: { prt: 1234 }\n', [/unknown\.yaml:2: http\.prt: .*port/]],
-      ['type', 'gateway: { name: a }\nmedia: { maxCalls: many }\nhttp: { port: 99999 }\n', [/type\.yaml:2: media\.maxCalls: /, /type\.yaml:3: http\.port: /]],
+      [
+        'type',
+        'gateway: { name: a }\nmedia: { maxCalls: many }\nhttp: { port: 99999 }\n',
+        [/type\.yaml:2: media\.maxCalls: /, /type\.yaml:3: http\.port: /],
+      ],
       ['secret', 'gateway: { name: a }\npbx: { password: hunter2 }\n', [/secret\.yaml:2: pbx\.password: .*passwordFile/]],
     ];
     for (const [name, text, expected] of cases) {
@@ -62,7 +67,11 @@ test('the command line', async (t) => {
         const { code, stderr, stdout } = await parley(command, '--config', file);
         t.equal(code, 78, `${command} ${name}: exit 78`);
         const lines = stderr.trimEnd().split('\n');
-        for (const pattern of expected) t.ok(lines.some((line) => pattern.test(line)), `${command} ${name}: ${lines.join(' | ')}`);
+        for (const pattern of expected)
+          t.ok(
+            lines.some((line) => pattern.test(line)),
+            `${command} ${name}: ${lines.join(' | ')}`,
+          );
         t.notMatch(stderr, /hunter2|^\s+at /m, 'no secret and no stack');
         t.equal(stdout, '', 'nothing else is said');
       }

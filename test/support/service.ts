@@ -70,7 +70,11 @@ export function childrenNamed(word: string): number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        const parent = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')[1]);
+        const parent = Number(
+          readFileSync(`/proc/${pid}/stat`, 'utf8')
+            .replace(/^.*\) /, '')
+            .split(' ')[1],
+        );
         return parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(word);
       } catch {
         return false; // it ended meanwhile
