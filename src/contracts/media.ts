@@ -55,6 +55,17 @@ export interface MediaStats {
   readonly duplicates: number;
   /** Datagrams that never reached audio, by reason: notRtp, badLength, payloadType, foreignSource, foreignSsrc, overrun ... */
   readonly dropped: Readonly<Record<string, number>>;
+  /** From RTCP (RFC 3550): the caller's stream as we see it, ours as the PBX reports it. */
+  readonly quality?: {
+    readonly jitterMs: number;
+    readonly packetsLost: number;
+    /** Null until the PBX has answered a report of ours. */
+    readonly roundTripMs: number | null;
+    readonly remoteLossPercent: number;
+    readonly remoteJitterMs: number;
+    readonly reportsReceived: number;
+    readonly reportsSent: number;
+  };
   /** Caller samples (16 kHz) so far. */
   readonly sample: number;
   readonly sentSample: number;
@@ -81,6 +92,7 @@ export interface MediaSession {
   onEvent(listener: (event: MediaEvent) => void): void;
   /** Locks the source: only this address and port is heard and sent to. */
   setRemote(host: string, port: number): void;
+  /** `marks` are ascending sample numbers of the clip at its own rate; `clip-mark` events carry a mark's index. */
   openClip(options: { rateHz: number; held: boolean; marks?: readonly number[] }): ClipWriter;
   /** Stops within one 20 ms slot with a 5 ms fade: the playing clip and all that wait (held ones too). Positions follow as `clip-end`. */
   stop(): void;
