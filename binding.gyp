@@ -37,6 +37,7 @@
         'native/core/io/udp.cc',
         'native/core/playout/playout.cc',
         'native/core/rtp/packet.cc',
+        'native/core/rtp/rtcp.cc',
         'native/core/session/session.cc',
       ],
     },

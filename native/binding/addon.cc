@@ -200,7 +200,9 @@ Napi::Value callStats(const Napi::CallbackInfo& info) {
   double* out = info[3].As<Napi::Float64Array>().Data();
   for (const parley::Counter* counter :
        {&stats->packetsReceived, &stats->packetsSent, &stats->framesConcealed, &stats->lateFrames, &stats->duplicates,
-        &stats->reordered, &stats->reanchored, &stats->underruns, &stats->sendErrors, &stats->sample, &stats->sentSample})
+        &stats->reordered, &stats->reanchored, &stats->underruns, &stats->sendErrors, &stats->sample, &stats->sentSample,
+        &stats->jitterUs, &stats->packetsLost, &stats->roundTripUs, &stats->remoteLostShare, &stats->remoteJitterUs,
+        &stats->reportsReceived, &stats->reportsSent})
     *out++ = static_cast<double>(counter->get());
   for (const parley::Counter& counter : stats->dropped) *out++ = static_cast<double>(counter.get());
   return answer(info, true);

@@ -3,6 +3,7 @@
 
 #include "dtmf/dtmf.h"
 #include "rtp/packet.h"
+#include "rtp/rtcp.h"
 #include "tap.h"
 #include "util/bytes.h"
 
@@ -157,4 +158,54 @@ TEST("dtmf: sent keys are RFC 4733 events, one after the other") {
   CHECK(!sender.busy());
   for (int i = 0; i < 32; i++) CHECK(sender.enqueue('1', 40));
   CHECK(!sender.enqueue('1', 40));
+}
+
+TEST("rtcp: loss, highest sequence and jitter as RFC 3550 counts them, over the wrap") {
+  ReceptionStats stats;
+  stats.reset(8000);
+  // 100 packets from 65500 on, each tenth lost, every second one 5 ms late.
+  for (uint32_t i = 0; i < 100; i++)
+    if (i % 10 != 5) stats.packet(static_cast<uint16_t>(65500 + i), 160 * i, static_cast<MonoUs>(1000000 + i * 20000 + (i % 2) * 5000));
+  CHECK_EQ(stats.lost(), 10);
+  const ReceptionStats::Report first = stats.report();
+  CHECK_EQ(first.fractionLost, 25);
+  CHECK_EQ(first.cumulativeLost, 10);
+  CHECK_EQ(first.highestSeq, 65599u);
+  CHECK_NEAR(stats.jitterUs(), 5000, 700);
+  CHECK_EQ(stats.report().fractionLost, 0);
+  stats.packet(65599 & 0xffff, 0, 9000000);
+  CHECK_EQ(stats.lost(), 9);
+}
+
+TEST("rtcp: a report reads back; the round trip is what is left of the echo; other SSRCs and wrong lengths are nothing") {
+  ReceptionStats stats;
+  stats.reset(8000);
+  for (uint16_t i = 0; i < 8; i++)
+    if (i != 3) stats.packet(i, 160u * i, i * 20000);
+  const ReceptionStats::Report about = stats.report();
+  std::array<uint8_t, kMaxRtcpBytes> out{};
+  const uint64_t ntp = ntpOf(1000000, 1700000000000000);
+  CHECK_EQ(ntp >> 32, 1700000001u + 2208988800u);
+  const RtcpSender sender{0xabcd, 50, 8000, 777, ntp};
+  const size_t bytes = writeRtcp(out.data(), sender, &about, 0x1234, 99, 65536, std::array<char, 4>{'n', 'a', 'm', 'e'});
+  CHECK_EQ(bytes % 4, 0u);
+  RtcpHeard heard;
+  CHECK(parseRtcp({out.data(), bytes}, 0x1234, heard));
+  CHECK(heard.senderReport && heard.aboutUs && !heard.bye);
+  CHECK_EQ(heard.senderSsrc, 0xabcdu);
+  CHECK_EQ(heard.lastSr, ntpMiddle(ntp));
+  CHECK_EQ(heard.cumulativeLost, 1);
+  CHECK_EQ(heard.fractionLost, 32);
+  CHECK_EQ(heard.echoedSr, 99u);
+  RtcpHeard other;
+  CHECK(parseRtcp({out.data(), bytes}, 0x9999, other));
+  CHECK(!other.aboutUs);
+  for (size_t cut = 1; cut < bytes; cut++)
+    if (cut != 28 + 24) CHECK(!parseRtcp({out.data(), cut}, 0x1234, other));
+  out[0] = 0x9f;
+  CHECK(!parseRtcp({out.data(), bytes}, 0x1234, other));
+  const uint32_t now = 0x10000;
+  CHECK_EQ(roundTripUs(now, now - 65536 - 6554, 65536), 100006);
+  CHECK_EQ(roundTripUs(now, 0, 5), -1);
+  CHECK_EQ(roundTripUs(now, now + 10, 0), -1);
 }

@@ -73,6 +73,13 @@ export const CALL_STATS = [
   'sendErrors',
   'sample',
   'sentSample',
+  'jitterUs',
+  'packetsLost',
+  'roundTripUs',
+  'remoteLostShare',
+  'remoteJitterUs',
+  'reportsReceived',
+  'reportsSent',
 ] as const;
 export const DROPS = [
   'notRtp',

@@ -111,6 +111,15 @@ export class NativeSession implements MediaSession {
       dropped,
       sample: value('sample'),
       sentSample: value('sentSample'),
+      quality: {
+        jitterMs: value('jitterUs') / 1000,
+        packetsLost: value('packetsLost'),
+        roundTripMs: value('roundTripUs') === 0 ? null : value('roundTripUs') / 1000,
+        remoteLossPercent: (value('remoteLostShare') * 100) / 256,
+        remoteJitterMs: value('remoteJitterUs') / 1000,
+        reportsReceived: value('reportsReceived'),
+        reportsSent: value('reportsSent'),
+      },
     };
   }
 

@@ -63,8 +63,11 @@ void test('pauses: a timestamp gap is silence of its length, nothing at all is s
   t.ok(silent > 16 * 350 && silent < 16 * 600, `the clock went on (${silent / 16} ms)`);
   await line.packet(2, frame(2000), { timestamp: 8 * 500 });
   await line.untilTrue(() => line.session.stats().packetsReceived === 2, 'second');
+  await line.packet(3, new Int16Array([30]), { timestamp: 8 * 520, payloadType: 13 });
+  await line.packet(4, frame(3000), { timestamp: 8 * 560 });
+  await line.untilTrue(() => line.session.stats().packetsReceived === 4, 'after comfort noise');
   t.equal(line.session.stats().framesConcealed, 0, 'a pause is no loss');
-  t.same(levels(line), [1000, 2000]);
+  t.same(levels(line), [1000, 2000, 3000]);
 });
 
 void test('nothing is heard before the peer is known, nor from anybody else', async (t) => {
@@ -111,7 +114,7 @@ void test('datagrams that are not this call: counted by reason, unheard', async 
     ['badLength', rtpPacket({ payloadType: 101, seq: 2, timestamp: 320, ssrc: SSRC, payload: Buffer.from([1, 2]) })],
     ['payloadType', changed(1, 0)],
     ['payloadType', changed(1, 118)],
-    ['rtcp', Buffer.concat([Buffer.from([0x80, 200, 0, 6]), Buffer.alloc(24)])],
+    ['rtcp', Buffer.concat([Buffer.from([0x80, 200, 0, 7]), Buffer.alloc(24)])],
   ];
   for (const [, datagram] of bad) await line.peer.send(datagram);
   const expected: Record<string, number> = {};

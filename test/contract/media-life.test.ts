@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { engineFor, frame, openLine } from '../support/media-line.ts';
+import { engineFor, frame, openLine, waitFor } from '../support/media-line.ts';
 import type { Line } from '../support/media-line.ts';
 import { tone } from '../support/pcm.ts';
-import { RtpPeer } from '../support/rtp-peer.ts';
+import { RtpPeer, rtpPacket } from '../support/rtp-peer.ts';
 
 void test('closing in every state is safe, and silent', async (t) => {
   const states: [string, (line: Line) => Promise<void>][] = [
@@ -145,4 +145,39 @@ void test('an idle caller is reported once, a peer that refuses packets harms no
   t.throws(() => line.session.setRemote('pbx.example', 4000), TypeError);
   t.throws(() => line.session.setRemote('127.0.0.1', 0), RangeError);
   t.throws(() => line.session.setRemote('::1', 4000), TypeError);
+});
+
+void test('RTCP: our reports go to the port above, the answers give loss and round trip', async (t) => {
+  const engine = engineFor(t);
+  const session = engine.open({ callId: 'rtcp', receive: 'ulaw', send: 'ulaw' });
+  const { rtp, rtcp } = await RtpPeer.openPair();
+  t.teardown(() => {
+    rtp.close();
+    rtcp.close();
+  });
+  rtp.sendTo(session.localPort);
+  rtcp.sendTo(session.localPort + 1);
+  session.setRemote('127.0.0.1', rtp.port);
+  for (let seq = 0; seq < 20; seq++)
+    if (seq !== 7) await rtp.send(rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc: 5, payload: Buffer.alloc(160, 0xff) }));
+  await waitFor(() => rtcp.datagrams.length > 0, 'a sender report');
+  const report = rtcp.datagrams[0]!;
+  t.same([...report.subarray(0, 2)], [0x81, 200]);
+  t.equal(report.readUInt32BE(28), 5, 'about the caller');
+  t.equal(report.readUInt32BE(32) & 0xffffff, 1, 'one packet is missing');
+  const ours = report.readUInt32BE(4);
+  const answer = Buffer.alloc(32);
+  Buffer.from([0x81, 201, 0, 7]).copy(answer);
+  answer.writeUInt32BE(5, 4);
+  answer.writeUInt32BE(ours, 8);
+  answer[12] = 64; // a quarter lost
+  answer.writeUInt32BE(80, 20);
+  answer.writeUInt32BE(report.readUInt32BE(10), 24);
+  await rtcp.send(answer);
+  await waitFor(() => session.stats().quality?.reportsReceived === 1, 'read');
+  const quality = session.stats().quality!;
+  t.match(quality, { packetsLost: 1, remoteLossPercent: 25, remoteJitterMs: 10 });
+  t.ok(quality.roundTripMs !== null && quality.roundTripMs < 5000);
+  await rtcp.send(answer.subarray(0, 20));
+  await waitFor(() => session.stats().dropped['rtcp'] === 1, 'counted');
 });

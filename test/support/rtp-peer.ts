@@ -41,6 +41,7 @@ export function dtmfPayload(event: number, end: boolean, duration: number): Buff
 
 export class RtpPeer {
   readonly heard: HeardPacket[] = [];
+  readonly datagrams: Buffer[] = [];
   readonly #socket: Socket;
   #remotePort = 0;
   #closed = false;
@@ -48,6 +49,8 @@ export class RtpPeer {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('message', (data) => {
+      this.datagrams.push(data);
+      if (data.length < 12) return;
       this.heard.push({
         atUs: Number(process.hrtime.bigint() / 1000n),
         payloadType: (data[1] ?? 0) & 0x7f,
@@ -60,11 +63,22 @@ export class RtpPeer {
     });
   }
 
-  static async open(): Promise<RtpPeer> {
+  static async open(port = 0): Promise<RtpPeer> {
     const socket = createSocket('udp4');
-    socket.bind(0, '127.0.0.1');
+    socket.bind(port, '127.0.0.1');
     await once(socket, 'listening');
     return new RtpPeer(socket);
+  }
+
+  /** An even port and the one above it, as RTP and RTCP have them. */
+  static async openPair(): Promise<{ rtp: RtpPeer; rtcp: RtpPeer }> {
+    for (let tries = 0; tries < 100; tries++) {
+      const rtp = await RtpPeer.open();
+      const rtcp = rtp.port % 2 === 0 ? await RtpPeer.open(rtp.port + 1).catch(() => undefined) : undefined;
+      if (rtcp) return { rtp, rtcp };
+      rtp.close();
+    }
+    throw new Error('no free pair of ports');
   }
 
   get port(): number {

@@ -21,8 +21,13 @@ SessionOptions randomStart() {
     uint32_t ssrc;
     uint32_t timestamp;
     uint16_t seq;
+    std::array<uint8_t, 12> name;
   } random{};
   (void)!getrandom(&random, sizeof(random), 0);
+  for (size_t i = 0; i < options.cname.size(); i++) options.cname[i] = "abcdefghijklmnopqrstuvwxyz012345"[random.name[i] & 31];
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  options.unixOffsetUs = static_cast<int64_t>(wall.tv_sec) * 1000000 + wall.tv_nsec / 1000 - monoNowUs();
   options.ssrc = random.ssrc;
   options.firstTimestamp = random.timestamp;
   options.firstSeq = random.seq;
@@ -72,29 +77,29 @@ Clip* Engine::clipOf(CallRef call, uint32_t clip) {
   return found == entry->clips.end() ? nullptr : found->second.get();
 }
 
-// Binds the next free even port; ports rotate, so that a late packet of a past call does not meet the next one.
-int Engine::bindPort(uint16_t& port, bool& exhausted) {
-  exhausted = true;
+// Binds the next free pair of ports; they rotate, so that a late packet of a past call does not meet the next one.
+int Engine::bindPorts(Sockets& sockets) {
   const auto size = static_cast<uint32_t>(portUsed_.size());
   for (uint32_t tried = 0; tried < size; tried++) {
     const uint32_t offset = lastPort_ = (lastPort_ + 1) % size;
-    const uint32_t candidate = options_.portMin + offset;
-    if (candidate % 2 != 0 || portUsed_[offset]) continue;
+    const uint32_t port = options_.portMin + offset;
+    if (port % 2 != 0 || port >= options_.portMax || portUsed_[offset]) continue;
     UdpAddress local;
-    if (!UdpAddress::parse(options_.host, static_cast<uint16_t>(candidate), local)) {
-      exhausted = false;
-      return -EINVAL;
+    if (!UdpAddress::parse(options_.host, static_cast<uint16_t>(port), local)) return EINVAL;
+    sockets.rtp = openUdp(local);
+    if (sockets.rtp == -EADDRINUSE) continue;
+    if (sockets.rtp < 0) return -sockets.rtp;
+    sockets.rtcp = openUdp(local.withNextPort());
+    if (sockets.rtcp < 0) {
+      ::close(sockets.rtp);
+      if (sockets.rtcp == -EADDRINUSE) continue;
+      return -sockets.rtcp;
     }
-    const int fd = openUdp(local);
-    if (fd == -EADDRINUSE) continue;
-    exhausted = false;
-    if (fd >= 0) {
-      portUsed_[offset] = true;
-      port = static_cast<uint16_t>(candidate);
-    }
-    return fd;
+    portUsed_[offset] = true;
+    sockets.port = static_cast<uint16_t>(port);
+    return 0;
   }
-  return -EADDRINUSE;
+  return EADDRINUSE;
 }
 
 uint32_t Engine::leastLoadedPhase() const {
@@ -117,17 +122,18 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
     opened.error = OpenError::callsExhausted;
     return opened;
   }
-  bool exhausted = false;
-  int fd = bindPort(opened.port, exhausted);
-  if (exhausted && closing_ > 0) {
+  Sockets sockets;
+  int error = bindPorts(sockets);
+  if (error == EADDRINUSE && closing_ > 0) {
     waitForClosing();
-    fd = bindPort(opened.port, exhausted);
+    error = bindPorts(sockets);
   }
-  if (fd < 0) {
-    opened.error = exhausted ? OpenError::portsExhausted : OpenError::system;
-    opened.systemError = -fd;
+  if (error != 0) {
+    opened.error = error == EADDRINUSE ? OpenError::portsExhausted : OpenError::system;
+    opened.systemError = error;
     return opened;
   }
+  opened.port = sockets.port;
   const auto count = static_cast<uint32_t>(entries_.size());
   do lastSlot_ = (lastSlot_ + 1) % count;
   while (entries_[lastSlot_].state != Entry::State::free);
@@ -135,7 +141,8 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
   Entry& entry = entries_[lastSlot_];
   entry.state = Entry::State::open;
   entry.generation = audio_.openSlot(lastSlot_);
-  entry.fd = fd;
+  entry.fd = sockets.rtp;
+  entry.rtcpFd = sockets.rtcp;
   entry.port = opened.port;
   entry.phase = leastLoadedPhase();
   entry.nextClip = 1;
@@ -144,7 +151,8 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
   opened.call = {lastSlot_, entry.generation};
 
   Command* order = command(CommandType::open, opened.call);
-  order->fd = fd;
+  order->fd = sockets.rtp;
+  order->rtcpFd = sockets.rtcp;
   order->a = entry.phase;
   order->session = randomStart();
   order->session.slot = lastSlot_;
@@ -271,11 +279,12 @@ void Engine::free(Entry& entry, uint32_t slot) {
     openCalls_--;
   }
   ::close(entry.fd);
+  ::close(entry.rtcpFd);
   audio_.closeSlot(slot);
   entry.clips.clear();
   portUsed_[entry.port - options_.portMin] = false;
   phaseLoad_[entry.phase]--;
-  entry.fd = -1;
+  entry.fd = entry.rtcpFd = -1;
   entry.state = Entry::State::free;
 }
 

@@ -75,6 +75,7 @@ class Engine {
     enum class State : uint8_t { free, open, closing } state = State::free;
     uint32_t generation = 0;
     int fd = -1;
+    int rtcpFd = -1;
     uint16_t port = 0;
     uint32_t phase = 0;
     uint32_t nextClip = 1;
@@ -84,7 +85,13 @@ class Engine {
   Entry* entryOf(CallRef call);
   const Entry* entryOf(CallRef call) const;
   Clip* clipOf(CallRef call, uint32_t clip);
-  int bindPort(uint16_t& port, bool& exhausted);
+  // An RTP socket and its RTCP socket on the port above; the result is an errno.
+  struct Sockets {
+    int rtp = -1;
+    int rtcp = -1;
+    uint16_t port = 0;
+  };
+  int bindPorts(Sockets& sockets);
   void reap();
   void free(Entry& entry, uint32_t slot);
   void waitForClosing();

@@ -27,6 +27,9 @@ constexpr uint32_t kTokensPerSecond = 400;
 constexpr uint32_t kMostTokens = 400;
 constexpr uint64_t kForeignBeforeFilter = 64;
 constexpr int64_t kCpuEveryTicks = 64;
+constexpr MonoUs kReportUs = 5000000;
+constexpr MonoUs kFirstReportUs = 1000000;
+constexpr uint32_t kRtcpTag = 0x80000000u;
 
 size_t roundUpToPower(size_t n) { return std::bit_ceil(std::max<size_t>(n, 2)); }
 }  // namespace
@@ -211,6 +214,7 @@ void MediaThread::sendFrame(Call& call, int64_t tick) {
 void MediaThread::prepareTick(int64_t tick, MonoUs nowUs) {
   for (Call* call : wheel_[static_cast<size_t>(tick % kSlots)]) {
     call->session.poll(nowUs);
+    if (call->hasRemote && nowUs >= call->nextReportUs) sendReport(*call, nowUs);
     if (call->hasRemote && tick >= call->startTick && !call->prepared) prepare(*call, tick);
   }
 }
@@ -219,6 +223,18 @@ void MediaThread::prepare(Call& call, int64_t tick) {
   const auto slotIndex = static_cast<uint64_t>((tick - call.startTick) / kSlots);
   call.frameBytes = call.session.renderFrame(slotIndex, call.frame.data());
   call.prepared = true;
+}
+
+// Every 5 s on average, by half more or less, so that calls do not report in step (RFC 3550 section 6.2).
+void MediaThread::sendReport(Call& call, MonoUs nowUs) {
+  call.random = call.random * 1664525u + 1013904223u;
+  call.nextReportUs = nowUs + kReportUs / 2 + static_cast<MonoUs>(call.random >> 8) * kReportUs / (1 << 24);
+  if (call.rtcpFd < 0) return;
+  std::array<uint8_t, kMaxRtcpBytes> report;
+  const size_t bytes = call.session.writeReport(report.data(), nowUs);
+  // A peer without RTCP refuses it: no harm, and not counted as a lost frame.
+  (void)!sendto(call.rtcpFd, report.data(), bytes, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&call.rtcpRemote.storage),
+                call.rtcpRemote.length);
 }
 
 void MediaThread::takeCommands(MonoUs nowUs) {
@@ -271,6 +287,9 @@ void MediaThread::control(Call& call, Control what, float value) {
 void MediaThread::openCall(const Command& command, MonoUs nowUs) {
   Call& call = *calls_[command.slot];
   call.fd = command.fd;
+  call.rtcpFd = command.rtcpFd;
+  call.random = command.session.ssrc;
+  call.nextReportUs = nowUs + kFirstReportUs;
   call.phase = command.a;
   call.active = true;
   call.hasRemote = call.connected = call.prepared = call.inGapList = false;
@@ -278,17 +297,23 @@ void MediaThread::openCall(const Command& command, MonoUs nowUs) {
   call.tokensAtUs = nowUs;
   call.session.open(command.session, nowUs);
   wheel_[call.phase].push_back(&call);
+  watch(call.fd, command.slot);
+  if (call.rtcpFd >= 0) watch(call.rtcpFd, command.slot | kRtcpTag);
+  active_++;
+}
+
+void MediaThread::watch(int fd, uint32_t tag) {
   epoll_event interest{};
   interest.events = EPOLLIN;
-  interest.data.u32 = command.slot;
-  epoll_ctl(epollFd_, EPOLL_CTL_ADD, call.fd, &interest);
-  active_++;
+  interest.data.u32 = tag;
+  epoll_ctl(epollFd_, EPOLL_CTL_ADD, fd, &interest);
 }
 
 void MediaThread::closeCall(Call& call) {
   call.session.close();
   call.active = call.hasRemote = false;
   epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.fd, nullptr);
+  if (call.rtcpFd >= 0) epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.rtcpFd, nullptr);
   std::erase(wheel_[call.phase], &call);
   if (call.inGapList) std::erase(gaps_, &call);
   call.inGapList = false;
@@ -305,6 +330,7 @@ void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
     call.session.remoteChanged();
   }
   call.remote = remote;
+  call.rtcpRemote = remote.withNextPort();
   call.hasRemote = true;
   if (call.connected) connect(call.fd, reinterpret_cast<const sockaddr*>(&remote.storage), remote.length);
 }
@@ -315,9 +341,10 @@ void MediaThread::drainSockets(MonoUs nowUs) {
   while (left > 0) {
     const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(ready.size()), 0);
     for (int i = 0; i < count && left > 0; i++) {
-      Call& call = *calls_[ready[static_cast<size_t>(i)].data.u32];
+      const uint32_t tag = ready[static_cast<size_t>(i)].data.u32;
+      Call& call = *calls_[tag & ~kRtcpTag];
       if (!call.active) continue;
-      const int got = drainSocket(call, nowUs);
+      const int got = drainSocket(call, (tag & kRtcpTag) != 0, nowUs);
       left -= std::min(left, static_cast<size_t>(std::max(got, 1)));
     }
     // Sockets that still hold packets are reported again next tick, after those that were not looked at.
@@ -325,7 +352,7 @@ void MediaThread::drainSockets(MonoUs nowUs) {
   }
 }
 
-int MediaThread::drainSocket(Call& call, MonoUs nowUs) {
+int MediaThread::drainSocket(Call& call, bool rtcp, MonoUs nowUs) {
   std::array<mmsghdr, kPacketsPerSocket> messages{};
   std::array<iovec, kPacketsPerSocket> parts;
   for (size_t i = 0; i < messages.size(); i++) {
@@ -336,14 +363,19 @@ int MediaThread::drainSocket(Call& call, MonoUs nowUs) {
     messages[i].msg_hdr.msg_namelen = sizeof(sources_[i].storage);
   }
   // An error (an ICMP refusal on a connected socket) is taken off the socket by this call and ends it.
-  const int got = recvmmsg(call.fd, messages.data(), kPacketsPerSocket, MSG_DONTWAIT, nullptr);
+  const int got = recvmmsg(rtcp ? call.rtcpFd : call.fd, messages.data(), kPacketsPerSocket, MSG_DONTWAIT, nullptr);
   for (int i = 0; i < got; i++) {
     const auto at = static_cast<size_t>(i);
     if ((messages[at].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
       call.session.countDrop(Drop::badLength);
       continue;
     }
-    receive(call, {buffers_[at].data(), messages[at].msg_len}, sources_[at], nowUs);
+    const std::span<const uint8_t> datagram(buffers_[at].data(), messages[at].msg_len);
+    if (rtcp) {
+      receiveRtcp(call, datagram, sources_[at], nowUs);
+    } else {
+      receive(call, datagram, sources_[at], nowUs);
+    }
   }
   return got;
 }
@@ -363,6 +395,13 @@ void MediaThread::receive(Call& call, std::span<const uint8_t> datagram, const U
   if (!call.session.gapPending() || call.inGapList) return;
   call.inGapList = true;
   gaps_.push_back(&call);
+}
+
+void MediaThread::receiveRtcp(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs) {
+  if (!call.hasRemote) return call.session.countDrop(Drop::noRemote);
+  if (!(from == call.rtcpRemote)) return call.session.countDrop(Drop::foreignSource);
+  if (!withinRate(call, nowUs)) return call.session.countFlood();
+  call.session.receiveRtcp(datagram, nowUs);
 }
 
 bool MediaThread::withinRate(Call& call, MonoUs nowUs) {

@@ -30,6 +30,7 @@ struct Command {
   uint32_t b = 0;
   float value = 0.0f;
   int fd = -1;
+  int rtcpFd = -1;
   Clip* clip = nullptr;
   UdpAddress remote;
   SessionOptions session;
@@ -74,6 +75,10 @@ class MediaThread final : private EventSink {
     Call(PayloadPool& pool, AudioMemory& audio, EventSink& events) : session(pool, audio, events) {}
     Session session;
     int fd = -1;
+    int rtcpFd = -1;
+    MonoUs nextReportUs = 0;
+    uint32_t random = 1;
+    UdpAddress rtcpRemote;
     bool active = false;
     bool hasRemote = false;
     bool connected = false;
@@ -105,7 +110,10 @@ class MediaThread final : private EventSink {
   void setRemote(Call& call, const UdpAddress& remote);
   void control(Call& call, Control what, float value);
   void drainSockets(MonoUs nowUs);
-  int drainSocket(Call& call, MonoUs nowUs);
+  int drainSocket(Call& call, bool rtcp, MonoUs nowUs);
+  void receiveRtcp(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
+  void sendReport(Call& call, MonoUs nowUs);
+  void watch(int fd, uint32_t tag);
   void receive(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
   bool withinRate(Call& call, MonoUs nowUs);
   void pollGaps(MonoUs nowUs);

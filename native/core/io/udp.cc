@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 
 namespace parley {
@@ -44,6 +45,15 @@ bool UdpAddress::operator==(const UdpAddress& other) const {
   const auto* a = reinterpret_cast<const sockaddr_in6*>(&storage);
   const auto* b = reinterpret_cast<const sockaddr_in6*>(&other.storage);
   return a->sin6_port == b->sin6_port && std::memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
+}
+
+UdpAddress UdpAddress::withNextPort() const {
+  UdpAddress next = *this;
+  // The port lies at the same place in both families.
+  auto* address = reinterpret_cast<sockaddr_in*>(&next.storage);
+  static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+  address->sin_port = htons(static_cast<uint16_t>(ntohs(address->sin_port) + 1));
+  return next;
 }
 
 int openUdp(const UdpAddress& local) {

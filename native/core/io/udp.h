@@ -15,6 +15,8 @@ struct UdpAddress {
   // False when `host` is no IPv4 or IPv6 address.
   static bool parse(const std::string& host, uint16_t port, UdpAddress& out);
   bool operator==(const UdpAddress& other) const;
+  // Where RTCP goes (RFC 3550 section 11).
+  UdpAddress withNextPort() const;
 };
 
 // A bound, non-blocking socket; or -errno.

@@ -8,6 +8,7 @@ namespace {
 constexpr MonoUs kIdleEventUs = 1000000;
 constexpr uint64_t kCallerPerWire = PARLEY_AUDIO_RATE_HZ / 8000;
 constexpr size_t kPiece = 320;
+constexpr uint8_t kComfortNoise = 13;  // RFC 3389
 }  // namespace
 
 Session::Session(PayloadPool& pool, AudioMemory& audio, EventSink& events)
@@ -27,6 +28,9 @@ void Session::open(const SessionOptions& options, MonoUs nowUs) {
   secure_ = started_ = idleReported_ = false;
   seq_ = options.firstSeq;
   firstFrame_ = true;
+  reception_.reset(8000);
+  receptionSsrc_ = lastSr_ = octets_ = 0;
+  timestamp_ = options.firstTimestamp;
 }
 
 void Session::close() {
@@ -49,13 +53,15 @@ void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
     case RtpParse::badLength:
       return countDrop(Drop::badLength);
     case RtpParse::rtcp:
-      return countDrop(Drop::rtcp);
+      return receiveRtcp(datagram, nowUs);
   }
   uint32_t samples = 0;
   PayloadKind kind = PayloadKind::audio;
   if (packet.payloadType == options_.dtmfPayloadType) {
     kind = PayloadKind::event;
     if (packet.payload.size() < 4) return countDrop(Drop::badLength);
+  } else if (packet.payloadType == kComfortNoise) {
+    kind = PayloadKind::event;  // "I am silent now": the time line fills itself
   } else if (packet.payloadType == payloadTypeOf(options_.receive)) {
     samples = static_cast<uint32_t>(samplesIn(options_.receive, packet.payload.size()));
     if (samples == 0) return countDrop(Drop::badLength);
@@ -69,12 +75,52 @@ void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
   }
   idleReported_ = false;
   // Keys need no order: a key's packets repeat its start time. Only the locked stream may press keys.
-  if (kind == PayloadKind::event && (!ingest_.started() || packet.ssrc == ingest_.ssrc())) {
+  if (packet.payloadType == options_.dtmfPayloadType && (!ingest_.started() || packet.ssrc == ingest_.ssrc())) {
     DtmfKey key{};
     if (dtmfIn_.push(packet, nowUs, secure_, key) == DtmfReceiver::Verdict::finished) dtmfKey(key);
   }
   ingest_.push(packet, kind, samples, nowUs);
+  noteReception(packet, kind);
   publishCounters();
+}
+
+void Session::noteReception(const RtpView& packet, PayloadKind kind) {
+  if (packet.ssrc != ingest_.ssrc()) return;
+  if (!reception_.any() || receptionSsrc_ != packet.ssrc) {
+    reception_.reset(8000);
+    receptionSsrc_ = packet.ssrc;
+    lastSr_ = 0;
+  }
+  if (kind == PayloadKind::event) {
+    reception_.eventPacket(packet.seq);
+  } else {
+    reception_.packet(packet.seq, packet.timestamp, nowUs_);
+  }
+}
+
+void Session::receiveRtcp(std::span<const uint8_t> datagram, MonoUs nowUs) {
+  RtcpHeard heard;
+  if (!parseRtcp(datagram, options_.ssrc, heard)) return countDrop(Drop::rtcp);
+  stats.reportsReceived.add();
+  if (heard.senderReport && heard.senderSsrc == receptionSsrc_) {
+    lastSr_ = heard.lastSr;
+    lastSrUs_ = nowUs;
+  }
+  if (!heard.aboutUs) return;
+  stats.remoteLostShare.set(heard.fractionLost);
+  stats.remoteJitterUs.set(uint64_t{heard.jitter} * 1000000 / 8000);
+  const int64_t trip = roundTripUs(ntpMiddle(ntpOf(nowUs, options_.unixOffsetUs)), heard.echoedSr, heard.echoDelay);
+  if (trip >= 0) stats.roundTripUs.set(static_cast<uint64_t>(trip));
+}
+
+size_t Session::writeReport(uint8_t* out, MonoUs nowUs) {
+  const RtcpSender sender{options_.ssrc, static_cast<uint32_t>(stats.packetsSent.get()), octets_, timestamp_,
+                          ntpOf(nowUs, options_.unixOffsetUs)};
+  const bool heard = reception_.any();
+  const ReceptionStats::Report about = heard ? reception_.report() : ReceptionStats::Report{};
+  const uint32_t since = lastSr_ == 0 ? 0 : static_cast<uint32_t>((nowUs - lastSrUs_) * 65536 / 1000000);
+  stats.reportsSent.add();
+  return writeRtcp(out, sender, heard ? &about : nullptr, receptionSsrc_, lastSr_, since, options_.cname);
 }
 
 void Session::dtmfKey(const DtmfKey& key) {
@@ -104,6 +150,8 @@ void Session::publishCounters() {
   stats.dropped[static_cast<size_t>(Drop::seqJump)].set(c.seqJump);
   stats.dropped[static_cast<size_t>(Drop::overrun)].set(c.overrun + flooded_);
   stats.sample.set(sample_);
+  stats.jitterUs.set(reception_.jitterUs());
+  stats.packetsLost.set(static_cast<uint64_t>(std::max<int64_t>(0, reception_.lost())));
 }
 
 void Session::audio(std::span<const uint8_t> payload, MonoUs) {
@@ -182,6 +230,7 @@ void Session::playoutEvent(const PlayoutEvent& event) {
 
 size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
   const uint32_t timestamp = options_.firstTimestamp + static_cast<uint32_t>(slotIndex * kFrame);
+  timestamp_ = timestamp;
   if (dtmfOut_.busy()) {
     const DtmfSender::Packet key = dtmfOut_.slot(timestamp);
     if (key.send) {
@@ -189,18 +238,21 @@ size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
       frame_.fill(0);
       writeRtpHeader(out, options_.dtmfPayloadType, key.marker, seq_++, key.timestamp, options_.ssrc);
       std::copy(key.payload.begin(), key.payload.end(), out + kRtpHeaderBytes);
-      return kRtpHeaderBytes + key.payload.size();
+      frameBytes_ = key.payload.size();
+      return kRtpHeaderBytes + frameBytes_;
     }
   }
   playout_.render(frame_);
   writeRtpHeader(out, payloadTypeOf(options_.send), firstFrame_, seq_++, timestamp, options_.ssrc);
   firstFrame_ = false;
-  return kRtpHeaderBytes + encode(options_.send, frame_, out + kRtpHeaderBytes);
+  frameBytes_ = encode(options_.send, frame_, out + kRtpHeaderBytes);
+  return kRtpHeaderBytes + frameBytes_;
 }
 
 void Session::frameSent() {
   gate_.sent(frame_);
   stats.packetsSent.add();
+  octets_ += static_cast<uint32_t>(frameBytes_);
   stats.sentSample.set(playout_.sentWire() * kCallerPerWire);
   stats.underruns.set(playout_.underruns());
 }

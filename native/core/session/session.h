@@ -13,6 +13,7 @@
 #include "gate/talk_gate.h"
 #include "ingest/ingest.h"
 #include "playout/playout.h"
+#include "rtp/rtcp.h"
 #include "session/events.h"
 #include "util/queue.h"
 
@@ -38,7 +39,7 @@ enum class Drop : uint8_t {
   seqJump,
   overrun,
   noRemote,
-  rtcp,
+  rtcp,  // a control packet that is none
   count
 };
 
@@ -54,11 +55,20 @@ struct SessionStats {
   Counter sendErrors;
   Counter sample;
   Counter sentSample;
+  // From RTCP and for it.
+  Counter jitterUs;           // of the caller's packets, RFC 3550
+  Counter packetsLost;        // of the caller's
+  Counter roundTripUs;        // 0: not known
+  Counter remoteLostShare;    // of our packets, as the peer says, in 1/256
+  Counter remoteJitterUs;
+  Counter reportsReceived;
+  Counter reportsSent;
   std::array<Counter, static_cast<size_t>(Drop::count)> dropped;
 
   void reset() {
     for (Counter* c : {&packetsReceived, &packetsSent, &framesConcealed, &lateFrames, &duplicates, &reordered, &reanchored,
-                       &underruns, &sendErrors, &sample, &sentSample})
+                       &underruns, &sendErrors, &sample, &sentSample, &jitterUs, &packetsLost, &roundTripUs, &remoteLostShare,
+                       &remoteJitterUs, &reportsReceived, &reportsSent})
       c->set(0);
     for (Counter& c : dropped) c.set(0);
   }
@@ -73,6 +83,8 @@ struct SessionOptions {
   uint32_t ssrc = 0;
   uint16_t firstSeq = 0;
   uint32_t firstTimestamp = 0;
+  int64_t unixOffsetUs = 0;          // wall clock minus monotonic clock when the call opened
+  std::array<char, 12> cname{};      // random, without a terminator (RFC 7022)
 };
 
 class Session final : private IngestSink, private PlayoutSink {
@@ -87,6 +99,10 @@ class Session final : private IngestSink, private PlayoutSink {
 
   // A datagram from the locked source.
   void receive(std::span<const uint8_t> datagram, MonoUs nowUs);
+  // A control packet from the locked source.
+  void receiveRtcp(std::span<const uint8_t> datagram, MonoUs nowUs);
+  // Our sender report; `out` has room for kMaxRtcpBytes.
+  size_t writeReport(uint8_t* out, MonoUs nowUs);
   void countDrop(Drop reason) { stats.dropped[static_cast<size_t>(reason)].add(); }
   // A datagram beyond the rate that any sender of voice needs: dropped unread.
   void countFlood() { flooded_++; }
@@ -119,6 +135,7 @@ class Session final : private IngestSink, private PlayoutSink {
 
   void deliver(std::span<int16_t> pcm, uint8_t flags);
   void dtmfKey(const DtmfKey& key);
+  void noteReception(const RtpView& packet, PayloadKind kind);
   void publishCounters();
   void emit(EventType type, uint64_t sample, uint32_t a = 0, uint64_t b = 0);
 
@@ -138,7 +155,14 @@ class Session final : private IngestSink, private PlayoutSink {
   bool started_ = false;
   bool idleReported_ = false;
   uint64_t flooded_ = 0;
+  ReceptionStats reception_;
+  uint32_t receptionSsrc_ = 0;
+  uint32_t lastSr_ = 0;
+  MonoUs lastSrUs_ = 0;
   // Sending.
+  uint32_t timestamp_ = 0;
+  uint32_t octets_ = 0;
+  size_t frameBytes_ = 0;
   uint16_t seq_ = 0;
   bool firstFrame_ = true;
   std::array<int16_t, kFrame> frame_{};
