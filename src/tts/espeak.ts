@@ -1,8 +1,8 @@
-import { ParleyError, type Logger, type SpeechClip, type TextToSpeech } from '../contracts/index.ts';
+import { ParleyError, type Logger, type SpeechClip, type SpeechOptions, type TextToSpeech } from '../contracts/index.ts';
 import { SpareSpeaker } from './spare-speaker.ts';
 import type { Speaker, SpeakerOptions } from './speaker.ts';
 import { startStreamSpeaker } from './stream-speaker.ts';
-import { isSpeakable, plainText } from './text.ts';
+import { isSpeakable, plainText, spokenText } from './text.ts';
 import { trimSilence } from './trim.ts';
 
 export interface EspeakOptions {
@@ -23,7 +23,20 @@ export interface EspeakOptions {
 
 const MAX_CHARS = 2000;
 const RATE_HZ = 22050;
-const VOICES: Readonly<Record<string, string>> = { en: 'en-us', de: 'de', fr: 'fr', es: 'es', it: 'it', nl: 'nl', pl: 'pl', pt: 'pt' };
+/** Processes at once: one for each voice and rate in use. */
+const MOST_SPEAKERS = 12;
+const RATE_WPM = { default: 160, least: 80, most: 450 };
+const VOICES: Readonly<Record<string, string>> = {
+  en: 'en-us',
+  'en-gb': 'en-gb',
+  de: 'de',
+  fr: 'fr',
+  es: 'es',
+  it: 'it',
+  nl: 'nl',
+  pl: 'pl',
+  pt: 'pt',
+};
 const VOICE_NAME = /^[A-Za-z][A-Za-z0-9_+-]{0,39}$/;
 
 class Espeak implements TextToSpeech {
@@ -38,24 +51,24 @@ class Espeak implements TextToSpeech {
   constructor(options: EspeakOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ engine: 'espeak-ng' });
-    this.description = `espeak-ng, voice ${this.#voice(options.language ?? 'en')}, ${options.rateWpm ?? 160} words per minute`;
+    this.description = `espeak-ng, voice ${this.#voice(options.language ?? 'en')}, ${options.rateWpm ?? RATE_WPM.default} words per minute`;
   }
 
   async start(): Promise<void> {
     this.#stopped = false;
     const voice = this.#voice(this.#options.language ?? 'en');
-    const speaker = await this.#speaker(voice);
+    const speaker = await this.#speaker(voice, 1);
     this.#logger.info('synthesiser is ready', { voice, mode: speaker.mode });
   }
 
-  async synthesise(text: string, options: { language: string; signal?: AbortSignal }): Promise<SpeechClip> {
-    const { signal } = options;
+  async synthesise(text: string, options: SpeechOptions): Promise<SpeechClip> {
+    const { signal, language, voice, rate = 1 } = options;
     signal?.throwIfAborted();
     if (text.length > MAX_CHARS) throw new ParleyError('TTS_FAILED', `the text has ${text.length} characters, ${MAX_CHARS} are allowed`);
     const startedAtMs = performance.now();
-    const plain = plainText(text);
+    const plain = spokenText(plainText(text), language);
     if (!isSpeakable(plain)) return { pcm: new Int16Array(0), rateHz: RATE_HZ, firstMs: 0, totalMs: 0 };
-    const speaker = await this.#speaker(this.#voice(options.language));
+    const speaker = await this.#speaker(voice === undefined ? this.#voice(language) : checked(voice), rate);
     const spoken = await abortable(speaker.say(plain), signal);
     return {
       pcm: trimSilence(spoken.pcm, spoken.rateHz),
@@ -74,29 +87,37 @@ class Espeak implements TextToSpeech {
 
   #voice(language: string): string {
     const voices = { ...VOICES, ...this.#options.voices };
-    const voice = voices[language] ?? voices[language.split('-')[0] ?? ''] ?? language;
-    if (!VOICE_NAME.test(voice))
-      throw new ParleyError('TTS_FAILED', `there is no espeak-ng voice for language "${language.slice(0, 40)}"; set one in tts.voices`);
-    return voice;
+    const tag = language.toLowerCase();
+    return checked(voices[language] ?? voices[tag] ?? voices[tag.split('-')[0] ?? ''] ?? language);
   }
 
-  /** The speaker of a voice; a lost one is replaced at the next text. */
-  #speaker(voice: string): Promise<Speaker> {
-    const known = this.#speakers.get(voice);
+  /** The speaker of a voice at a rate; a lost one is replaced at the next text. */
+  #speaker(voice: string, rate: number): Promise<Speaker> {
+    const { rateWpm = RATE_WPM.default } = this.#options;
+    // In steps of a tenth: every other rate would be one more process.
+    const wpm = Math.min(
+      RATE_WPM.most,
+      Math.max(RATE_WPM.least, Math.round((rateWpm * Math.round((Number.isFinite(rate) ? rate : 1) * 10)) / 10)),
+    );
+    const key = `${voice} ${wpm}`;
+    const known = this.#speakers.get(key);
     if (known) return known;
     if (this.#stopped) return Promise.reject(new ParleyError('TTS_FAILED', 'the synthesiser is stopped'));
+    if (this.#speakers.size >= MOST_SPEAKERS) {
+      return Promise.reject(new ParleyError('TTS_FAILED', `more than ${MOST_SPEAKERS} voices and rates are in use at once`));
+    }
     const forget = (): void => {
-      if (this.#speakers.get(voice) === starting) this.#speakers.delete(voice);
+      if (this.#speakers.get(key) === starting) this.#speakers.delete(key);
     };
-    const starting = this.#start(voice, forget);
-    this.#speakers.set(voice, starting);
+    const starting = this.#start(voice, wpm, forget);
+    this.#speakers.set(key, starting);
     starting.catch(forget);
     return starting;
   }
 
-  async #start(voice: string, onGone: () => void): Promise<Speaker> {
-    const { program = 'espeak-ng', rateWpm = 160, timeoutMs = 5000, mode = 'auto' } = this.#options;
-    const options: SpeakerOptions = { program, voice, rateWpm: Math.min(450, Math.max(80, Math.round(rateWpm))), timeoutMs };
+  async #start(voice: string, rateWpm: number, onGone: () => void): Promise<Speaker> {
+    const { program = 'espeak-ng', timeoutMs = 5000, mode = 'auto' } = this.#options;
+    const options: SpeakerOptions = { program, voice, rateWpm, timeoutMs };
     if (mode === 'spawn') return new SpareSpeaker(options);
     const streaming = await startStreamSpeaker(options, onGone);
     if (streaming) return streaming;
@@ -104,6 +125,12 @@ class Espeak implements TextToSpeech {
     this.#logger.warn('this voice needs a process per text', { voice });
     return new SpareSpeaker(options);
   }
+}
+
+/** A name that can be an argument and nothing else. */
+function checked(voice: string): string {
+  if (VOICE_NAME.test(voice)) return voice;
+  throw new ParleyError('TTS_FAILED', `"${voice.slice(0, 40)}" is no name of an espeak-ng voice; set one in tts.voices`);
 }
 
 /** Rejects with the signal's reason at once; the speaker finishes what it says and nobody listens. */

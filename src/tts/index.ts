@@ -1,8 +1,8 @@
 /**
  * Speech out: text -> mono PCM, leading silence trimmed.
  *
- * What it does: keeps a synthesiser program running, hands it plain text (markup and control characters taken out),
- * starts it again when it hangs, and keeps phrases that were rendered ahead.
+ * What it does: keeps a synthesiser program running, hands it plain text (markup and control characters taken out;
+ * numbers, dates and prices as the language reads them), starts it again when it hangs, and keeps phrases that were rendered ahead.
  *
  * What it must not know: calls, RTP, codecs, dialogue. Resampling to 8 kHz is the media engine's.
  *

@@ -1,4 +1,4 @@
-import type { SpeechClip, TextToSpeech } from '../contracts/index.ts';
+import type { SpeechChunk, SpeechClip, SpeechOptions, TextToSpeech } from '../contracts/index.ts';
 
 export interface PhraseCache extends TextToSpeech {
   /**
@@ -6,6 +6,8 @@ export interface PhraseCache extends TextToSpeech {
    * synthesised when it is needed. Returns how many are in the cache now.
    */
   prerender(texts: readonly string[], language: string, signal?: AbortSignal): Promise<number>;
+  /** The same for a voice or a rate that is not the usual one. */
+  prerender(texts: readonly string[], options: SpeechOptions): Promise<number>;
   readonly stats: { readonly entries: number; readonly hits: number; readonly misses: number };
 }
 
@@ -13,6 +15,8 @@ class CachedSpeech implements PhraseCache {
   readonly name: string;
   readonly description: string;
   readonly maxChars: number;
+  /** Only when the engine streams: then what is not in the cache comes as it is made. */
+  readonly stream?: NonNullable<TextToSpeech['stream']>;
   readonly #tts: TextToSpeech;
   readonly #maxEntries: number;
   /** Insertion order is age: a hit moves its entry to the end. */
@@ -26,6 +30,13 @@ class CachedSpeech implements PhraseCache {
     this.maxChars = tts.maxChars;
     this.#tts = tts;
     this.#maxEntries = maxEntries;
+    if (tts.stream) {
+      const live = tts.stream.bind(tts);
+      this.stream = (text, options) => {
+        const clip = this.#take(text, options);
+        return clip ? whole(clip) : live(text, options);
+      };
+    }
   }
 
   get stats(): PhraseCache['stats'] {
@@ -41,26 +52,19 @@ class CachedSpeech implements PhraseCache {
     return this.#tts.stop();
   }
 
-  synthesise(text: string, options: { language: string; signal?: AbortSignal }): Promise<SpeechClip> {
+  synthesise(text: string, options: SpeechOptions): Promise<SpeechClip> {
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason as Error);
-    const key = keyOf(text, options.language);
-    const clip = this.#clips.get(key);
-    if (!clip) {
-      this.#misses++;
-      return this.#tts.synthesise(text, options);
-    }
-    this.#hits++;
-    this.#clips.delete(key);
-    this.#clips.set(key, clip);
-    return Promise.resolve({ ...clip, firstMs: 0, totalMs: 0 });
+    const clip = this.#take(text, options);
+    return clip ? Promise.resolve({ ...clip, firstMs: 0, totalMs: 0 }) : this.#tts.synthesise(text, options);
   }
 
-  async prerender(texts: readonly string[], language: string, signal?: AbortSignal): Promise<number> {
+  async prerender(texts: readonly string[], how: string | SpeechOptions, signal?: AbortSignal): Promise<number> {
+    const options: SpeechOptions = typeof how === 'string' ? { language: how, ...(signal ? { signal } : {}) } : how;
     for (const text of texts) {
-      if (signal?.aborted === true) break;
-      const key = keyOf(text, language);
+      if (options.signal?.aborted === true) break;
+      const key = keyOf(text, options);
       if (this.#clips.has(key)) continue;
-      const clip = await this.#tts.synthesise(text, { language, ...(signal ? { signal } : {}) }).catch(() => undefined);
+      const clip = await this.#tts.synthesise(text, options).catch(() => undefined);
       if (!clip) continue;
       this.#clips.set(key, clip);
       const oldest = this.#clips.keys().next();
@@ -68,9 +72,27 @@ class CachedSpeech implements PhraseCache {
     }
     return this.#clips.size;
   }
+
+  #take(text: string, options: SpeechOptions): SpeechClip | undefined {
+    const key = keyOf(text, options);
+    const clip = this.#clips.get(key);
+    if (!clip) {
+      this.#misses++;
+      return undefined;
+    }
+    this.#hits++;
+    this.#clips.delete(key);
+    this.#clips.set(key, clip);
+    return clip;
+  }
 }
 
-const keyOf = (text: string, language: string): string => `${language}\n${text}`;
+const keyOf = (text: string, { language, voice = '', rate = 1 }: SpeechOptions): string => [language, voice, rate, text].join('\n');
+
+// eslint-disable-next-line @typescript-eslint/require-await -- a clip that is there already, in the shape of a stream
+async function* whole(clip: SpeechClip): AsyncGenerator<SpeechChunk> {
+  yield { pcm: clip.pcm.slice(), rateHz: clip.rateHz, fromSample: 0, marks: clip.marks ?? [] };
+}
 
 /**
  * A synthesiser that knows some phrases by heart. Only what was rendered ahead is kept: what is said to one caller is not

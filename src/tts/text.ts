@@ -1,3 +1,5 @@
+import { languageOf, readAloud } from './piper/reading/index.ts';
+
 /** Text on its way to a synthesiser is data: whatever could be read as a command, markup or phonemes is taken out. */
 
 const LONGEST_RUN = 3;
@@ -21,6 +23,18 @@ export function plainText(text: string): string {
       .replace(/\s+/g, ' ')
       .trim()
   );
+}
+
+/**
+ * Plain text with numbers, dates, times and prices as they are read in the language, the same for every engine: left to
+ * itself espeak-ng reads 19:00 as "nineteen zero zero". A language without rules is left as it is.
+ */
+export function spokenText(plain: string, tag: string): string {
+  if (languageOf(tag) === null) return plain;
+  return readAloud(plain, tag).reduce((text, token) => {
+    if (token.kind === 'stop') return `${text}${token.mark}`;
+    return text === '' ? token.say : `${text} ${token.say}`;
+  }, '');
 }
 
 /** True when there is anything to pronounce. */

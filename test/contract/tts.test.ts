@@ -38,6 +38,25 @@ void test('espeak-ng: faults', async (t) => {
     await t.rejects(argument.synthesise('hello', { language: '--compile=en' }), { code: 'TTS_FAILED' }, 'a language is no argument');
     await argument.stop();
   });
+  await t.test('voice and rate of a single text', async (t) => {
+    const tts = createEspeak({ logger: keepingLogger() });
+    await tts.start();
+    t.teardown(() => tts.stop());
+    const length = async (options: object): Promise<number> =>
+      (await tts.synthesise('good morning to you all', { language: 'en', ...options })).pcm.length;
+    const usual = await length({});
+    t.ok((await length({ rate: 1.5 })) < 0.85 * usual, 'faster is shorter');
+    t.ok((await length({ rate: 0.7 })) > 1.15 * usual, 'slower is longer');
+    t.ok((await length({ voice: 'en-gb' })) > 0);
+    await t.rejects(length({ voice: '-f/etc/passwd' }), { code: 'TTS_FAILED' }, 'a voice is a name');
+    for (let rate = 5; rate < 12; rate++) await length({ rate: rate / 10 });
+    await t.rejects(
+      Promise.all([13, 14, 15, 16, 17].map((rate) => length({ rate: rate / 10 }))),
+      { code: 'TTS_FAILED' },
+      'not a process for every whim',
+    );
+    t.equal(await length({}), usual, 'the usual voice is still there');
+  });
   await t.test('a program that says nothing is given up, the next text starts it again', async (t) => {
     const deaf = createEspeak({ logger: keepingLogger(), program: 'test/fixtures/espeak-deaf.sh', timeoutMs: 300, mode: 'spawn' });
     await deaf.start();

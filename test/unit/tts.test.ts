@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 
+import type { SpeechChunk, TextToSpeech } from '../../src/contracts/index.ts';
 import { createPhraseCache, createScriptedTts } from '../../src/tts/index.ts';
-import { isSpeakable, piecesOf, plainText } from '../../src/tts/text.ts';
+import { isSpeakable, piecesOf, plainText, spokenText } from '../../src/tts/text.ts';
 import { trimSilence } from '../../src/tts/trim.ts';
 import { UtteranceEnd, WaveStream } from '../../src/tts/wave-stream.ts';
 
@@ -23,6 +24,15 @@ void test('plain text', (t) => {
   t.notOk(isSpeakable('... ?!'));
   t.ok(isSpeakable('3'));
   t.ok(isSpeakable('ß'));
+  t.end();
+});
+
+void test('numbers are read as the language reads them', (t) => {
+  t.equal(spokenText('Friday at 19:00, for 4.', 'en'), 'Friday at 7 P M, for 4.');
+  t.equal(spokenText("It's $12.50, don't be late!", 'en-US'), "It's 12 dollars 50, don't be late!");
+  t.equal(spokenText('Call 555-0123?', 'en'), 'Call 555 0123?');
+  t.equal(spokenText('19:00 wa', 'sw'), '19:00 wa', 'a language without rules is left alone');
+  t.equal(spokenText('What day would you like?', 'en'), 'What day would you like?');
   t.end();
 });
 
@@ -135,6 +145,29 @@ void test('phrases rendered ahead', async (t) => {
   t.equal(await cache.prerender(['will fail', 'works'], 'en'), 2, 'a failure is left out');
   await cache.stop();
   t.equal(cache.stats.entries, 0);
+});
+
+void test('phrases of a streaming engine', async (t) => {
+  const engine: TextToSpeech & { streamed: string[] } = Object.assign(createScriptedTts(), {
+    streamed: [] as string[],
+    async *stream(text: string): AsyncGenerator<SpeechChunk> {
+      engine.streamed.push(text);
+      yield { pcm: (await engine.synthesise(text, { language: 'en' })).pcm, rateHz: 22050, fromSample: 0, marks: [] };
+    },
+  });
+  const cache = createPhraseCache(engine, { maxEntries: 5 });
+  await cache.start();
+  await cache.prerender(['hello'], { language: 'en', rate: 1.2 });
+  const heard = async (text: string, rate: number): Promise<number> => {
+    let samples = 0;
+    for await (const chunk of cache.stream?.(text, { language: 'en', rate }) ?? []) samples += chunk.pcm.length;
+    return samples;
+  };
+  t.ok((await heard('hello', 1.2)) > 0);
+  t.same(engine.streamed, [], 'from the cache');
+  t.ok((await heard('hello', 1)) > 0);
+  t.same(engine.streamed, ['hello'], 'another rate is another phrase');
+  t.equal(typeof createPhraseCache(createScriptedTts(), { maxEntries: 1 }).stream, 'undefined', 'no stream where the engine has none');
 });
 
 void test('the scripted synthesiser', async (t) => {

@@ -1,4 +1,4 @@
-import { ParleyError, type SpeechClip, type TextToSpeech } from '../../contracts/index.ts';
+import { ParleyError, type SpeechClip, type SpeechOptions, type TextToSpeech } from '../../contracts/index.ts';
 import { isSpeakable, plainText } from '../text.ts';
 
 const RATE_HZ = 22050;
@@ -50,7 +50,7 @@ export class ScriptedTts implements TextToSpeech {
     for (const go of this.#waiting.splice(0)) go();
   }
 
-  async synthesise(text: string, options: { language: string; signal?: AbortSignal }): Promise<SpeechClip> {
+  async synthesise(text: string, options: SpeechOptions): Promise<SpeechClip> {
     const { signal } = options;
     signal?.throwIfAborted();
     this.spoken.push(text);
