@@ -73,12 +73,9 @@ function hifigan(builder: GraphBuilder, latent: string, speaker: string | null):
     const bias = builder.noise(`dec.ups.${stage}.bias`, [to], 0.01);
     x = builder.up(`dec.ups.${stage}`, builder.op('/dec', 'LeakyRelu', [x], { alpha: { float: 0.1 } }), weight, bias, kernel, stride);
     channels = to;
-    let sum: string | null = null;
-    BLOCKS.forEach((block, index) => {
-      const out = residual(builder, `dec.resblocks.${stage * BLOCKS.length + index}`, x, channels, block);
-      sum = sum === null ? out : builder.op('/dec', 'Add', [sum, out]);
-    });
-    x = builder.op('/dec', 'Div', [sum ?? x, builder.floats(`dec.blocks.${stage}`, [], [BLOCKS.length])]);
+    const outs = BLOCKS.map((block, index) => residual(builder, `dec.resblocks.${stage * BLOCKS.length + index}`, x, channels, block));
+    const sum = outs.reduce((left, right) => builder.op('/dec', 'Add', [left, right]));
+    x = builder.op('/dec', 'Div', [sum, builder.floats(`dec.blocks.${stage}`, [], [BLOCKS.length])]);
   });
   const last = builder.op('/dec', 'LeakyRelu', [x], { alpha: { float: 0.01 } });
   return builder.op('/dec', 'Tanh', [builder.conv('dec.conv_post', last, channels, 1, 7, { gain: 0.5 })]);

@@ -20,7 +20,7 @@ const STOPS = '.,?!:;';
 /** Codepoint → id, with Piper's own three in front. */
 export function phonemeIds(): Map<string, number> {
   const ids = new Map<string, number>();
-  for (const phoneme of ['_', '^', '$', ' ', ...STOPS, ...VOWELS, ...CONSONANTS, ...MARKS])
+  for (const phoneme of ['_', '^', '$', ' '].concat(Array.from(STOPS + VOWELS + CONSONANTS + MARKS)))
     if (!ids.has(phoneme)) ids.set(phoneme, ids.size);
   return ids;
 }

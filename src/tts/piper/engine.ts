@@ -54,7 +54,8 @@ interface Speaker {
   readonly rate: number;
 }
 
-const MAX_CHARS = 10_000;
+/** Six minutes of speech. */
+const MAX_CHARS = 5000;
 const MAX_RATE = 4;
 
 export class Piper implements TextToSpeech {

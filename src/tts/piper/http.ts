@@ -20,7 +20,7 @@ export interface PiperHttpOptions {
   readonly speaker?: string;
 }
 
-const MAX_CHARS = 10_000;
+const MAX_CHARS = 5000;
 const MAX_WAV_BYTES = 32 * 1024 ** 2;
 
 class PiperHttp implements TextToSpeech {

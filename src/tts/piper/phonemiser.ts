@@ -7,7 +7,7 @@
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { failed } from './failure.ts';
 
 export interface PhonemiserOptions {
@@ -25,8 +25,13 @@ export const MOST_LINE_BYTES = 900;
 const MOST_ANSWER_CHARS = 100_000;
 const SYLLABLES = ['ba', 'da', 'ma', 'ta', 'na', 'ka'];
 
-/** Its pipes are sockets. */
-type Espeak = ChildProcessByStdio<Socket, Socket, null>;
+/** Pipes of a child are sockets: they can let the process end. */
+interface Holding {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+type Espeak = ChildProcessByStdio<Writable & Holding, Readable & Holding, null>;
 
 interface Question {
   readonly line: string;
@@ -110,7 +115,8 @@ export class Phonemiser {
   #readLine(line: string): void {
     if (this.#password.heard === '') {
       // The first line that comes is the password spoken.
-      if ([...line].length < SYLLABLES.length) this.#end(`espeak-ng does not know the phonemes of the password in ${this.#options.voice}`);
+      if (Array.from(line).length < SYLLABLES.length)
+        this.#end(`espeak-ng does not know the phonemes of the password in ${this.#options.voice}`);
       this.#password.heard = line;
     } else if (line !== this.#password.heard) {
       this.#answer.push(line);

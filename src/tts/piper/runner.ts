@@ -4,6 +4,7 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf } from './failure.ts';
+import type { Model } from './onnx/model.ts';
 import { splitVoice, type ChunkedGraph, type SplitVoice } from './onnx/split.ts';
 import { chunkFrames, nextWindow } from './schedule.ts';
 import type { VoiceFile } from './voice-file.ts';
@@ -85,38 +86,24 @@ export class VoiceRunner {
     const whole = await open(bytes, options.threads);
     const utterance: Utterance = { ids: checkIds(config.symbols), scales: [0, 1, 0], sid: config.speakers > 1 ? 0 : null };
     const expected = await runWhole(whole, output, utterance);
-    let why = options.cuts === 'whole' ? 'cuts are switched off' : null;
-    const attempts = options.cuts === 'whole' ? [] : options.cuts === 'two' ? [false] : [true, false];
-    const split = attempts.length === 0 ? null : splitVoice(model);
-    if (split !== null && !split.ok) why = split.why;
-    for (const withFlow of split?.ok === true ? attempts : []) {
-      if (split?.ok !== true) break;
-      const voice = withFlow ? split.voice : (split.withoutFlow ?? split.voice);
-      if (withFlow && voice.flow === null) {
-        why ??= voice.noFlow;
-        continue;
-      }
-      try {
-        const stages = await openStages(voice, options.threads);
-        const facts = {
-          graphs: stages.flow === null ? 2 : 3,
-          why,
-          hopSamples: stages.vocoder.perFrame,
-          marginFrames: stages.vocoder.marginFrames,
-        } as const;
-        const runner = new VoiceRunner({ ...facts, bitIdentical: true }, null, stages, options, output);
-        const difference = differenceOf(expected, await runner.collect(utterance));
-        if (difference <= TOLERANCE) {
-          await whole.release();
-          return new VoiceRunner({ ...facts, bitIdentical: difference === 0 }, null, stages, options, output);
-        }
-        why = `cut and whole differ by ${difference}`;
-        await runner.release();
-      } catch (error) {
-        why = messageOf(error);
-      }
+    const { runner, why } = await cutRunner(candidatesOf(model, options), options, output, utterance, expected);
+    if (runner !== null) {
+      await whole.release();
+      return runner;
     }
     return new VoiceRunner({ graphs: 1, why, bitIdentical: null, hopSamples: null, marginFrames: null }, whole, null, options, output);
+  }
+
+  /** A runner of these cuts, not yet checked. */
+  static async cut(split: SplitVoice, why: string | null, options: RunnerOptions, output: string): Promise<VoiceRunner> {
+    const stages = await openStages(split, options.threads);
+    const { perFrame, marginFrames } = stages.vocoder;
+    const facts = { graphs: stages.flow === null ? 2 : 3, why, bitIdentical: null, hopSamples: perFrame, marginFrames } as const;
+    return new VoiceRunner(facts, null, stages, options, output);
+  }
+
+  checked(bitIdentical: boolean): VoiceRunner {
+    return new VoiceRunner({ ...this.facts, bitIdentical }, null, this.#stages, this.#options, this.#output);
   }
 
   /** Speaks; each piece is computed when it is asked for. */
@@ -168,6 +155,39 @@ export class VoiceRunner {
     await this.#stages?.flow?.session.release();
     await this.#stages?.vocoder.session.release();
   }
+}
+
+/** The cuts to try, best first, and why there are not more. */
+function candidatesOf(model: Model, { cuts }: RunnerOptions): { splits: SplitVoice[]; why: string | null } {
+  if (cuts === 'whole') return { splits: [], why: 'cuts are switched off' };
+  const split = splitVoice(model);
+  if (!split.ok) return { splits: [], why: split.why };
+  const two = split.withoutFlow ?? split.voice;
+  if (cuts === 'two') return { splits: [two], why: 'the cut before the flow is switched off' };
+  return split.withoutFlow === null ? { splits: [two], why: split.voice.noFlow } : { splits: [split.voice, two], why: null };
+}
+
+/** The first cut that gives the same audio as the whole voice. */
+async function cutRunner(
+  { splits, why: given }: { splits: readonly SplitVoice[]; why: string | null },
+  options: RunnerOptions,
+  output: string,
+  utterance: Utterance,
+  expected: Float32Array,
+): Promise<{ runner: VoiceRunner | null; why: string | null }> {
+  let why = given;
+  for (const split of splits) {
+    try {
+      const runner = await VoiceRunner.cut(split, why, options, output);
+      const difference = differenceOf(expected, await runner.collect(utterance));
+      if (difference <= TOLERANCE) return { runner: runner.checked(difference === 0), why };
+      why = `cut and whole differ by ${difference}`;
+      await runner.release();
+    } catch (error) {
+      why = messageOf(error);
+    }
+  }
+  return { runner: null, why };
 }
 
 /** Latent frames [channels, frames] that are there already. */

@@ -136,7 +136,7 @@ function oneMarkPerPlace(words: readonly Sentence['words'][number][]): Sentence[
 /** IPA → phonemes: without `(lang)` flags, NFD, one codepoint each, or a cluster of the voice. */
 export function phonemesOf(ipa: string, clusters: readonly string[]): string[] {
   const plain = ipa.replace(/\([a-z][a-z0-9-]*\)/gi, '').normalize('NFD').replace(/\s+/g, ' ').trim(); // prettier-ignore
-  if (clusters.length === 0) return [...plain];
+  if (clusters.length === 0) return Array.from(plain);
   const phonemes: string[] = [];
   for (let at = 0; at < plain.length;) {
     const phoneme = clusters.find((cluster) => plain.startsWith(cluster, at)) ?? String.fromCodePoint(plain.codePointAt(at) ?? 0);

@@ -15,9 +15,9 @@ export interface VoiceConfig {
   readonly noiseScale: number;
   readonly lengthScale: number;
   readonly noiseW: number;
-  /** Phoneme → ids, for codepoints and for the clusters that some languages have. */
+  /** Phoneme → ids. Texts come decomposed (NFD), so a composed key such as ç is never asked for; c and its cedilla are. */
   readonly ids: ReadonlyMap<string, readonly number[]>;
-  /** Phonemes of more than one codepoint, longest first. */
+  /** `vowel_clusters`: phonemes of more than one codepoint, longest first. */
   readonly clusters: readonly string[];
   readonly hopSamples: number;
 }
@@ -52,7 +52,7 @@ export function parseVoiceConfig(text: string): VoiceConfig {
     lengthScale: between(inference, 'length_scale', 0.1, 10, 1),
     noiseW: between(inference, 'noise_w', 0, 10, 0.8),
     ids,
-    clusters: [...ids.keys()].filter((phoneme) => [...phoneme].length > 1).sort((a, b) => b.length - a.length),
+    clusters: clusters(top['vowel_clusters'], ids),
     hopSamples: whole(top, 'hop_length', 1, 65536, 256),
   };
 }
@@ -90,9 +90,16 @@ function phonemeIds(map: Json, symbols: number): Map<string, readonly number[]> 
     const numbers = list.filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < symbols);
     if (phoneme === '' || numbers.length === 0 || numbers.length !== list.length)
       throw new Error(`phoneme_id_map.${phoneme} must be ids below num_symbols (${symbols})`);
-    ids.set(phoneme.normalize('NFD'), numbers);
+    ids.set(phoneme, numbers);
   }
   return ids;
+}
+
+/** Several codepoints that are one phoneme of the voice. */
+function clusters(value: unknown, ids: ReadonlyMap<string, unknown>): string[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [];
+  const known = list.filter((cluster): cluster is string => typeof cluster === 'string' && cluster !== '' && ids.has(cluster));
+  return known.sort((a, b) => b.length - a.length);
 }
 
 function speakerIds(value: unknown, speakers: number): Map<string, number> {

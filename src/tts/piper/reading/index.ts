@@ -58,7 +58,7 @@ export function readAloud(text: string, tag: string): Token[] {
     for (const token of match.tokens) {
       if (token.kind === 'word') tokens.push({ ...token, from: at, to: at + match.length });
       else if (tokens.at(-1)?.kind === 'word') tokens.push(token);
-      else if (tokens.length > 0) tokens[tokens.length - 1] = stronger(tokens.at(-1) as Stop, token);
+      else if (tokens.length > 0) tokens[tokens.length - 1] = stronger(tokens.at(-1), token);
     }
     at += match.length;
   }
@@ -66,7 +66,7 @@ export function readAloud(text: string, tag: string): Token[] {
 }
 
 const strength = (stop: Stop): number => (stop.mark === '.' || stop.mark === '?' || stop.mark === '!' ? 2 : 1);
-const stronger = (a: Stop, b: Stop): Stop => (strength(b) > strength(a) ? b : a);
+const stronger = (a: Token | undefined, b: Stop): Token => (a?.kind === 'stop' && strength(b) <= strength(a) ? a : b);
 
 function firstOf(text: string, at: number, language: Language): Match | null {
   // Numbers and abbreviations begin where a word could begin.
@@ -190,18 +190,20 @@ const ordinal: Rule = (text, at, language) => {
 };
 
 const PHONE = /(?:\+\d|\(?0)[\d ()/\u00a0-]{4,28}\d(?![\p{L}\p{N}])/uy;
-const LONG_DIGITS = /\d{8,40}(?![\p{L}\p{N}])/uy;
+const LONG_DIGITS = /\d{8,5000}(?![\p{L}\p{N}])/uy;
+/** As many digits as one word may have. */
+const DIGITS_OF_A_WORD = /\d{1,20}/g;
 
 /** Telephone, account and order numbers: digit by digit, a short stop where the text has a gap. */
 const digits: Rule = (text, at, language) => {
   const found = here(PHONE, text, at) ?? here(LONG_DIGITS, text, at);
   if (found === null) return null;
-  const plus = found[0].startsWith('+') ? `${language.plus} ` : '';
-  const groups = found[0].split(/[^\d]+/).filter((group) => group !== '');
-  const tokens = groups.flatMap((group, index) => [
-    ...(index === 0 ? [] : [{ kind: 'stop', mark: ',' } as const]),
-    { kind: 'word', say: `${index === 0 ? plus : ''}${digitsOf(group)}` } as const,
-  ]);
+  const tokens: (Stop | Omit<SpokenWord, 'from' | 'to'>)[] = [];
+  for (const group of found[0].split(/[^\d]+/).filter((digits) => digits !== '')) {
+    const plus = tokens.length === 0 && found[0].startsWith('+') ? `${language.plus} ` : '';
+    if (tokens.length > 0) tokens.push({ kind: 'stop', mark: ',' });
+    for (const [run] of group.matchAll(DIGITS_OF_A_WORD)) tokens.push({ kind: 'word', say: `${plus}${digitsOf(run)}` });
+  }
   return { tokens, length: found[0].length };
 };
 

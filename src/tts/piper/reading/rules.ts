@@ -41,7 +41,7 @@ export interface Language {
   readonly at: string;
 }
 
-export const digitsOf = (digits: string): string => [...digits].join(' ');
+export const digitsOf = (digits: string): string => Array.from(digits).join(' ');
 
 /** A number as it is written ("1.234,50") → as it is spoken ("1234 Komma 5 0"). */
 export function number(written: string, language: Language): string {
