@@ -30,10 +30,9 @@ export class Draws {
 
   /** Standard normal, Box-Muller; U1 is drawn first. */
   normal(): number {
-    // 1 - U is never zero, but the published traces take ln(U1): the zero that breaks it is one draw in 2^53.
-    const u1 = this.uniform() || 2 ** -53;
+    const u1 = this.uniform();
     const u2 = this.uniform();
-    return Math.sqrt(-2 * Math.log(u1)) * Math.cos(6.283185307 * u2);
+    return Math.sqrt(-2 * Math.log(1 - u1)) * Math.cos(6.283185307 * u2);
   }
 
   /** Log-normal from its median and its 95th percentile, both in ms. Equal ones: constant. */
