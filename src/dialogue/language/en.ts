@@ -175,14 +175,12 @@ function sayNumber(value: number): string {
   return tens === undefined || value > 99 ? String(value) : value % 10 === 0 ? tens : `${tens} ${sayNumber(value % 10)}`;
 }
 
-function sayDay(iso: string, today: string): string {
+/** Weekday and date, never "tomorrow": it must fit behind "on", and a read-back is for certainty. */
+function sayDay(iso: string): string {
   const date = parseIso(iso);
-  const now = parseIso(today);
   if (date === undefined) return iso;
   const name = capital(WEEKDAYS[weekday(date)] ?? '');
-  const spoken = `${name} the ${ordinalOf(date.day)} of ${capital(MONTHS[date.month - 1] ?? '')}`;
-  if (iso === today) return `today, ${spoken}`;
-  return now !== undefined && iso === toIso(addDays(now, 1)) ? `tomorrow, ${spoken}` : spoken;
+  return `${name} the ${ordinalOf(date.day)} of ${capital(MONTHS[date.month - 1] ?? '')}`;
 }
 
 function sayTime(time: string): string {

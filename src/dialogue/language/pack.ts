@@ -53,7 +53,7 @@ export interface LanguagePack {
   stem(word: string): string;
   sayNumber(value: number): string;
   sayDigits(digits: string): string;
-  sayDay(iso: string, today: string): string;
+  sayDay(iso: string): string;
   /** `time` is 'HH:MM'. */
   sayTime(time: string): string;
   sayYesNo(yes: boolean): string;

@@ -247,7 +247,7 @@ function dayValue(slot: Slot & { type: 'day' }, iso: string, { pack, today }: Ca
   const date = parseIso(iso);
   const now = parseIso(today);
   if (date === undefined || now === undefined || daysBetween(now, date) > slot.withinDays) return null;
-  return { value: toIso(addDays(date, 0)), spoken: pack.sayDay(iso, today) };
+  return { value: toIso(addDays(date, 0)), spoken: pack.sayDay(iso) };
 }
 
 /**
