@@ -21,7 +21,12 @@ ggml_backend_t __wrap_ggml_backend_init_by_type(enum ggml_backend_dev_type type,
 
 namespace parley {
 
-bool stopRequested(void* data) { return static_cast<const std::atomic<bool>*>(data)->load(std::memory_order_relaxed); }
+std::atomic<uint64_t> progress{0};
+
+bool stopRequested(void* data) {
+  progress.fetch_add(1, std::memory_order_relaxed);
+  return static_cast<const std::atomic<bool>*>(data)->load(std::memory_order_relaxed);
+}
 
 whisper_state* initWatchedState(whisper_context* model, const std::atomic<bool>* stop, bool& watched) {
   std::vector<ggml_backend_t> backends;

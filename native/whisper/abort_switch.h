@@ -7,11 +7,15 @@
 #include <whisper.h>
 
 #include <atomic>
+#include <cstdint>
 
 namespace parley {
 
 // whisper_init_state(), with every CPU backend of the state watching `stop`. `watched` tells whether there was one.
 whisper_state* initWatchedState(whisper_context* model, const std::atomic<bool>* stop, bool& watched);
+
+// Grows with every operation that any lane computes: a worker whose figure stands still while it decodes, hangs.
+extern std::atomic<uint64_t> progress;
 
 // The callback for whisper_full_params.abort_callback and for the backends: `data` is the std::atomic<bool>.
 bool stopRequested(void* data);

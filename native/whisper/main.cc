@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "abort_switch.h"
 #include "audio_ring.h"
 #include "json.h"
 #include "model_file.h"
@@ -84,6 +85,8 @@ bool handle(std::string_view text, const Model& model, const AudioRing& audio, S
     if (bad->id) output.write(JsonLine().add("id", *bad->id).add("error", "bad-request").end());
     else output.error("request", bad->why);
   }
+  if (std::holds_alternative<PingRequest>(any))
+    output.write(JsonLine().add("pong", static_cast<uint64_t>(scheduler.running())).add("progress", progress.load(std::memory_order_relaxed)).end());
   if (auto* request = std::get_if<Request>(&any)) scheduler.submit(std::move(*request));
   if (const auto* abort = std::get_if<AbortRequest>(&any)) scheduler.abort(abort->id);
   if (const auto* close = std::get_if<CloseRequest>(&any)) scheduler.close(close->session);
@@ -126,7 +129,11 @@ void serve(const Model& model, const AudioRing& audio, Scheduler& scheduler, Out
 void waitWithoutSpinning(char** argv) {
   if (getenv("OMP_WAIT_POLICY")) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);
-  execv("/proc/self/exe", argv);  // on failure: go on as we are
+  char self[4096];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (length <= 0) return;
+  self[length] = 0;
+  execv(self, argv);  // by its name, so that it is listed by its name; on failure: go on as we are
 }
 
 int run(int argc, char** argv) {

@@ -50,7 +50,7 @@ bool plausible(const Header& h) {
   const auto within = [](int32_t value, int32_t low, int32_t high) { return value >= low && value <= high; };
   return within(h.vocab, 1, 200000) && within(h.audioContext, 1, 4096) && within(h.audioState, 1, 8192) && within(h.audioHead, 1, 256) &&
          within(h.audioLayer, 1, 256) && within(h.textContext, 16, 8192) && h.textState == h.audioState && within(h.textHead, 1, 256) &&
-         within(h.textLayer, 1, 256) && within(h.mels, 1, 1024) && h.audioState % h.audioHead == 0 && h.textState % h.textHead == 0;
+         within(h.textLayer, 1, 256) && within(h.type % 1000, 0, 25) && within(h.type, 0, 99999) && within(h.mels, 1, 1024) && h.audioState % h.audioHead == 0 && h.textState % h.textHead == 0;
 }
 
 // Mel filters and word list. False: cut off.
@@ -100,6 +100,10 @@ std::string check(Reader& file, Header& header) {
   if (magic != kMagic) return "wrong magic: this is no ggml Whisper model";
   if (!file.read(header)) return "the file is truncated: it ends inside its header";
   if (!plausible(header)) return "the header holds impossible sizes";
+  const uint64_t available = availableMemory();
+  if (file.bytes() > available)
+    return "the model is too large for this machine: " + std::to_string(file.bytes() >> 20) + " MiB of weights, " +
+           std::to_string(available >> 20) + " MiB of memory free";
   const std::string truncated = "the file is truncated or damaged: " + std::to_string(file.bytes()) + " bytes are not the whole model";
   if (!skipTables(file)) return truncated;
   int tensors = 0;
@@ -110,10 +114,6 @@ std::string check(Reader& file, Header& header) {
   // Every Whisper has this many; a file cut off between two tensors is noticed here.
   const int whole = 11 + 15 * header.audioLayer + 24 * header.textLayer;
   if (tensors != whole) return truncated;
-  const uint64_t available = availableMemory();
-  if (file.bytes() > available)
-    return "the model is too large for this machine: " + std::to_string(file.bytes() >> 20) + " MiB of weights, " +
-           std::to_string(available >> 20) + " MiB of memory free";
   return "";
 }
 

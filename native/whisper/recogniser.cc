@@ -69,6 +69,8 @@ bool Model::knowsLanguage(const std::string& language) const {
 
 Lane::Lane(Model& model) : model_(model) { state_ = initWatchedState(model.context(), &stop_, watched_); }
 
+bool Lane::stopped() { return stopRequested(&stop_); }
+
 Lane::~Lane() {
   if (state_) whisper_free_state(state_);
 }

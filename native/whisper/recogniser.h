@@ -69,7 +69,8 @@ class Lane {
   // May be called from any thread; the decode in progress ends with `aborted`.
   void stop() { stop_.store(true, std::memory_order_relaxed); }
   void arm() { stop_.store(false, std::memory_order_relaxed); }
-  bool stopped() const { return stop_.load(std::memory_order_relaxed); }
+  // Asked in every wait: counts as progress.
+  bool stopped();
 
  private:
   Decoded decodePiece(std::span<const float> audio, const DecodeOptions& options);

@@ -30,6 +30,7 @@ AnyRequest parseRequest(std::string_view text) {
   const auto op = line->text("op").value_or("");
   if (op == "open") return openRequest(*line);
   if (op == "decode") return decodeRequest(*line);
+  if (op == "ping") return PingRequest{};
   if (op == "quit") return QuitRequest{};
   if (op == "close") {
     const auto session = line->number("session");

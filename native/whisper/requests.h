@@ -1,6 +1,6 @@
 // One line from the supervisor, checked: {"op":"open","session":1,"slot":0,"generation":1,"language":"en"},
 // {"op":"decode","id":7,"session":1,"fromSample":0,"toSample":32000,"kind":"final","prompt":"..."},
-// {"op":"abort","id":7}, {"op":"close","session":1}, {"op":"quit"}.
+// {"op":"abort","id":7}, {"op":"close","session":1}, {"op":"ping"}, {"op":"quit"}.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct CloseRequest {
 struct AbortRequest {
   uint64_t id = 0;
 };
+struct PingRequest {};
 struct QuitRequest {};
 struct BadRequest {
   const char* why = "";
@@ -32,7 +33,7 @@ struct BadRequest {
   std::optional<uint64_t> id = std::nullopt;
 };
 
-using AnyRequest = std::variant<OpenRequest, Request, AbortRequest, CloseRequest, QuitRequest, BadRequest>;
+using AnyRequest = std::variant<OpenRequest, Request, AbortRequest, CloseRequest, PingRequest, QuitRequest, BadRequest>;
 
 AnyRequest parseRequest(std::string_view line);
 

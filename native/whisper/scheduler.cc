@@ -103,6 +103,11 @@ void Scheduler::abort(uint64_t id) {
     if (job->request.id == id) giveUp(job, Gone::aborted);
 }
 
+size_t Scheduler::running() {
+  const std::lock_guard lock(mutex_);
+  return running_.size();
+}
+
 void Scheduler::dropQueued(std::deque<JobPtr>& queue, uint64_t session, Gone why) {
   std::erase_if(queue, [&](const JobPtr& job) {
     if (job->request.session != session) return false;

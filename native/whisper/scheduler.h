@@ -49,6 +49,8 @@ class Scheduler {
   void close(uint64_t session);
   void submit(Request request);
   void abort(uint64_t id);
+  // Decodes in progress.
+  size_t running();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -13,6 +13,7 @@ export type WorkerRequest =
     }
   | { readonly op: 'abort'; readonly id: number }
   | { readonly op: 'close'; readonly session: number }
+  | { readonly op: 'ping' }
   | { readonly op: 'quit' };
 
 export interface WorkerReady {
@@ -48,6 +49,8 @@ export type WorkerMessage =
     }
   | { readonly t: 'refused'; readonly id: number; readonly error: string }
   | { readonly t: 'error'; readonly error: string; readonly message: string }
+  /** Decodes in progress, and a figure that grows while they advance. */
+  | { readonly t: 'pong'; readonly running: number; readonly progress: number }
   | { readonly t: 'garbage' };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -83,6 +86,7 @@ export function parseWorkerLine(line: string): WorkerMessage {
   if (!isObject(value)) return { t: 'garbage' };
   const { id, error, ready, words } = value;
   if (isObject(ready)) return { t: 'ready', ready: readyOf(ready) };
+  if (typeof value['pong'] === 'number') return { t: 'pong', running: value['pong'], progress: number(value['progress']) };
   if (typeof error === 'string') {
     return typeof id === 'number' ? { t: 'refused', id, error } : { t: 'error', error, message: text(value['message']) };
   }

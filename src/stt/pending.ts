@@ -1,10 +1,13 @@
-import { ParleyError, type DecodeResult } from '../contracts/index.ts';
+import { ParleyError, type DecodeRequest, type DecodeResult } from '../contracts/index.ts';
 import type { WorkerMessage } from './messages.ts';
 
 /** A decode that has been asked for and not been answered. */
 export interface PendingDecode {
   readonly id: number;
   readonly session: number;
+  readonly request: DecodeRequest;
+  /** Sent to so many lives of the worker. */
+  sent: number;
   resolve(result: DecodeResult): void;
   reject(error: ParleyError): void;
 }
@@ -40,7 +43,7 @@ export class PendingDecodes {
   readonly #byId = new Map<number, PendingDecode & { timer: NodeJS.Timeout }>();
 
   add(decode: PendingDecode, timeoutMs: number, onTimeout: () => void): void {
-    this.#byId.set(decode.id, { ...decode, timer: setTimeout(onTimeout, timeoutMs) });
+    this.#byId.set(decode.id, Object.assign(decode, { timer: setTimeout(onTimeout, timeoutMs) }));
   }
 
   /** Takes a decode out; nothing when it was settled before. */
@@ -56,6 +59,11 @@ export class PendingDecodes {
     for (const decode of [...this.#byId.values()]) {
       if (only(decode)) this.take(decode.id)?.reject(error(decode));
     }
+  }
+
+  /** All that is not settled, oldest first. */
+  *[Symbol.iterator](): Iterator<PendingDecode> {
+    yield* [...this.#byId.values()];
   }
 
   get size(): number {

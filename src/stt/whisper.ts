@@ -11,7 +11,8 @@ import {
   type SttSession,
 } from '../contracts/index.ts';
 import type { WorkerMessage, WorkerReady } from './messages.ts';
-import { PendingDecodes, refusal, resultOf } from './pending.ts';
+import { PendingDecodes, refusal, resultOf, type PendingDecode } from './pending.ts';
+import { Watchdog } from './watchdog.ts';
 import { startWorker, type WorkerLife } from './worker.ts';
 
 export interface WhisperOptions {
@@ -27,8 +28,15 @@ export interface WhisperOptions {
   readonly gpu?: boolean;
   /** How long a decode waits for audio that is just being said. */
   readonly waitMs?: number;
-  /** A decode without an answer for so long has failed; when the worker answered nothing else meanwhile, it hangs. */
+  /** A decode without an answer for so long has failed (default 15 s). */
   readonly decodeTimeoutMs?: number;
+  /** A worker that does not advance for so long, though it decodes, is killed and started again (default 5 s). */
+  readonly hangMs?: number;
+  /**
+   * After a crash or a hang, ask the new worker once more for the finals that were lost, and let those that come meanwhile
+   * wait for it. Default: they fail at once, so that the caller can be told.
+   */
+  readonly resend?: boolean;
   readonly startTimeoutMs?: number;
   /** Pause before the first restart and the longest one. */
   readonly restart?: { readonly firstMs: number; readonly mostMs: number };
@@ -42,7 +50,7 @@ interface OpenSession {
   readonly language: string;
 }
 
-const DEFAULTS = { waitMs: 200, decodeTimeoutMs: 15_000, startTimeoutMs: 120_000, restart: { firstMs: 50, mostMs: 5_000 } };
+const DEFAULTS = { waitMs: 200, decodeTimeoutMs: 15_000, hangMs: 5_000, startTimeoutMs: 120_000, restart: { firstMs: 50, mostMs: 5_000 } };
 
 /** A note beside a model file ("ggml-x.bin" -> "ggml-x.json") may say what it is: {"label": "test fixture"}. */
 function labelOf(model: string): string {
@@ -66,7 +74,7 @@ class Whisper implements SpeechToText {
   #life: WorkerLife | undefined;
   #listener: StateListener = () => undefined;
   #nextId = 1;
-  #lastAnswerAtMs = 0;
+  #watchdog: Watchdog | undefined;
   #restartMs = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #stopping = false;
@@ -149,11 +157,22 @@ class Whisper implements SpeechToText {
     this.#life = life;
     if (this.#stopping) life.kill();
     for (const [session, open] of this.#sessions) life.send({ op: 'open', session, ...open });
+    for (const decode of this.#pending) this.#send(life, decode);
+    this.#watchdog = new Watchdog({
+      hangMs: this.#options.hangMs ?? DEFAULTS.hangMs,
+      ping: () => {
+        life.send({ op: 'ping' });
+      },
+      busy: () => this.#pending.size > 0,
+      onHang: () => {
+        this.#logger.error('recogniser hangs and is killed', { pid: life.pid });
+        life.kill();
+      },
+    });
     return life.ready;
   }
 
   #heard(message: WorkerMessage): void {
-    this.#lastAnswerAtMs = performance.now();
     switch (message.t) {
       case 'result':
         this.#restartMs = 0; // it works: the next fault starts with the shortest pause again
@@ -168,6 +187,9 @@ class Whisper implements SpeechToText {
       case 'garbage':
         this.#logger.warn('recogniser sent a line that is no answer');
         return;
+      case 'pong':
+        this.#watchdog?.pong(message.running, message.progress);
+        return;
       case 'ready':
         return;
     }
@@ -175,8 +197,13 @@ class Whisper implements SpeechToText {
 
   #died(why: string): void {
     this.#life = undefined;
+    this.#watchdog?.stop();
     this.#ended?.();
-    this.#pending.rejectAll(() => new ParleyError('STT_FAILED', `the recogniser died (${why}); it is being restarted`));
+    const again = (decode: PendingDecode): boolean => this.#options.resend === true && decode.request.kind === 'final' && decode.sent < 2;
+    this.#pending.rejectAll(
+      () => new ParleyError('STT_FAILED', `the recogniser died (${why}); it is being restarted`),
+      (decode) => this.#stopping || !again(decode),
+    );
     if (this.#stopping) return;
     this.#logger.error('recogniser died', { why });
     this.#listener('down', why);
@@ -206,16 +233,16 @@ class Whisper implements SpeechToText {
     const life = this.#life;
     if (signal?.aborted === true) return Promise.reject(refusal('aborted'));
     if (!this.#sessions.has(session)) return Promise.reject(refusal('call-closed'));
-    if (!life) return Promise.reject(new ParleyError('STT_FAILED', 'the recogniser is not running; it is being restarted'));
+    const waits = this.#options.resend === true && request.kind === 'final' && this.#audio !== undefined && !this.#stopping;
+    if (!life && !waits) return Promise.reject(new ParleyError('STT_FAILED', 'the recogniser is not running; it is being restarted'));
     const id = this.#nextId++;
     const answer = new Promise<DecodeResult>((resolve, reject) => {
-      const sentAtMs = performance.now();
-      this.#pending.add({ id, session, resolve, reject }, this.#options.decodeTimeoutMs ?? DEFAULTS.decodeTimeoutMs, () => {
-        this.#timedOut(id, sentAtMs);
+      const decode: PendingDecode = { id, session, request, sent: 0, resolve, reject };
+      this.#pending.add(decode, this.#options.decodeTimeoutMs ?? DEFAULTS.decodeTimeoutMs, () => {
+        this.#timedOut(id);
       });
+      if (life) this.#send(life, decode);
     });
-    const { fromSample, toSample, kind, prompt } = request;
-    life.send({ op: 'decode', id, session, fromSample, toSample, kind, ...(prompt === undefined ? {} : { prompt }) });
     if (!signal) return answer;
     const abort = (): void => {
       this.#pending.take(id)?.reject(refusal('aborted'));
@@ -227,18 +254,22 @@ class Whisper implements SpeechToText {
     });
   }
 
-  /** No answer in time. Others were answered meanwhile: overload, only this decode is lost. Nobody was: it hangs. */
-  #timedOut(id: number, sentAtMs: number): void {
-    const hangs = this.#lastAnswerAtMs < sentAtMs;
+  #send(life: WorkerLife, decode: PendingDecode): void {
+    const { id, session, request } = decode;
+    const { fromSample, toSample, kind, prompt } = request;
+    decode.sent++;
+    life.send({ op: 'decode', id, session, fromSample, toSample, kind, ...(prompt === undefined ? {} : { prompt }) });
+  }
+
+  /** No answer in time, though the worker may be well: only this decode is lost. */
+  #timedOut(id: number): void {
+    const limitMs = this.#options.decodeTimeoutMs ?? DEFAULTS.decodeTimeoutMs;
     this.#pending
       .take(id)
-      ?.reject(new ParleyError('STT_FAILED', hangs ? 'the recogniser hangs; it is being restarted' : 'the recogniser is overloaded'));
-    if (hangs) {
-      this.#logger.error('recogniser hangs and is killed', { pid: this.#life?.pid });
-      this.#life?.kill();
-    } else {
-      this.#life?.send({ op: 'abort', id });
-    }
+      ?.reject(
+        new ParleyError('STT_FAILED', `no words after ${limitMs} ms: the recogniser is overloaded or the model too slow for this machine`),
+      );
+    this.#life?.send({ op: 'abort', id });
   }
 
   #close(session: number): void {

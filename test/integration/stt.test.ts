@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execFileSync, spawn } from 'node:child_process';
@@ -203,13 +203,48 @@ void test('a killed worker costs the decode in flight and nothing else', async (
 });
 
 void test('a worker that hangs is killed and replaced', async (t) => {
-  const { say, open, states } = await rig(t, { decodeTimeoutMs: 1500 });
+  const { say, open, states, log } = await rig(t, { hangMs: 600 });
   const session = open(0);
   const place = say(0, 'no thank you');
   process.kill(workers()[0]!, 'SIGSTOP');
   t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'STT_FAILED');
   t.ok(await until(() => states.at(-1) === 'up'));
+  t.ok(log.lines.some((line) => line.message.includes('hangs')));
   t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'no thank you');
+});
+
+void test('a decode that takes long is no hang; one that takes too long fails alone', async (t) => {
+  const { say, open, states } = await rig(t, { hangMs: 300, decodeTimeoutMs: 1500, waitMs: 10_000 });
+  const [slow, other] = [open(0), open(1)];
+  const place = say(1, 'yes please');
+  const waiting = outcome(slow.decode({ fromSample: 0, toSample: 16_000, kind: 'final' }));
+  t.equal(await waiting, 'STT_FAILED');
+  t.equal(await outcome(other.decode({ ...place, kind: 'final' })), 'yes please');
+  t.same(states, [], 'the worker was left alone');
+});
+
+void test('with resend, a crash costs time and no words', async (t) => {
+  const { say, open, states, ring } = await rig(t, { resend: true, waitMs: 5000 });
+  const session = open(0);
+  const audio = callerAudio('transfer me to sales please');
+  ring.write(0, audio.subarray(0, 8000));
+  const inFlight = outcome(session.decode({ fromSample: 0, toSample: audio.length, kind: 'final' }));
+  const partial = outcome(session.decode({ fromSample: 0, toSample: audio.length, kind: 'partial' }));
+  await pause(50);
+  process.kill(workers()[0]!, 'SIGKILL');
+  t.equal(await partial, 'STT_FAILED', 'a partial is not worth it');
+  const meanwhile = outcome(session.decode({ fromSample: 0, toSample: audio.length, kind: 'final' }));
+  ring.write(0, audio.subarray(8000));
+  t.equal(await inFlight, 'transfer me to sales please');
+  t.equal(await meanwhile, 'transfer me to sales please');
+  t.same(states, ['down', 'up']);
+  const deadly = outcome(session.decode({ fromSample: 1e7, toSample: 1e7 + 16_000, kind: 'final' }));
+  for (let crash = 1; crash <= 2; crash++) {
+    t.ok(await until(() => states.length === crash * 2 && workers().length === 1));
+    process.kill(workers()[0]!, 'SIGKILL');
+  }
+  t.equal(await deadly, 'STT_FAILED', 'audio that kills twice is given up');
+  say(0, new Int16Array(160));
 });
 
 void test('crash after crash is answered by longer pauses, not by a storm', async (t) => {
@@ -275,6 +310,10 @@ void test('a model that cannot be used is named at start', async (t) => {
     writeFileSync(path.join(dir, name), bytes);
     return path.join(dir, name);
   };
+  const sparse = (file: string, bytes: number): string => {
+    truncateSync(file, bytes);
+    return file;
+  };
   const models: Record<string, { file: string; says: RegExp }> = {
     missing: { file: path.join(dir, 'nothing.bin'), says: /does not exist/ },
     empty: { file: write('empty.bin', Buffer.alloc(0)), says: /truncated/ },
@@ -282,6 +321,7 @@ void test('a model that cannot be used is named at start', async (t) => {
     'cut in the middle': { file: write('half.bin', good.subarray(0, good.length >> 1)), says: /truncated/ },
     'one byte short': { file: write('short.bin', good.subarray(0, good.length - 1)), says: /truncated/ },
     'another kind of file': { file: write('magic.bin', Buffer.concat([Buffer.from('GGUF'), good.subarray(4)])), says: /wrong magic/ },
+    'too large': { file: sparse(write('large.bin', good.subarray(0, 48)), 2 ** 42), says: /too large for this machine/ },
     'impossible sizes': {
       file: write('sizes.bin', Buffer.concat([good.subarray(0, 8), Buffer.alloc(40, 0x7f), good.subarray(48)])),
       says: /impossible/,

@@ -24,6 +24,7 @@ void test('lines of the worker', (t) => {
   });
   t.same(parseWorkerLine('{"id":7,"error":"audio-gone"}'), { t: 'refused', id: 7, error: 'audio-gone' });
   t.same(parseWorkerLine('{"error":"model","message":"truncated"}'), { t: 'error', error: 'model', message: 'truncated' });
+  t.same(parseWorkerLine('{"pong":2,"progress":77}'), { t: 'pong', running: 2, progress: 77 });
   for (const line of ['', '{', '[]', 'null', '"x"', '{"id":1}', '{"text":"x"}']) t.equal(parseWorkerLine(line).t, 'garbage', line);
   t.match(parseWorkerLine('{"id":1,"text":"x","confidence":7}'), { confidence: 1 }, 'confidence stays a probability');
   fc.assert(fc.property(fc.string(), (line) => typeof parseWorkerLine(line).t === 'string'));
@@ -47,6 +48,8 @@ void test('decodes in flight are settled once', (t) => {
       {
         id,
         session,
+        request: { fromSample: 0, toSample: 1, kind: 'final' },
+        sent: 0,
         resolve: () => settled.push(`resolve ${id}`),
         reject: (error) => settled.push(`${error.code} ${id}`),
       },
