@@ -13,17 +13,17 @@ import {
   configHash,
   createDialogues,
   createPbx,
+  createTts,
   type Dialogues,
   localDay,
   readOrCreateToken,
   storeOptions,
   sttOptions,
-  ttsOptions,
   version,
 } from './parts.ts';
 import { createStore, type Store } from './store/index.ts';
 import { createWhisper } from './stt/index.ts';
-import { createEspeak, createPhraseCache, type PhraseCache } from './tts/index.ts';
+import { createPhraseCache, type PhraseCache } from './tts/index.ts';
 import { TURN_DEFAULTS } from './turn/index.ts';
 
 export interface Service {
@@ -76,7 +76,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const { ports, host, maxCalls, historyMs, codec } = config.media;
   const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, logger });
   ups.onDown(() => media.close());
-  const tts = createPhraseCache(createEspeak({ ...ttsOptions(config), logger }), { maxEntries: PHRASES });
+  const tts = createPhraseCache(createTts(config, logger), { maxEntries: PHRASES });
 
   const store = createStore(await storeOptions(config, logger));
   const audit = createAudit({ ...auditOptions(config), store, clock: systemClock, log: logger });

@@ -6,10 +6,11 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { AuditOptions } from './audit/index.ts';
 import { type Config, readSecret } from './config/index.ts';
-import { type Dialogue, type Logger, ParleyError, type PbxDriver, type Problem, ProblemsError } from './contracts/index.ts';
+import { type Dialogue, type Logger, ParleyError, type PbxDriver, type Problem, ProblemsError, type TextToSpeech } from './contracts/index.ts';
 import { createDialogue, desksOf, type FlowSet } from './dialogue/index.ts';
 import type { StoreOptions } from './store/index.ts';
 import { createAsterisk, type PrivateAsteriskOptions, startPrivateAsterisk } from './telephony/index.ts';
+import { createEspeak, createPiper } from './tts/index.ts';
 
 export const PROJECT_ROOT = join(import.meta.dirname, '..');
 const RECOGNISER = join(PROJECT_ROOT, '.runtime/whisper/parley-whisper');
@@ -47,12 +48,14 @@ export function sttOptions(config: Config): { program: string; model: string; th
 }
 
 /**
- * One waiting process for each text ('spawn'), not one for all: espeak-ng's vibrato runs on from text to text, so that in one
+ * espeak-ng: one waiting process for each text ('spawn'), not one for all. Its vibrato runs on from text to text, so that in one
  * process the same words never sound the same twice, and nobody could check later what was said (docs/adr/0001).
  */
-export function ttsOptions(config: Config): { voices: Record<string, string>; language: string; rateWpm: number; mode: 'spawn' } {
+export function createTts(config: Config, logger: Logger): TextToSpeech {
+  const { engine, model, voice, rateWpm } = config.tts;
   const { language } = config.stt;
-  return { voices: { [language]: config.tts.voice }, language, rateWpm: config.tts.rateWpm, mode: 'spawn' };
+  if (engine === 'piper' && model !== null) return createPiper({ voices: { [language]: { model, languages: [language] } }, logger });
+  return createEspeak({ voices: { [language]: voice }, language, rateWpm, mode: 'spawn', logger });
 }
 
 /** Every flow in every configuration must find its desks, and the default flow must exist. Errors: ProblemsError. */

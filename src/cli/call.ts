@@ -4,8 +4,7 @@ import { type CallReport, placeCall, readScript, type Script } from './caller/in
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { silentLogger } from '../observability/index.ts';
-import { ttsOptions } from '../parts.ts';
-import { createEspeak } from '../tts/index.ts';
+import { createTts } from '../parts.ts';
 import { BOOKING } from './conversation.ts';
 import { EXIT } from './exit.ts';
 import { type Judgement, judge } from './judge.ts';
@@ -68,7 +67,7 @@ export async function placeWatchedCall(
       return null;
     }
     await until(() => events.some((event) => event.type === 'call.ended'), 3000);
-    const tts = createEspeak({ ...ttsOptions(config), logger: silentLogger });
+    const tts = createTts(config, silentLogger);
     await tts.start();
     try {
       return { report, events, judgement: await judge(report, events, tts, config.stt.language) };

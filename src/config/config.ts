@@ -36,7 +36,7 @@ export interface Config {
     readonly threads: number | null;
     readonly lanes: number | null;
   };
-  readonly tts: { readonly engine: 'espeak'; readonly voice: string; readonly rateWpm: number };
+  readonly tts: { readonly engine: 'espeak' | 'piper'; readonly model: string | null; readonly voice: string; readonly rateWpm: number };
   /** Names as in TurnOptions, so that they can be spread into them. */
   readonly turn: ConfigFile['turn'];
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
@@ -71,7 +71,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     },
     media: { ...media, ports: range(media.ports) },
     stt: { ...stt, model: absolute(stt.model), threads: stt.threads ?? null, lanes: stt.lanes ?? null },
-    tts: file.tts,
+    tts: { ...file.tts, model: maybe(file.tts.model) },
     turn: file.turn,
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,

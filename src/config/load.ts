@@ -89,6 +89,7 @@ async function missingFiles(config: Config, yaml: YamlText): Promise<Problem[]> 
   await look(['flows', 'directory'], config.flows.directory, 'folder');
   if (problems.length === 0) await look(['flows', 'default'], join(config.flows.directory, `${config.flows.default}.yaml`), 'file');
   await look(['stt', 'model'], config.stt.model, 'file');
+  await look(['tts', 'model'], config.tts.model, 'file');
   await look(['pbx', 'passwordFile'], config.pbx.passwordFile, 'file');
   await look(['store', 'urlFile'], config.store.kind === 'url' ? config.store.urlFile : null, 'file');
   return problems;

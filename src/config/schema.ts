@@ -73,13 +73,14 @@ const stt = z.strictObject({
 });
 
 const tts = z.strictObject({
-  engine: z.enum(['espeak']).default('espeak').describe('The synthesiser.'),
+  engine: z.enum(['espeak', 'piper']).default('espeak').describe('The synthesiser: espeak-ng, or a Piper voice that Parley runs itself.'),
+  model: path.optional().describe('The Piper voice: NAME.onnx, with NAME.onnx.json beside it. Needed for piper, not used by espeak.'),
   voice: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9_+-]{0,39}$/, 'expected the name of a voice')
     .default('en-us')
-    .describe('Voice for the language of stt.language, as espeak-ng --voices lists them.'),
-  rateWpm: count(80, 450).default(160).describe('Words per minute.'),
+    .describe('Voice of espeak-ng for the language of stt.language, as espeak-ng --voices lists them. Not used by piper.'),
+  rateWpm: count(80, 450).default(160).describe('Words per minute of espeak-ng.'),
 });
 
 const turn = z.strictObject({
@@ -172,6 +173,9 @@ export const configSchema = z
         path: ['store', 'embedded'],
         message: 'is given beside store.urlFile, expected only one of them',
       });
+    }
+    if (config.tts.engine === 'piper' && config.tts.model === undefined) {
+      context.addIssue({ code: 'custom', path: ['tts', 'model'], message: 'is missing, expected the .onnx file of a Piper voice' });
     }
     if (config.pbx.private === false && config.pbx.passwordFile === undefined) {
       context.addIssue({
