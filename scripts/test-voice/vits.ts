@@ -52,7 +52,11 @@ export function buildVits(frame: Frame): Uint8Array {
 
 /** w_ceil [1, 1, N]: frames per phoneme, as VITS makes them: ceil(w · x_mask · length_scale). */
 function addDurations(builder: GraphBuilder, frame: Frame): string {
-  const table = builder.floats('dp.table', [frame.symbols], frame.frames.map((frames) => frames - 0.5)); // prettier-ignore
+  const table = builder.floats(
+    'dp.table',
+    [frame.symbols],
+    frame.frames.map((frames) => frames - 0.5),
+  );
   const width = builder.op('/dp', 'Gather', [table, 'input']);
   const scale = builder.op('', 'Gather', ['scales', builder.ints('/one', [1])]);
   const scaled = builder.op('', 'Mul', [width, scale]);

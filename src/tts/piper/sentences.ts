@@ -96,7 +96,10 @@ export class SentenceMaker {
     clauses.forEach((clause) => {
       const phonemes = phonemesOf(ipa.get(lineOf(clause.words)) ?? '', this.#config.clusters);
       if (phonemes.length === 0) return;
-      const starts = wordStarts(phonemes, clause.words.map((word) => phonemesOf(ipa.get(word.say) ?? '', this.#config.clusters))); // prettier-ignore
+      const starts = wordStarts(
+        phonemes,
+        clause.words.map((word) => phonemesOf(ipa.get(word.say) ?? '', this.#config.clusters)),
+      );
       const places = builder.add(phonemes);
       clause.words.forEach((word, at) => {
         words.push({ text: text.slice(word.from, word.to), fromChar: word.from, toChar: word.to, id: places[starts[at] ?? 0] ?? 1 });
@@ -135,7 +138,11 @@ function oneMarkPerPlace(words: readonly Sentence['words'][number][]): Sentence[
 
 /** IPA → phonemes: without `(lang)` flags, NFD, one codepoint each, or a cluster of the voice. */
 export function phonemesOf(ipa: string, clusters: readonly string[]): string[] {
-  const plain = ipa.replace(/\([a-z][a-z0-9-]*\)/gi, '').normalize('NFD').replace(/\s+/g, ' ').trim(); // prettier-ignore
+  const plain = ipa
+    .replace(/\([a-z][a-z0-9-]*\)/gi, '')
+    .normalize('NFD')
+    .replace(/\s+/g, ' ')
+    .trim();
   if (clusters.length === 0) return Array.from(plain);
   const phonemes: string[] = [];
   for (let at = 0; at < plain.length;) {

@@ -42,7 +42,12 @@ export function reachOf(piece: Graph, frames: readonly string[], output: string)
     if (node.value !== null) setInts(context, node.outputs[0] ?? '', intsOf(node.value));
     const moving = [...node.inputs, ...node.implicit].filter((name) => spans.has(name));
     if (moving.length === 0) continue; // made of constants and the speaker only: the same for every frame
-    const span = spanAfter(node, moving.flatMap((name) => spans.get(name) ?? []), spans.has(node.inputs[0] ?? ''), context); // prettier-ignore
+    const span = spanAfter(
+      node,
+      moving.flatMap((name) => spans.get(name) ?? []),
+      spans.has(node.inputs[0] ?? ''),
+      context,
+    );
     for (const name of node.outputs) spans.set(name, span);
   }
   const last = spans.get(output);

@@ -238,11 +238,12 @@ const sign: Rule = (text, at, language) => {
 
 const RULES: readonly Rule[] = [abbreviation, address, date, time, price, measure, ordinal, digits, plainNumber, initials];
 
-const TAG = /<\/?[a-zA-Z!?][^<>]{0,200}>/uy;
+/** Markup, and what would colour a terminal. */
+const TAG = /<\/?[a-zA-Z!?][^<>]{0,200}>|\u001b\[[\d;]{0,20}[A-Za-z]/uy;
 /** For languages without rules: espeak-ng knows which mark is which. */
 const MARKED_NUMBER = /\d{1,40}(?:[.,]\d{1,40})+(?![\p{L}\p{N}])/uy;
 const WORD = new RegExp(String.raw`[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:['’‑-][\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*`, 'uy');
-const STOPS = /[.!?…。！？,;:،؛؟、，；：—–()\n\r]+|(?<=\s)-(?=\s)/uy;
+const STOPS = /[.!?…。！？,;:،؛؟、，；：—–()]+|\r?\n\s*\n\s*|(?<=\s)-(?=\s)/uy;
 
 /** What every language has: words and stops. Anything else is passed over, one character at a time. */
 function plain(text: string, at: number): Match {
@@ -264,7 +265,7 @@ function plain(text: string, at: number): Match {
 function markOf(written: string): Stop['mark'] {
   if (/[?？؟]/.test(written)) return '?';
   if (/[!！]/.test(written)) return '!';
-  if (/[.…。\n\r]/.test(written)) return '.';
+  if (/[.…。\n]/.test(written)) return '.';
   if (/[;；؛]/.test(written)) return ';';
   return /[:：]/.test(written) ? ':' : ',';
 }
