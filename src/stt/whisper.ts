@@ -33,10 +33,10 @@ export interface WhisperOptions {
   /** A worker that does not advance for so long, though it decodes, is killed and started again (default 5 s). */
   readonly hangMs?: number;
   /**
-   * After a crash or a hang, ask the new worker once more for the finals that were lost, and let those that come meanwhile
-   * wait for it. Default: they fail at once, so that the caller can be told.
+   * After a crash or a hang the new worker is asked once more for the finals that were lost, if it is there within this
+   * time (default 3 s); finals that come meanwhile wait as long. Then they fail, so that the caller can be told. 0: at once.
    */
-  readonly resend?: boolean;
+  readonly resendWithinMs?: number;
   readonly startTimeoutMs?: number;
   /** Pause before the first restart and the longest one. */
   readonly restart?: { readonly firstMs: number; readonly mostMs: number };
@@ -50,7 +50,14 @@ interface OpenSession {
   readonly language: string;
 }
 
-const DEFAULTS = { waitMs: 200, decodeTimeoutMs: 15_000, hangMs: 5_000, startTimeoutMs: 120_000, restart: { firstMs: 50, mostMs: 5_000 } };
+const DEFAULTS = {
+  waitMs: 200,
+  decodeTimeoutMs: 15_000,
+  hangMs: 5_000,
+  resendWithinMs: 3_000,
+  startTimeoutMs: 120_000,
+  restart: { firstMs: 50, mostMs: 5_000 },
+};
 
 /** A note beside a model file ("ggml-x.bin" -> "ggml-x.json") may say what it is: {"label": "test fixture"}. */
 function labelOf(model: string): string {
@@ -77,6 +84,8 @@ class Whisper implements SpeechToText {
   #watchdog: Watchdog | undefined;
   #restartMs = 0;
   #restartTimer: NodeJS.Timeout | undefined;
+  /** Runs while finals may wait for a new worker. */
+  #graceTimer: NodeJS.Timeout | undefined;
   #stopping = false;
   #ended: (() => void) | undefined;
 
@@ -119,6 +128,7 @@ class Whisper implements SpeechToText {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restartTimer);
+    this.#endGrace();
     this.#pending.rejectAll(() => new ParleyError('STT_ABORTED', 'the recogniser is being stopped'));
     const life = this.#life;
     if (!life) return;
@@ -155,6 +165,7 @@ class Whisper implements SpeechToText {
       },
     });
     this.#life = life;
+    this.#endGrace();
     if (this.#stopping) life.kill();
     for (const [session, open] of this.#sessions) life.send({ op: 'open', session, ...open });
     for (const decode of this.#pending) this.#send(life, decode);
@@ -195,16 +206,29 @@ class Whisper implements SpeechToText {
     }
   }
 
+  #endGrace(): void {
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = undefined;
+  }
+
   #died(why: string): void {
     this.#life = undefined;
+    this.#endGrace();
     this.#watchdog?.stop();
     this.#ended?.();
-    const again = (decode: PendingDecode): boolean => this.#options.resend === true && decode.request.kind === 'final' && decode.sent < 2;
+    const grace = this.#stopping ? 0 : (this.#options.resendWithinMs ?? DEFAULTS.resendWithinMs);
+    const again = (decode: PendingDecode): boolean => grace > 0 && decode.request.kind === 'final' && decode.sent < 2;
     this.#pending.rejectAll(
       () => new ParleyError('STT_FAILED', `the recogniser died (${why}); it is being restarted`),
-      (decode) => this.#stopping || !again(decode),
+      (decode) => !again(decode),
     );
     if (this.#stopping) return;
+    if (grace > 0) {
+      this.#graceTimer = setTimeout(() => {
+        this.#graceTimer = undefined;
+        this.#pending.rejectAll(() => new ParleyError('STT_FAILED', `the recogniser died (${why}) and was not back after ${grace} ms`));
+      }, grace);
+    }
     this.#logger.error('recogniser died', { why });
     this.#listener('down', why);
     this.#restart();
@@ -233,7 +257,7 @@ class Whisper implements SpeechToText {
     const life = this.#life;
     if (signal?.aborted === true) return Promise.reject(refusal('aborted'));
     if (!this.#sessions.has(session)) return Promise.reject(refusal('call-closed'));
-    const waits = this.#options.resend === true && request.kind === 'final' && this.#audio !== undefined && !this.#stopping;
+    const waits = this.#graceTimer !== undefined && request.kind === 'final';
     if (!life && !waits) return Promise.reject(new ParleyError('STT_FAILED', 'the recogniser is not running; it is being restarted'));
     const id = this.#nextId++;
     const answer = new Promise<DecodeResult>((resolve, reject) => {

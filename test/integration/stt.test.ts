@@ -184,7 +184,7 @@ void test('audio that is just being said is waited for', async (t) => {
 });
 
 void test('a killed worker costs the decode in flight and nothing else', async (t) => {
-  const { say, open, states, log } = await rig(t, { waitMs: 5000 });
+  const { say, open, states, log } = await rig(t, { waitMs: 5000, resendWithinMs: 0 });
   const session = open(0);
   const before = say(0, 'yes');
   t.equal(await outcome(session.decode({ ...before, kind: 'final' })), 'yes');
@@ -203,7 +203,7 @@ void test('a killed worker costs the decode in flight and nothing else', async (
 });
 
 void test('a worker that hangs is killed and replaced', async (t) => {
-  const { say, open, states, log } = await rig(t, { hangMs: 600 });
+  const { say, open, states, log } = await rig(t, { hangMs: 600, resendWithinMs: 0 });
   const session = open(0);
   const place = say(0, 'no thank you');
   process.kill(workers()[0]!, 'SIGSTOP');
@@ -223,8 +223,8 @@ void test('a decode that takes long is no hang; one that takes too long fails al
   t.same(states, [], 'the worker was left alone');
 });
 
-void test('with resend, a crash costs time and no words', async (t) => {
-  const { say, open, states, ring } = await rig(t, { resend: true, waitMs: 5000 });
+void test('a crash costs time and no words when the worker is back soon', async (t) => {
+  const { say, open, states, ring } = await rig(t, { resendWithinMs: 20_000, waitMs: 5000 });
   const session = open(0);
   const audio = callerAudio('transfer me to sales please');
   ring.write(0, audio.subarray(0, 8000));
@@ -245,6 +245,19 @@ void test('with resend, a crash costs time and no words', async (t) => {
   }
   t.equal(await deadly, 'STT_FAILED', 'audio that kills twice is given up');
   say(0, new Int16Array(160));
+});
+
+void test('a worker that does not come back soon is not waited for', async (t) => {
+  const { say, open, states } = await rig(t, { resendWithinMs: 300, restart: { firstMs: 60_000, mostMs: 60_000 } });
+  const session = open(0);
+  const place = say(0, 'yes');
+  // The first restart comes at once, the second after a minute.
+  process.kill(workers()[0]!, 'SIGKILL');
+  t.ok(await until(() => states.length === 2));
+  process.kill(workers()[0]!, 'SIGKILL');
+  t.ok(await until(() => states.length === 3));
+  t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'STT_FAILED', 'after waiting a little');
+  t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'STT_FAILED', 'and then at once');
 });
 
 void test('crash after crash is answered by longer pauses, not by a storm', async (t) => {
