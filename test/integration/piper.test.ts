@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as setTestTimeout, test, type Test } from 'tap';
+import { t as root, test, type Test } from 'tap';
 
 import { GraphBuilder } from '../../scripts/test-voice/builder.ts';
 import { mediumVoice } from '../../scripts/test-voice/medium.ts';
@@ -22,7 +22,7 @@ import { ttsSuite } from '../contract/tts-suite.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
 // Loading voices of true size takes seconds on a busy machine.
-setTestTimeout(120_000);
+root.setTimeout(120_000);
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-piper-'));
 process.on('exit', () => rmSync(folder, { recursive: true }));
