@@ -49,7 +49,8 @@ export type DoneReason = 'stop' | 'length' | 'tools' | 'other';
 
 /**
  * Order: any number of text, tool-start and tool-call; at most one usage; exactly one done, which is the last.
- * Text is never empty, never ends inside a surrogate pair and holds no control characters but line feed and tab.
+ * Text is never empty, never ends inside a surrogate pair and holds no control characters but line feed and tab. What a model thinks
+ * before it answers is not passed on.
  */
 export type ChatDelta =
   | { readonly t: 'text'; readonly text: string }
