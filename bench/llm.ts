@@ -1,7 +1,7 @@
 /**
  * What our language-model clients cost: per token, and at an abort. Peer: the least that any client must do (fetch, cut lines, parse JSON),
  * against the same server in another process, in turns with ours. Both processes read CLOCK_MONOTONIC.
- *   --tokens 100   tokens of one paced answer     --rounds 5   --aborts 100   --burst 5000   tokens of one unpaced answer
+ *   --tokens=100   tokens of one paced answer     --rounds=5   --aborts=100   --burst=5000   tokens of one unpaced answer
  */
 import type { ChatRequest, LanguageModel, Timers } from '../src/contracts/index.ts';
 import { OllamaModel, OpenAiModel } from '../src/dialogue/llm/index.ts';
@@ -191,7 +191,12 @@ function round(ms: number): number {
 }
 
 export async function run(options: Readonly<Record<string, string>>): Promise<BenchResult> {
-  const number = (name: string, fallback: number): number => Number(options[name] ?? fallback);
+  const number = (name: string, fallback: number): number => {
+    const value = Number(options[name] ?? fallback);
+    if (!Number.isInteger(value) || value < 1)
+      throw new Error(`--${name} must be a whole number from 1, for example --${name}=${fallback}`);
+    return value;
+  };
   const sizes = { tokens: number('tokens', 100), rounds: number('rounds', 5), aborts: number('aborts', 100), burst: number('burst', 5000) };
   const rows: BenchRow[] = [];
   for (const protocol of ['ollama', 'openai'] as const) rows.push(...(await measure(protocol, sizes)));

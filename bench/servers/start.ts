@@ -1,9 +1,17 @@
 /** Starts the engine servers as processes of their own, for tests and benches, and talks to their control door. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import type { RequestState, Script, SeenRequest } from './calls.ts';
 
 export type ServerName = 'ollama' | 'openai' | 'whisper' | 'piper';
+
+const PROGRAMS: Readonly<Record<ServerName, string>> = {
+  ollama: import.meta.resolve('./ollama-server.ts'),
+  openai: import.meta.resolve('./openai-server.ts'),
+  whisper: import.meta.resolve('./whisper-server.ts'),
+  piper: import.meta.resolve('./piper-server.ts'),
+};
 
 export interface EngineServer {
   readonly origin: string;
@@ -18,7 +26,7 @@ export interface EngineServer {
 }
 
 export async function startServer(name: ServerName, args: readonly string[] = []): Promise<EngineServer> {
-  const program = new URL(`./${name}-server.ts`, import.meta.url).pathname;
+  const program = fileURLToPath(PROGRAMS[name]);
   // tsx is found from here, not from the directory that the caller stands in.
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -6,6 +6,7 @@ import { partsOf } from '../../bench/servers/stream.ts';
 import type { ChatDelta, ChatRequest, LanguageModel } from '../../src/contracts/index.ts';
 import { OllamaModel } from '../../src/dialogue/llm/ollama.ts';
 import { OpenAiModel } from '../../src/dialogue/llm/openai.ts';
+import { ResilientModel } from '../../src/dialogue/llm/resilience/model.ts';
 import { ManualTime, settle } from '../../src/dialogue/llm/testing/manual-time.ts';
 import { ScriptedModel, type ScriptedStep } from '../../src/dialogue/llm/testing/scripted.ts';
 
@@ -98,6 +99,10 @@ function overHttp(name: 'ollama' | 'openai', make: (baseUrl: string, timers: Man
 
 const kinds: Kind[] = [
   fake,
+  overHttp('ollama', (baseUrl, timers) => {
+    const model = new OllamaModel({ name: 'ollama', baseUrl, model: 'stand-in', budget, timers });
+    return new ResilientModel([{ model }], { name: 'chain', clock: timers, timers });
+  }),
   overHttp('ollama', (baseUrl, timers) => new OllamaModel({ name: 'ollama', baseUrl, model: 'stand-in', budget, timers })),
   overHttp(
     'openai',
@@ -283,6 +288,13 @@ for (const kind of kinds) {
         parts: [{ text: 'Zo\u0000ë \u001b[31m👩‍👩‍👧 ' }, { text: '\u202eПривет\u0007 ' }, { text: '你好 \ud83d' }, { text: '\ude00 مرحبا\n' }],
       });
       t.equal(spoken(await all(model.chat(ask('Hi')))), 'Zoë [31m👩‍👩‍👧 Привет 你好 😀 مرحبا\n');
+    });
+
+    await t.test('what the model thinks first is not passed on', async (t) => {
+      const { model, reply } = await subject();
+      const thought = ['<thi', 'nk>The caller', ' wants 5 < 6', ' tables.</th', 'ink>\n\nOf', ' course.'];
+      await reply({ parts: thought.map((text) => ({ text })) });
+      t.equal(spoken(await all(model.chat(ask('Hi')))), 'Of course.');
     });
 
     await t.test('ten thousand characters go in and come out', async (t) => {

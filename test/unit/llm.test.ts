@@ -17,6 +17,7 @@ import {
   pushClauses,
 } from '../../src/dialogue/llm/index.ts';
 import { PROMPT_LIMITS, ScriptedModel, scriptedReply, stableTools, warmPrompt, type ScriptedStep } from '../../src/dialogue/llm/index.ts';
+import { ThoughtFilter } from '../../src/dialogue/llm/thoughts.ts';
 import { ToolCallAssembler } from '../../src/dialogue/llm/tool-calls.ts';
 
 function cut(pieces: readonly string[], language = 'en'): string[] {
@@ -370,6 +371,28 @@ test('text of a model: well-formed and without control characters, however it is
   t.equal(cleaner.push('\ud83d'), '');
   t.equal(cleaner.end(), '\ufffd', 'half a character that never became whole');
   t.equal(cleanText('a\u0000b\r\n\tc\u001b[0m\u202e\ud800!'), 'ab\n\tc[0m\ufffd!');
+  t.end();
+});
+
+test('thoughts of a model: only a block at the beginning, and nothing else is lost', (t) => {
+  const filter = (pieces: readonly string[]): string => {
+    const thoughts = new ThoughtFilter();
+    return pieces.map((piece) => thoughts.push(piece)).join('') + thoughts.end();
+  };
+  t.equal(filter(['<think>a</think> Yes']), 'Yes');
+  t.equal(filter([' \n<think>a', 'b</think>', '\n\n', 'Yes, <think>']), 'Yes, <think>');
+  t.equal(filter(['<th', 'e end>']), '<the end>', 'not a thought after all');
+  t.equal(filter(['<thin']), '<thin');
+  t.equal(filter(['<think>for ever']), '');
+  t.equal(filter(['Yes <think>no</think>']), 'Yes <think>no</think>');
+  const piece = fc.constantFrom('<think>', '</think>', '<thi', 'nk>', ' ', 'word', '<', '\n');
+  fc.assert(
+    fc.property(
+      fc.array(piece, { maxLength: 12 }),
+      fc.array(fc.nat(4)),
+      (pieces, sizes) => filter(fragments(pieces.join(''), sizes)) === filter([pieces.join('')]),
+    ),
+  );
   t.end();
 });
 

@@ -3,6 +3,7 @@ import { ParleyError, type ChatDelta, type ChatRequest, type Timers } from '../.
 import { abortReason, guarded, type StreamBudget } from './budget.ts';
 import { TextCleaner } from './clean-text.ts';
 import { toParleyError } from './failures.ts';
+import { ThoughtFilter } from './thoughts.ts';
 
 export interface AnswerOptions {
   /** Engine and host, for messages. */
@@ -19,13 +20,14 @@ export async function* answer(options: AnswerOptions): AsyncGenerator<ChatDelta,
   const late = (phase: string, ms: number): ParleyError =>
     new ParleyError('LLM_TIMEOUT', `${where}: ${phase} budget of ${ms} ms is used up`);
   const cleaner = new TextCleaner();
+  const thoughts = new ThoughtFilter();
   let done: ChatDelta | null = null;
   try {
     for await (const delta of guarded(options.open, { budget, timers, signal, late })) {
       if (delta.t === 'done') done = delta;
       else if (delta.t !== 'text') yield delta;
       else {
-        const text = cleaner.push(delta.text);
+        const text = thoughts.push(cleaner.push(delta.text));
         if (text !== '') yield { t: 'text', text };
       }
     }
@@ -33,7 +35,7 @@ export async function* answer(options: AnswerOptions): AsyncGenerator<ChatDelta,
     if (signal?.aborted === true) throw abortReason(signal);
     throw toParleyError(error, where);
   }
-  const rest = cleaner.end();
+  const rest = thoughts.push(cleaner.end()) + thoughts.end();
   if (rest !== '') yield { t: 'text', text: rest };
   if (done === null) throw new ParleyError('LLM_BAD_OUTPUT', `${where} ended its answer without saying that it is done`);
   yield done;

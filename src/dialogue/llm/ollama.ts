@@ -1,6 +1,9 @@
 /**
  * Ollama by its native API. The package gets one client per request, because only its `fetch` can be aborted before the first byte, and
  * because it never forgets a stream that was given up.
+ *
+ * On the server: OLLAMA_NUM_PARALLEL = calls at once (by default requests wait for each other), OLLAMA_MULTIUSER_CACHE=1 so that calls do not
+ * push each other's prompts out, OLLAMA_CONTEXT_LENGTH or `contextTokens` small enough that all slots fit into memory.
  */
 import { Ollama, type ChatRequest as OllamaRequest, type ChatResponse, type Message } from 'ollama';
 import { z } from 'zod';

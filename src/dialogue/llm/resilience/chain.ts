@@ -201,7 +201,7 @@ class Run<E, T> {
       this.#step({ t: 'won', engine: index });
     } catch (error) {
       const givenUp = !this.#state.running.includes(index);
-      note(givenUp ? 'given-up' : error instanceof ParleyError ? error.code : 'LLM_FAILED');
+      note(givenUp ? 'given-up' : error instanceof ParleyError ? error.code : 'ENGINE_FAILED');
       pass?.done(givenUp ? 'given-up' : isEngineFault(error) ? 'failed' : 'ok');
       this.#lastError = error instanceof Error ? error : new Error('engine failed');
       this.#step({ t: 'failed', engine: index });
