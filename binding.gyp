@@ -67,5 +67,23 @@
         'native/test/trace_test.cc',
       ],
     },
+    {
+      # Micro-benches (bench/codec.ts, resample.ts, ingest.ts): a plain program that prints JSON lines.
+      'target_name': 'parley_core_bench',
+      'type': 'executable',
+      'dependencies': ['parley_core'],
+      'include_dirs': ['native/core', 'native/test'],
+      'libraries': ['-lpthread', '-ldl'],
+      'sources': ['native/bench/core_bench.cc'],
+    },
+    {
+      # The far end of many calls, for bench/media.ts and bridge.ts.
+      'target_name': 'parley_media_load',
+      'type': 'executable',
+      'dependencies': ['parley_core'],
+      'include_dirs': ['native/core'],
+      'libraries': ['-lpthread'],
+      'sources': ['native/bench/load.cc'],
+    },
   ],
 }

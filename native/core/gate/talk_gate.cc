@@ -13,10 +13,25 @@ constexpr float kCouplingDecay = 0.9954f; // -2 dB per second of our own speech
 constexpr float kCouplingMargin = 4.0f;   // stay 6 dB above what was seen
 }  // namespace
 
-void TalkGate::sent(std::span<const int16_t> pcm) {
+int64_t TalkGate::energyOf(std::span<const int16_t> pcm) {
+  // Halves of a square fit 32 bits for a whole frame: high and low parts are summed apart, so the loop vectorises.
+  uint32_t high = 0;
+  uint32_t low = 0;
   for (int16_t sample : pcm) {
-    sentSum_ += static_cast<int64_t>(sample) * sample;
-    if (++sentFilled_ < kFrame) continue;
+    const auto square = static_cast<uint32_t>(sample * sample);
+    high += square >> 16;
+    low += square & 0xffff;
+  }
+  return (static_cast<int64_t>(high) << 16) + low;
+}
+
+void TalkGate::sent(std::span<const int16_t> pcm) {
+  while (!pcm.empty()) {
+    const auto part = pcm.first(std::min(pcm.size(), kFrame - sentFilled_));
+    pcm = pcm.subspan(part.size());
+    sentSum_ += energyOf(part);
+    sentFilled_ += part.size();
+    if (sentFilled_ < kFrame) continue;
     sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / kFrame;
     sentAt_ = (sentAt_ + 1) % kSentFrames;
     sentSum_ = 0;

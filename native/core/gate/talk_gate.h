@@ -1,6 +1,7 @@
 // The talk gate: says where the caller's voice begins and ends, from energy alone, in 10 ms frames of 8 kHz audio.
 // It is a cheap first stage: it must not miss speech; a false opening costs a decode, not a wrong word.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -36,10 +37,13 @@ class TalkGate {
   // which neither opens the gate nor teaches the noise floor.
   template <typename OnEdge>
   void push(std::span<const int16_t> pcm, bool natural, OnEdge&& edge) {
-    for (int16_t sample : pcm) {
-      energy_ += static_cast<int64_t>(sample) * sample;
+    while (!pcm.empty()) {
+      const auto part = pcm.first(std::min(pcm.size(), kFrame - filled_));
+      pcm = pcm.subspan(part.size());
+      energy_ += energyOf(part);
       natural_ = natural_ && natural;
-      if (++filled_ < kFrame) continue;
+      filled_ += part.size();
+      if (filled_ < kFrame) continue;
       position_ += kFrame;
       const TalkGateEdge change = frame(static_cast<float>(energy_) / kFrame, natural_);
       energy_ = 0;
@@ -54,6 +58,8 @@ class TalkGate {
   bool echoPossible() const { return echoReference() > config_.minRms * config_.minRms * 0.25f; }
 
  private:
+  // Sum of squares of at most kFrame samples.
+  static int64_t energyOf(std::span<const int16_t> pcm);
   TalkGateEdge frame(float energy, bool natural);
   void learnNoise(float energy);
   void learnEcho(float energy, float reference);

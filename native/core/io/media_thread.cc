@@ -27,6 +27,7 @@ constexpr uint32_t kTokensPerSecond = 400;
 constexpr uint32_t kMostTokens = 400;
 constexpr uint64_t kForeignBeforeFilter = 64;
 constexpr int64_t kCpuEveryTicks = 64;
+constexpr int kCommandsPerTick = 64;
 constexpr MonoUs kReportUs = 5000000;
 constexpr MonoUs kFirstReportUs = 1000000;
 constexpr uint32_t kRtcpTag = 0x80000000u;
@@ -53,11 +54,11 @@ MediaThread::~MediaThread() {
   stop();
   for (int fd : {timerFd_, wakeFd_, epollFd_})
     if (fd >= 0) close(fd);
-  for (Mailbox<Command>* box : {&inbox_, &spent_}) {
-    for (Command* command = box->takeAll(); command != nullptr;) {
-      Command* next = command->next;
-      delete command;
-      command = next;
+  for (Command* rest : {pending_, inbox_.takeAll(), spent_.takeAll()}) {
+    while (rest != nullptr) {
+      Command* next = rest->next;
+      delete rest;
+      rest = next;
     }
   }
 }
@@ -140,7 +141,7 @@ bool MediaThread::waitForTick(MonoUs& nowUs) {
   // Either the owner sees `sleeping_` after its push, or the push is seen here.
   sleeping_.store(true, std::memory_order_seq_cst);
   pollfd wake{wakeFd_, POLLIN, 0};
-  if (inbox_.empty()) poll(&wake, 1, -1);
+  if (pending_ == nullptr && inbox_.empty()) poll(&wake, 1, -1);
   sleeping_.store(false, std::memory_order_relaxed);
   if ((wake.revents & POLLIN) != 0) (void)!read(wakeFd_, &count, sizeof(count));
   nowUs = monoNowUs();
@@ -237,12 +238,15 @@ void MediaThread::sendReport(Call& call, MonoUs nowUs) {
                 call.rtcpRemote.length);
 }
 
+// At most so many per tick, in order: a thousand calls opened at once shall not make the frames of others late.
 void MediaThread::takeCommands(MonoUs nowUs) {
-  for (Command* command = inbox_.takeAll(); command != nullptr;) {
-    Command* next = command->next;
+  for (int taken = 0; taken < kCommandsPerTick; taken++) {
+    if (pending_ == nullptr) pending_ = inbox_.takeAll();
+    if (pending_ == nullptr) return;
+    Command* command = pending_;
+    pending_ = command->next;
     apply(*command, nowUs);
     spent_.push(command);
-    command = next;
   }
 }
 
@@ -336,48 +340,36 @@ void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
 }
 
 void MediaThread::drainSockets(MonoUs nowUs) {
-  std::array<epoll_event, 64> ready;
+  // One datagram per socket and pass: no call waits for another's flood, and a socket that is empty costs no system call.
+  std::array<epoll_event, 256> ready;
   size_t left = kPacketsPerTick;
-  while (left > 0) {
-    const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(ready.size()), 0);
-    for (int i = 0; i < count && left > 0; i++) {
+  for (int pass = 0; pass < kPacketsPerSocket; pass++) {
+    const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(std::min(ready.size(), left)), 0);
+    for (int i = 0; i < count; i++) {
       const uint32_t tag = ready[static_cast<size_t>(i)].data.u32;
       Call& call = *calls_[tag & ~kRtcpTag];
-      if (!call.active) continue;
-      const int got = drainSocket(call, (tag & kRtcpTag) != 0, nowUs);
-      left -= std::min(left, static_cast<size_t>(std::max(got, 1)));
+      if (call.active) readSocket(call, (tag & kRtcpTag) != 0, nowUs);
     }
-    // Sockets that still hold packets are reported again next tick, after those that were not looked at.
-    if (count < static_cast<int>(ready.size())) return;
+    left -= static_cast<size_t>(std::max(count, 0));
+    // What is left waits for the next tick; the kernel reports first those that were not looked at.
+    if (count <= 0 || left == 0) return;
   }
 }
 
-int MediaThread::drainSocket(Call& call, bool rtcp, MonoUs nowUs) {
-  std::array<mmsghdr, kPacketsPerSocket> messages{};
-  std::array<iovec, kPacketsPerSocket> parts;
-  for (size_t i = 0; i < messages.size(); i++) {
-    parts[i] = {buffers_[i].data(), buffers_[i].size()};
-    messages[i].msg_hdr.msg_iov = &parts[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-    messages[i].msg_hdr.msg_name = &sources_[i].storage;
-    messages[i].msg_hdr.msg_namelen = sizeof(sources_[i].storage);
-  }
+void MediaThread::readSocket(Call& call, bool rtcp, MonoUs nowUs) {
+  UdpAddress from;
+  from.length = sizeof(from.storage);
   // An error (an ICMP refusal on a connected socket) is taken off the socket by this call and ends it.
-  const int got = recvmmsg(rtcp ? call.rtcpFd : call.fd, messages.data(), kPacketsPerSocket, MSG_DONTWAIT, nullptr);
-  for (int i = 0; i < got; i++) {
-    const auto at = static_cast<size_t>(i);
-    if ((messages[at].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-      call.session.countDrop(Drop::badLength);
-      continue;
-    }
-    const std::span<const uint8_t> datagram(buffers_[at].data(), messages[at].msg_len);
-    if (rtcp) {
-      receiveRtcp(call, datagram, sources_[at], nowUs);
-    } else {
-      receive(call, datagram, sources_[at], nowUs);
-    }
+  const ssize_t got = recvfrom(rtcp ? call.rtcpFd : call.fd, buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_TRUNC,
+                               reinterpret_cast<sockaddr*>(&from.storage), &from.length);
+  if (got < 0) return;
+  if (static_cast<size_t>(got) > buffer_.size()) return call.session.countDrop(Drop::badLength);
+  const std::span<const uint8_t> datagram(buffer_.data(), static_cast<size_t>(got));
+  if (rtcp) {
+    receiveRtcp(call, datagram, from, nowUs);
+  } else {
+    receive(call, datagram, from, nowUs);
   }
-  return got;
 }
 
 void MediaThread::receive(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs) {

@@ -110,7 +110,7 @@ class MediaThread final : private EventSink {
   void setRemote(Call& call, const UdpAddress& remote);
   void control(Call& call, Control what, float value);
   void drainSockets(MonoUs nowUs);
-  int drainSocket(Call& call, bool rtcp, MonoUs nowUs);
+  void readSocket(Call& call, bool rtcp, MonoUs nowUs);
   void receiveRtcp(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
   void sendReport(Call& call, MonoUs nowUs);
   void watch(int fd, uint32_t tag);
@@ -147,9 +147,8 @@ class MediaThread final : private EventSink {
   uint32_t active_ = 0;
   bool armed_ = false;
   int64_t lastTick_ = 0;
-  // Receive buffers of one recvmmsg.
-  std::array<std::array<uint8_t, kMaxDatagramBytes>, kPacketsPerSocket> buffers_{};
-  std::array<UdpAddress, kPacketsPerSocket> sources_{};
+  Command* pending_ = nullptr;  // taken from the inbox, not yet applied
+  std::array<uint8_t, kMaxDatagramBytes> buffer_{};
 };
 
 }  // namespace parley
