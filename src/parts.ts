@@ -123,9 +123,12 @@ export async function createPbx(config: Config, logger: Logger): Promise<Pbx> {
   }
   const own = await startPrivateAsterisk(await privateAsterisk(config));
   logger.info('private asterisk is up', { version: own.version, sipPort: own.sipPort });
-  void own.exited.then(() => logger.warn('private asterisk has ended'));
+  const wanted = { stop: false };
+  void own.exited.then(() => {
+    if (!wanted.stop) logger.error('the private asterisk has ended by itself; restart Parley', { log: own.logFile });
+  });
   const driver = createAsterisk({ url: own.ariUrl, app, user: own.ariUser, password: own.ariPassword, logger });
-  return { driver, sip: { host: own.sipHost, port: own.sipPort }, stop: () => own.stop() };
+  return { driver, sip: { host: own.sipHost, port: own.sipPort }, stop: () => ((wanted.stop = true), own.stop()) };
 }
 
 async function privateAsterisk(config: Config): Promise<PrivateAsteriskOptions> {
