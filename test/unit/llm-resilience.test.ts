@@ -16,7 +16,32 @@ import {
 import type { AnswerRecord, ScriptedStep } from '../../src/dialogue/llm/index.ts';
 import { ask, closedBreaker, told } from '../../src/dialogue/llm/resilience/breaker.ts';
 import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent } from '../../src/dialogue/llm/resilience/bulkhead.ts';
+import { reserve } from '../../src/dialogue/llm/resilience/rate.ts';
 import { newRace, race, type RaceEffect, type RaceEvent } from '../../src/dialogue/llm/resilience/race.ts';
+
+test('rate limit: never more than the burst and what has grown since, and no wait without need', (t) => {
+  const options = { perMinute: 60, burst: 3 };
+  fc.assert(
+    fc.property(fc.array(fc.nat(3000), { maxLength: 40 }), (steps) => {
+      let state = 0;
+      let atMs = 0;
+      const admitted: number[] = [];
+      for (const step of steps) {
+        atMs += step;
+        const [next, waitMs] = reserve(state, atMs, options);
+        const recent = admitted.filter((ms) => ms > atMs - 1000 * options.burst).length;
+        if (waitMs > 0 && recent === 0) return false;
+        state = next;
+        admitted.push(atMs + waitMs);
+      }
+      return admitted.every((from, i) =>
+        admitted.slice(i).every((to, j) => j + 1 <= options.burst + Math.floor((to - from) / 1000 + 1e-9)),
+      );
+    }),
+  );
+  t.pass();
+  t.end();
+});
 
 const breakerOptions = { failures: 3, openMs: 100, maxOpenMs: 400 };
 
@@ -274,6 +299,24 @@ test('chain: places and a bounded wait; an abort leaves the queue', async (t) =>
   ends[1]!();
   t.match(await second, { value: 'done' });
   t.match(chain.load(), [{ running: 0, waiting: 0, mode: 'closed' }]);
+});
+
+test('chain: a rate limit with a bounded wait', async (t) => {
+  const time = new ManualTime();
+  const chain = new EngineChain<string>([{ ...link('one'), rate: { perMinute: 600, burst: 1 } }], { clock: time, timers: time });
+  const act = whole<string, number>(() => Promise.resolve(time.nowMs));
+  t.match(await chain.run(act), { value: 0 });
+  const second = chain.run(act);
+  const third = t.rejects(chain.run(act), { code: 'ENGINE_BUSY' }, 'would have to wait 200 ms');
+  await time.advance(100);
+  t.match(await second, { value: 100 });
+  await third;
+  const controller = new AbortController();
+  const fourth = t.rejects(chain.run(act, controller.signal), { message: 'hung up' });
+  await settle();
+  controller.abort(new Error('hung up'));
+  await fourth;
+  t.equal(time.pending, 0);
 });
 
 test('chain: a request that is wrong in itself does not open the breaker', async (t) => {

@@ -6,6 +6,7 @@ import { abortReason } from '../budget.ts';
 import { Gate, type Pass } from './gate.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { BulkheadOptions } from './bulkhead.ts';
+import type { RateOptions } from './rate.ts';
 import { newRace, race, type RaceEvent, type RaceState } from './race.ts';
 
 export interface ChainLink<E> {
@@ -13,6 +14,7 @@ export interface ChainLink<E> {
   readonly engine: E;
   readonly breaker: BreakerOptions;
   readonly bulkhead: BulkheadOptions;
+  readonly rate?: RateOptions;
   /** Until `started`; for engines that keep no time budget of their own. */
   readonly startMs?: number;
 }
@@ -61,15 +63,17 @@ export class EngineChain<E> {
   constructor(links: readonly [ChainLink<E>, ...ChainLink<E>[]], options: ChainOptions) {
     this.#links = links;
     this.#options = options;
+    const { clock, timers, onState } = options;
     this.#gates = links.map(
-      ({ name, breaker, bulkhead }) =>
+      ({ name, breaker, bulkhead, rate }) =>
         new Gate({
           name,
           breaker,
           bulkhead,
-          clock: options.clock,
-          timers: options.timers,
-          onState: (state) => options.onState?.(name, state),
+          clock,
+          timers,
+          ...(rate === undefined ? {} : { rate }),
+          onState: (state) => onState?.(name, state),
         }),
     );
   }

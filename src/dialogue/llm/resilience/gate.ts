@@ -1,7 +1,8 @@
-/** Runs breaker and bulkhead of one engine: whoever gets a pass may ask the engine, and says how it went. */
+/** Runs breaker, rate limit and bulkhead of one engine: whoever gets a pass may ask the engine, and says how it went. */
 import { ParleyError, type Clock, type Timers } from '../../../contracts/index.ts';
 import { abortReason } from '../budget.ts';
 import { ask, closedBreaker, told, wouldRefuse, type BreakerOptions, type BreakerState } from './breaker.ts';
+import { reserve, type RateOptions, type RateState } from './rate.ts';
 import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent, type BulkheadOptions, type BulkheadState } from './bulkhead.ts';
 
 export interface GateOptions {
@@ -9,6 +10,8 @@ export interface GateOptions {
   readonly name: string;
   readonly breaker: BreakerOptions;
   readonly bulkhead: BulkheadOptions;
+  /** Where a provider allows only so much. The wait for it is bounded by the bulkhead's. */
+  readonly rate?: RateOptions;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly onState?: (state: 'up' | 'down') => void;
@@ -24,6 +27,7 @@ export class Gate {
   readonly #options: GateOptions;
   #breaker: BreakerState;
   #bulkhead: BulkheadState = EMPTY_BULKHEAD;
+  #rate: RateState = 0;
   #nextId = 1;
   readonly #waiting = new Map<number, (admitted: boolean) => void>();
 
@@ -45,7 +49,9 @@ export class Gate {
   /** Errors: ENGINE_OPEN, ENGINE_BUSY, or the signal's reason. */
   async enter(signal: AbortSignal): Promise<Pass> {
     const sinceMs = this.#nowMs();
+    if (signal.aborted) throw abortReason(signal);
     if (wouldRefuse(this.#breaker, sinceMs)) throw this.#openError();
+    await this.#rateLimit(sinceMs, signal);
     const id = this.#nextId++;
     await this.#place(id, signal);
     const [breaker, verdict] = ask(this.#breaker, this.#nowMs());
@@ -74,6 +80,32 @@ export class Gate {
     return new ParleyError('ENGINE_OPEN', `${this.#options.name} failed too often and is left alone for a while`);
   }
 
+  /** A request that would wait too long is refused and takes nothing from the limit. */
+  async #rateLimit(atMs: number, signal: AbortSignal): Promise<void> {
+    const { rate, bulkhead: places, timers } = this.#options;
+    if (rate === undefined) return;
+    const [next, waitMs] = reserve(this.#rate, atMs, rate);
+    if (waitMs > places.waitMs) throw this.#busyError();
+    this.#rate = next;
+    if (waitMs === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = (): void => {
+        stop();
+        reject(abortReason(signal));
+      };
+      const stop = timers.after(waitMs, () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  #busyError(): ParleyError {
+    const { name, bulkhead: places } = this.#options;
+    return new ParleyError('ENGINE_BUSY', `${name} has no free place and the wait of ${places.waitMs} ms is over`);
+  }
+
   #tell(how: 'ok' | 'failed' | 'given-up', probe: boolean): void {
     const before = this.#breaker.mode;
     this.#breaker = told(this.#breaker, { t: how, probe, atMs: this.#nowMs() }, this.#options.breaker);
@@ -93,13 +125,7 @@ export class Gate {
         this.#waiting.delete(id);
         signal.removeEventListener('abort', onAbort);
         if (admitted) resolve();
-        else
-          reject(
-            new ParleyError(
-              'ENGINE_BUSY',
-              `${this.#options.name} has no free place and the wait of ${this.#options.bulkhead.waitMs} ms is over`,
-            ),
-          );
+        else reject(this.#busyError());
       });
       signal.addEventListener('abort', onAbort, { once: true });
       this.#step({ t: 'enter', id, atMs: this.#nowMs() });

@@ -18,12 +18,14 @@ import { abortReason } from '../budget.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { BulkheadOptions } from './bulkhead.ts';
 import { attemptsOf, EngineChain, type Attempt, type Outcome, type Started } from './chain.ts';
+import type { RateOptions } from './rate.ts';
 import { costOf, type Cost, type TokenPrice } from './cost.ts';
 
 export interface ResilientLink {
   readonly model: LanguageModel;
   readonly breaker?: BreakerOptions;
   readonly bulkhead?: BulkheadOptions;
+  readonly rate?: RateOptions;
   readonly price?: TokenPrice;
 }
 
@@ -68,11 +70,12 @@ export class ResilientModel implements LanguageModel {
   readonly #options: ResilientOptions;
 
   constructor(links: readonly [ResilientLink, ...ResilientLink[]], options: ResilientOptions) {
-    const [first, ...others] = links.map(({ model, breaker = BREAKER, bulkhead = BULKHEAD }) => ({
+    const [first, ...others] = links.map(({ model, breaker = BREAKER, bulkhead = BULKHEAD, rate }) => ({
       name: model.name,
       engine: model,
       breaker,
       bulkhead,
+      ...(rate === undefined ? {} : { rate }),
     }));
     if (first === undefined) throw new RangeError('a chain has at least one engine');
     this.name = options.name;
