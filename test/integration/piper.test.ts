@@ -290,16 +290,16 @@ void test('voices that cannot be used, or not be cut', async (t) => {
 void test('faults of the worker and the helper', async (t) => {
   const program = (name: string, body: string): URL => {
     const path = join(folder, `${name}.mjs`);
-    writeFileSync(path, `import { parentPort } from 'node:worker_threads';\n${body}`);
+    writeFileSync(path, body);
     return new URL(`file://${path}`);
   };
-  const LOADED = `const loaded = (id) => parentPort.postMessage({ t: 'loaded', id, voice: { sha256: '', config: {}, facts: {} } });`;
+  const LOADED = `const loaded = (id) => process.send({ t: 'loaded', id, voice: { sha256: '', config: {}, facts: {} } });`;
   const plan = { path: 'v.onnx', sha256: null, options: OPTIONS };
 
   await t.test('a worker that dies fails what it owed and is started again', async (t) => {
     const dying = program(
       'dying',
-      `${LOADED} parentPort.on('message', (m) => { if (m.t === 'load') loaded(m.id); else if (m.utterance.sid === 9) process.exit(3); else parentPort.postMessage({ t: 'piece', id: m.id, pcm: new Int16Array(4), frames: null, hopSamples: null, last: true }); });`,
+      `${LOADED} process.on('message', (m) => { if (m.t === 'load') loaded(m.id); else if (m.utterance.sid === 9) process.exit(3); else process.send({ t: 'piece', id: m.id, pcm: new Int16Array(4), frames: null, hopSamples: null, last: true }); });`,
     );
     const logger = keepingLogger();
     const workshop = new Workshop({ mostUtterances: 10, hangMs: 5000, program: dying, log: logger });
@@ -320,15 +320,40 @@ void test('faults of the worker and the helper', async (t) => {
     await workshop.close();
     await t.rejects(all(workshop.speak('v.onnx', utterance(1))), { code: 'TTS_FAILED' });
   });
+  await t.test('a worker that is killed in the middle of a sentence costs that sentence', async (t) => {
+    const workshop = new Workshop({ mostUtterances: 10, hangMs: 20_000 });
+    const real = { path: smallPath, sha256: null, options: { ...OPTIONS, chunkFrames: 10 } };
+    await workshop.load(real);
+    const { pid } = workshop;
+    await t.rejects(
+      (async () => {
+        for await (const piece of workshop.speak(smallPath, utterance(300))) if (piece.frames !== null) process.kill(pid!, 'SIGKILL');
+      })(),
+      { code: 'TTS_FAILED', message: /SIGKILL/ },
+    );
+    while (workshop.starts < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    t.ok((await all(workshop.speak(smallPath, utterance(30)))).length > 0);
+    t.not(workshop.pid, pid);
+    await workshop.close();
+  });
+  await t.test('stopped while it computes', async (t) => {
+    const piper = createPiper({ voices: { test: { model: mediumPath, languages: ['en'] } }, logger: keepingLogger() });
+    await piper.start();
+    const speaking = piper.synthesise(`${LONG} ${LONG}`, EN);
+    const ended = t.rejects(speaking, { code: 'TTS_FAILED', message: /stopped/ });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await piper.stop();
+    await ended;
+  });
   await t.test('a worker that hangs is ended', async (t) => {
-    const deaf = program('deaf', `${LOADED} parentPort.on('message', (m) => { if (m.t === 'load') loaded(m.id); else for (;;); });`);
+    const deaf = program('deaf', `${LOADED} process.on('message', (m) => { if (m.t === 'load') loaded(m.id); else for (;;); });`);
     const workshop = new Workshop({ mostUtterances: 10, hangMs: 2000, program: deaf });
     await workshop.load(plan);
     await t.rejects(all(workshop.speak('v.onnx', utterance(1))), { code: 'TTS_FAILED', message: /no answer for 2000 ms/ });
     await workshop.close();
   });
   await t.test('more than allowed are refused', async (t) => {
-    const silent = program('silent', `${LOADED} parentPort.on('message', (m) => { if (m.t === 'load') loaded(m.id); });`);
+    const silent = program('silent', `${LOADED} process.on('message', (m) => { if (m.t === 'load') loaded(m.id); });`);
     const workshop = new Workshop({ mostUtterances: 2, hangMs: 5000, program: silent });
     await workshop.load(plan);
     const waiting = [1, 2].map(() => all(workshop.speak('v.onnx', utterance(1))));

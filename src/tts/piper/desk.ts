@@ -1,5 +1,5 @@
 /**
- * The work of the worker thread: voices loaded once, several utterances in turn. One piece is computed at a time; the next one
+ * The work of the worker process: voices loaded once, several utterances in turn. One piece is computed at a time; the next one
  * goes to whoever has not been heard yet, else to whoever is nearest to running out of audio. Between two pieces messages are
  * read, so an abort takes effect after the piece at hand.
  */

@@ -3,7 +3,7 @@
  * of every word.
  *
  * What it does: reads numbers, dates and money as the language does (reading/), gets phonemes from an espeak-ng process
- * (phonemiser.ts), turns them into the ids of the voice (sentences.ts), and runs the voice in a worker thread (workshop.ts →
+ * (phonemiser.ts), turns them into the ids of the voice (sentences.ts), and runs the voice in a worker process (workshop.ts →
  * worker.ts → desk.ts → runner.ts), cut into text, flow and vocoder (onnx/split.ts), the latter two chunk by chunk
  * (schedule.ts). Beside it: an adapter for Piper's own HTTP server (http.ts).
  *

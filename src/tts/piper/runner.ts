@@ -1,6 +1,6 @@
 /**
  * Runs one voice with onnxruntime: whole, or cut into text, flow and vocoder (onnx/split.ts) with the latter two over chunks.
- * Blocks its thread while it computes: it belongs into the worker (worker.ts).
+ * Blocks its process while it computes: it belongs into the worker (worker.ts).
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf } from './failure.ts';

@@ -1,13 +1,15 @@
 /**
- * The main thread's side of the worker: hands out utterances, brings pieces back, starts the worker again when it dies or hangs.
+ * The gateway's side of the worker process: hands out utterances, brings pieces back, starts the worker again when it dies or hangs.
  * Bounded: more than `mostUtterances` at once are refused, so that a burst costs an error and not the memory.
  */
-import type { Worker } from 'node:worker_threads';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { ParleyError, type Logger } from '../../contracts/index.ts';
 import type { FromDesk, LoadedVoice, ToDesk } from './desk.ts';
 import { failed } from './failure.ts';
+import { startProcess } from './process.ts';
 import type { RunnerOptions, Utterance } from './runner.ts';
-import { startThread } from './thread.ts';
 
 export interface WorkshopOptions {
   readonly mostUtterances: number;
@@ -36,6 +38,8 @@ interface Waiting {
 const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
 const RESTART_MS = 200;
 const MOST_RESTART_MS = 5000;
+/** What is kept of the worker's stderr to tell why it died. */
+const MOST_LAST_WORDS = 500;
 
 export class Workshop {
   readonly #options: WorkshopOptions;
@@ -43,7 +47,7 @@ export class Workshop {
   /** Voice path → the load of it in the present worker. */
   #loads = new Map<string, { id: number; voice: Promise<LoadedVoice> }>();
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | null = null;
+  #worker: ChildProcess | null = null;
   #nextId = 1;
   #hang: NodeJS.Timeout | null = null;
   #restart: NodeJS.Timeout | null = null;
@@ -56,6 +60,11 @@ export class Workshop {
 
   /** How often the worker was started, for tests and metrics. */
   starts = 0;
+
+  /** Process id of the present worker. */
+  get pid(): number | undefined {
+    return this.#worker?.pid;
+  }
 
   /** Loads a voice and keeps it: a new worker gets it again. Errors: TTS_VOICE. */
   async load(plan: VoicePlan): Promise<LoadedVoice> {
@@ -74,8 +83,10 @@ export class Workshop {
         fail: reject,
       });
     });
-    voice.catch(() => this.#loads.delete(plan.path));
     const load = { id, voice };
+    voice.catch(() => {
+      if (this.#loads.get(plan.path) === load) this.#loads.delete(plan.path);
+    });
     this.#loads.set(plan.path, load);
     this.#post({ t: 'load', id, path: plan.path, sha256: plan.sha256, options: plan.options });
     return load;
@@ -121,7 +132,9 @@ export class Workshop {
     this.#worker = null;
     this.#failAll('the synthesiser is stopped');
     this.#watch();
-    await worker?.terminate();
+    if (worker === null) return;
+    hold(worker, true);
+    if (worker.kill('SIGKILL')) await once(worker, 'exit');
   }
 
   #post(message: ToDesk): void {
@@ -129,17 +142,24 @@ export class Workshop {
     // While a dead worker rests before its restart nothing is queued: the callers fail over at once.
     if (this.#worker === null && this.#restart !== null) return this.#failAll('the synthesiser is starting again');
     this.#worker ??= this.#start();
-    this.#worker.postMessage(message);
+    this.#worker.send(message, (error) => {
+      if (error !== null) this.#receive({ t: 'failed', id: message.id, code: 'TTS_FAILED', message: error.message });
+    });
     this.#watch();
   }
 
-  #start(): Worker {
+  #start(): ChildProcess {
     this.starts++;
-    const worker = startThread(this.#options.program ?? PROGRAM, 'piper');
-    worker.on('message', (message: FromDesk) => this.#receive(message));
+    const worker = startProcess(this.#options.program ?? PROGRAM);
+    let lastWords = '';
+    worker.stderr?.setEncoding('utf8').on('data', (text: string) => (lastWords = (lastWords + text).slice(-MOST_LAST_WORDS)));
+    worker.on('message', (message: FromDesk) => {
+      if (this.#worker === worker) this.#receive(message);
+    });
     worker.on('error', (error) => this.#lost(worker, error.message));
-    worker.on('exit', (code) => this.#lost(worker, `exit code ${code}`));
-    worker.unref();
+    worker.on('exit', (code, signal) =>
+      this.#lost(worker, `${signal ?? `exit code ${code ?? 'unknown'}`}${lastWords === '' ? '' : `: ${lastWords.trim()}`}`),
+    );
     return worker;
   }
 
@@ -156,7 +176,7 @@ export class Workshop {
   }
 
   /** The worker died, or was ended because it hung. Everything it owed fails; a new one loads the voices again. */
-  #lost(worker: Worker, why: string): void {
+  #lost(worker: ChildProcess, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
     this.#loads = new Map();
@@ -180,8 +200,7 @@ export class Workshop {
   /** Runs the hang timer exactly while an answer is owed; keeps the process alive as long. */
   #watch(answered = false): void {
     const owed = this.#waiting.size > 0;
-    if (owed) this.#worker?.ref();
-    else this.#worker?.unref();
+    if (this.#worker !== null) hold(this.#worker, owed);
     if (this.#hang !== null && owed && !answered) return;
     if (this.#hang !== null) clearTimeout(this.#hang);
     this.#hang = null;
@@ -190,8 +209,16 @@ export class Workshop {
     this.#hang = setTimeout(() => {
       this.#hang = null;
       this.#lost(worker, `no answer for ${this.#options.hangMs} ms`);
-      void worker.terminate();
+      worker.kill('SIGKILL');
     }, this.#options.hangMs);
+  }
+}
+
+/** An idle worker does not keep the gateway alive; one that owes an answer does. */
+function hold(worker: ChildProcess, on: boolean): void {
+  for (const handle of [worker, worker.channel, worker.stderr instanceof Socket ? worker.stderr : null]) {
+    if (on) handle?.ref();
+    else handle?.unref();
   }
 }
 
