@@ -14,3 +14,4 @@ export * from './problems.ts';
 export * from './stt.ts';
 export * from './tts.ts';
 export * from './turn.ts';
+export * from './vad.ts';
