@@ -69,5 +69,5 @@ CONF
 }
 
 [ -f "$target/VERSION" ] || fetch
-[ -f "$home/tiny-random.gguf" ] || node --import tsx scripts/tiny-gguf.ts "$home/tiny-random.gguf"
+[ "$home/tiny-random.gguf" -nt scripts/tiny-gguf.ts ] || node --import tsx scripts/tiny-gguf.ts "$home/tiny-random.gguf"
 echo "llama: llama-server $(cat "$target/VERSION") in .runtime/llama"

@@ -93,6 +93,8 @@ const pairs: readonly ((writer: Writer) => unknown)[] = [
   (w) => w.text('tokenizer.ggml.bos_token_id').u32(4).u32(1),
   (w) => w.text('tokenizer.ggml.eos_token_id').u32(4).u32(2),
   (w) => w.text('tokenizer.ggml.unknown_token_id').u32(4).u32(0),
+  // A space in front of every text would not fit what a grammar expects after the prompt. Type 7: bool.
+  (w) => w.text('tokenizer.ggml.add_space_prefix').u32(7).bytes(Buffer.of(0)),
   (w) => w.text('tokenizer.chat_template').u32(8).text(TEMPLATE),
 ];
 

@@ -2,6 +2,8 @@
 import { Draws, streamSeed } from './draws.ts';
 
 export type Fault =
+  /** Closes the connection instead of answering, as a kept-alive one that was just about to be closed does. */
+  | 'hang-up'
   /** Takes the request and never answers. */
   | 'never'
   /** Answers after `lateMs`. */

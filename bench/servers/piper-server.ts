@@ -49,6 +49,9 @@ function broken(fault: Fault | undefined, { response }: Exchange, refuse: (statu
   switch (fault) {
     case 'never':
       return true;
+    case 'hang-up':
+      response.destroy();
+      return true;
     case 'status-400':
     case 'status-404':
     case 'status-500':

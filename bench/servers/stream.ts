@@ -105,6 +105,10 @@ function answerWrong(exchange: Exchange, seen: SeenRequest, reply: Reply, wire: 
     return true;
   };
   switch (reply.fault) {
+    case 'hang-up':
+      finish(call, seen);
+      response.destroy();
+      return true;
     case 'status-400':
     case 'status-404':
     case 'status-500': {

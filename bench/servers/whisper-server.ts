@@ -94,6 +94,9 @@ function broken(fault: Fault, { response }: Exchange, answer: (status: number, j
   switch (fault) {
     case 'never':
       return true;
+    case 'hang-up':
+      response.destroy();
+      return true;
     case 'status-500':
       answer(500, { error: 'failed to process audio' });
       return true;

@@ -1,5 +1,6 @@
 /** The adapters against servers in processes of their own: what they send, and everything that can come back wrong. */
 import { test, type Test } from 'tap';
+import { z } from 'zod';
 import type { Reply } from '../../bench/servers/calls.ts';
 import { startServer, type EngineServer } from '../../bench/servers/start.ts';
 import {
@@ -10,7 +11,7 @@ import {
   type LogFields,
   type Logger,
 } from '../../src/contracts/index.ts';
-import { OllamaModel, OpenAiModel, type OllamaOptions, type OpenAiOptions } from '../../src/dialogue/llm/index.ts';
+import { askStructured, OllamaModel, OpenAiModel, type OllamaOptions, type OpenAiOptions } from '../../src/dialogue/llm/index.ts';
 import { ManualTime } from '../../src/dialogue/llm/testing/manual-time.ts';
 import { llamaIsThere, startLlama } from '../support/llama-server.ts';
 import { systemTimers } from '../support/system-timers.ts';
@@ -152,6 +153,14 @@ for (const kind of kinds) {
       await server.script('dribble', { replies: [{ parts: text, dribble: true }] });
       const deltas = await all(kind.make(server, 'dribble').chat(ask('Hello')));
       t.equal(deltas.map((delta) => (delta.t === 'text' ? delta.text : '')).join(''), text);
+    });
+
+    await t.test('a connection that dies before the answer is tried once more, and only once', async (t) => {
+      await server.script('hang-up', { replies: [{ parts: '', fault: 'hang-up' }, { parts: 'Here I am' }] });
+      t.equal((await all(kind.make(server, 'hang-up').chat(ask('Hello')))).at(-1)?.t, 'done');
+      await server.script('hang-up-2', { replies: [{ parts: '', fault: 'hang-up' }] });
+      t.match(await rejection(all(kind.make(server, 'hang-up-2').chat(ask('Hello')))), { code: 'LLM_FAILED' });
+      t.equal((await server.seen('hang-up-2')).length, 2);
     });
 
     await t.test('nobody listens there', async (t) => {
@@ -407,6 +416,17 @@ test('llama-server of Debian, with random weights', async (t) => {
     await model.warm({ callKey: 'a', messages: before });
     const warm = await all(model.chat({ callKey: 'a', messages: [persona, { role: 'user', text: 'Is somebody there?' }], options }));
     t.ok((usage(warm) ?? 0) > 30, `${usage(warm) ?? 0} tokens were warm`);
+  });
+
+  await t.test('keeps to a schema, so that even a model without sense answers in shape', async (t) => {
+    const schema = z.object({ answer: z.enum(['yes', 'no']), guests: z.number().int().min(1).max(9) });
+    const fallback = { answer: 'no' as const, guests: 1 };
+    const request = {
+      callKey: 's',
+      messages: [{ role: 'user' as const, text: 'Four of us' }],
+      options: { maxTokens: 300, temperature: 0 },
+    };
+    t.match(await askStructured(make(), request, { schema, fallback }), { source: 'model', failure: null });
   });
 
   await t.test('an abort stops its work', async (t) => {
