@@ -6,8 +6,11 @@
  * `atUs` is CLOCK_MONOTONIC in microseconds, so that both lines and JavaScript can be compared.
  */
 
-/** 'ulaw' = PCMU (PT 0), 'alaw' = PCMA (PT 8), 'slin' = L16 8 kHz (Asterisk PT 10). RFC 3551 and Asterisk's names. */
-export type Codec = 'ulaw' | 'alaw' | 'slin';
+/**
+ * 'ulaw' = PCMU (PT 0), 'alaw' = PCMA (PT 8), 'slin' = L16 8 kHz (Asterisk PT 10). RFC 3551 and Asterisk's names.
+ * Wideband: 'g722' (PT 9) both ways; 'slin16' = L16 16 kHz (Asterisk PT 118) to receive only, answered in any other.
+ */
+export type Codec = 'ulaw' | 'alaw' | 'slin' | 'g722' | 'slin16';
 
 export const CALLER_RATE_HZ = 16000;
 
