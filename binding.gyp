@@ -26,6 +26,7 @@
         'native/core/audio/memory.cc',
         'native/core/codec/codec.cc',
         'native/core/codec/g711.cc',
+        'native/core/codec/g722.cc',
         'native/core/dsp/concealer.cc',
         'native/core/dsp/filter_bank.cc',
         'native/core/dsp/upsampler.cc',

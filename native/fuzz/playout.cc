@@ -11,10 +11,12 @@ namespace {
 
 using namespace parley;
 
+constexpr size_t kFrame = 160;  // 20 ms at 8 kHz
+
 struct Stage final : public PlayoutSink {
-  Stage() : playout(*this) { playout.open(); }
+  Stage() : playout(*this) { playout.open(8000); }
   void playoutEvent(const PlayoutEvent& event) override {
-    MUST(event.sentWire >= lastSent && event.sentWire <= playout.sentWire() + Playout::kFrame);
+    MUST(event.sentWire >= lastSent && event.sentWire <= playout.sentWire() + kFrame);
     lastSent = event.sentWire;
     const auto found = clips.find(event.clip);
     MUST(found != clips.end());
@@ -101,16 +103,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         stage.playout.skipFrame();
         break;
       default: {
-        std::array<int16_t, Playout::kFrame> frame;
+        std::array<int16_t, kFrame> frame;
         const uint64_t before = stage.playout.sentWire();
         stage.playout.render(frame);
-        MUST(stage.playout.sentWire() == before + Playout::kFrame);
+        MUST(stage.playout.sentWire() == before + kFrame);
         frames++;
       }
     }
   }
   stage.playout.stop();
-  std::array<int16_t, Playout::kFrame> frame;
+  std::array<int16_t, kFrame> frame;
   stage.playout.render(frame);
   MUST(stage.clips.empty());
   return 0;

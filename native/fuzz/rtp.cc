@@ -13,10 +13,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<int16_t> pcm;
   for (int i = 0; i < kCodecCount; i++) {
     const auto codec = static_cast<Codec>(i);
-    const size_t samples = samplesIn(codec, view.payload.size());
-    if (samples == 0) continue;
-    pcm.resize(samples);  // exactly, so that one sample too many is found
-    decode(codec, view.payload, pcm.data());
+    if (unitsIn(codec, view.payload.size()) == 0) continue;
+    const CodecInfo& info = infoOf(codec);
+    // Exactly as long as it may be, so that one sample too many is found.
+    pcm.resize(unitsIn(codec, view.payload.size()) * (info.rateHz / info.clockHz));
+    Decoder decoder;
+    decoder.open(codec);
+    MUST(decoder.decode(view.payload, pcm.data()) == pcm.size());
   }
   return 0;
 }

@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SessionOptions options;
   options.generation = memory().openSlot(0);
   options.receive = static_cast<Codec>(in.u8() % kCodecCount);
-  options.send = static_cast<Codec>(in.u8() % kCodecCount);
+  options.send = static_cast<Codec>(in.u8() % (kCodecCount - 1));
   MonoUs nowUs = 5000;
   session->open(options, nowUs);
   uint64_t slot = 0;
@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         std::vector<uint8_t> packet(kRtpHeaderBytes + 160, in.u8());
         seq = static_cast<uint16_t>(seq + 1 + (op >> 6));
         timestamp += 160u * (1 + (op >> 6));
-        writeRtpHeader(packet.data(), (op & 0x20) != 0 ? 101 : payloadTypeOf(options.receive), false, seq, timestamp, op >> 4 & 1);
+        writeRtpHeader(packet.data(), (op & 0x20) != 0 ? 101 : infoOf(options.receive).payloadType, false, seq, timestamp, op >> 4 & 1);
         session->receive(packet, nowUs += 20000);
         session->poll(nowUs);
       }

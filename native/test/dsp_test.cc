@@ -16,6 +16,8 @@
 
 using namespace parley;
 
+constexpr size_t kFrame = 160;  // 20 ms at 8 kHz
+
 namespace {
 
 class NoEvents final : public PlayoutSink {
@@ -27,7 +29,7 @@ class NoEvents final : public PlayoutSink {
 std::vector<int16_t> playAll(std::vector<int16_t> pcm, uint32_t rateHz) {
   NoEvents sink;
   Playout playout(sink);
-  playout.open();
+  playout.open(8000);
   auto bank = rateHz == 8000 ? nullptr : std::make_shared<const FilterBank>(rateHz, 8000);
   Clip clip(1, rateHz, false, bank, {});
   // Pieces of odd sizes, as a synthesiser delivers them.
@@ -36,7 +38,7 @@ std::vector<int16_t> playAll(std::vector<int16_t> pcm, uint32_t rateHz) {
   clip.end();
   playout.add(&clip);
   std::vector<int16_t> out;
-  std::array<int16_t, Playout::kFrame> frame;
+  std::array<int16_t, kFrame> frame;
   while (!playout.silent()) {
     playout.render(frame);
     out.insert(out.end(), frame.begin(), frame.end());
@@ -127,6 +129,7 @@ TEST("resampling: full-scale square waves clip, they do not wrap") {
 
 TEST("concealment: a tone goes on for 10 ms, fades, is silent after 60 ms, and comes back without a click") {
   Concealer concealer;
+  concealer.open(8000);
   auto pcm = toneOf(1600, 200, 10000, 8000);
   for (size_t at = 0; at < 1600; at += 160) concealer.good(std::span(pcm).subspan(at, 160));
   std::vector<int16_t> hole(800);

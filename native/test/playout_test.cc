@@ -9,11 +9,13 @@
 
 using namespace parley;
 
+constexpr size_t kFrame = 160;  // 20 ms at 8 kHz
+
 namespace {
 
 class Stage final : public PlayoutSink {
  public:
-  Stage() : playout(*this) { playout.open(); }
+  Stage() : playout(*this) { playout.open(8000); }
   void playoutEvent(const PlayoutEvent& event) override { events.push_back(event); }
 
   Clip& clip(uint32_t rateHz, bool held, std::vector<uint64_t> marks = {}) {
@@ -24,7 +26,7 @@ class Stage final : public PlayoutSink {
   }
   void frames(size_t count) {
     for (size_t i = 0; i < count; i++) {
-      std::array<int16_t, Playout::kFrame> frame;
+      std::array<int16_t, kFrame> frame;
       playout.render(frame);
       out.insert(out.end(), frame.begin(), frame.end());
     }

@@ -65,6 +65,7 @@ class NativeMediaEngine implements MediaEngine {
     if (this.#closed) throw new ParleyError('MEDIA_CLOSED', 'The media engine is closed.');
     const dtmf = options.payloadTypeDtmf ?? DEFAULT_DTMF_PAYLOAD_TYPE;
     if (!Number.isInteger(dtmf) || dtmf < 96 || dtmf > 127) throw new RangeError(`payloadTypeDtmf: ${dtmf} is not from 96 to 127`);
+    if (options.send === 'slin16') throw new RangeError('send: slin16 is receive only; Asterisk drops it without a word');
     const out = new Float64Array(4);
     const error =
       OPEN_ERRORS[this.#native.openCall(this.#engine, CODECS.indexOf(options.receive), CODECS.indexOf(options.send), dtmf, out)];

@@ -39,7 +39,7 @@ export interface NativeMedia {
 }
 
 /** parley::Codec */
-export const CODECS = ['ulaw', 'alaw', 'slin'] as const;
+export const CODECS = ['ulaw', 'alaw', 'slin', 'g722', 'slin16'] as const;
 /** parley::Control */
 export const CONTROLS = ['stop', 'gain', 'pause', 'resume', 'secure'] as const;
 /** parley::Engine::OpenError */

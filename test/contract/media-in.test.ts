@@ -230,3 +230,39 @@ void test('one call out of order does not touch another', async (t) => {
   t.equal(good.stats().framesConcealed, 0);
   t.ok((bad.stats().dropped['overrun'] ?? 0) > 0, 'a flood is cut');
 });
+
+void test('wideband: heard as slin16, answered in g722, both at 16 kHz', async (t) => {
+  const line = await openLine(t, { receive: 'slin16', send: 'g722' });
+  t.throws(() => line.engine.open({ callId: 'x', receive: 'ulaw', send: 'slin16' }), RangeError);
+  for (let seq = 0; seq < 50; seq++)
+    if (seq !== 20)
+      await line.peer.send(
+        rtpPacket({
+          payloadType: 118,
+          seq,
+          timestamp: seq * 320,
+          ssrc: SSRC,
+          payload: toL16(tone(320 * 50, { rateHz: 16000, hz: 6000 }).subarray(seq * 320, seq * 320 + 320)),
+        }),
+      );
+  await line.untilTrue(() => line.session.stats().framesConcealed === 1, 'the lost one is filled');
+  const to = line.session.stats().sample;
+  t.ok(amplitudeAt(line.engine.read(line.session, to - 8000, to), 6000, 16000) > 7900, '6 kHz is in the ring');
+  const clip = line.session.openClip({ rateHz: 24000, held: false, marks: [12000] });
+  clip.write(tone(24000, { rateHz: 24000, hz: 6000 }));
+  clip.end();
+  const end = await line.until('clip-end');
+  t.equal(end.playedSamples, 16000);
+  t.equal((await line.until('clip-mark')).sentSample + 8000, end.sentSample);
+  await line.untilTrue(() => line.peer.heard.length * 320 >= end.sentSample, 'frames');
+  t.same([...new Set(line.peer.heard.map((packet) => `${packet.payloadType} ${packet.payload.length}`))], ['9 160']);
+  const steps = line.peer.heard.slice(1).map((packet, n) => (packet.timestamp - (line.peer.heard[n]?.timestamp ?? 0)) >>> 0);
+  t.same([...new Set(steps)], [160], 'the clock of G.722 runs at 8 kHz');
+  // What we sent, heard by ourselves.
+  const echo = await openLine(t, { receive: 'g722', send: 'slin' });
+  for (const packet of line.peer.heard) await echo.peer.send(rtpPacket({ ...packet, ssrc: SSRC }));
+  await echo.untilTrue(() => echo.session.stats().packetsReceived === line.peer.heard.length, 'echoed');
+  const heardTo = echo.session.stats().sample - (line.peer.heard.length * 320 - end.sentSample) - 1600;
+  const amplitude = amplitudeAt(echo.engine.read(echo.session, heardTo - 8000, heardTo), 6000, 16000);
+  t.ok(amplitude > 7500 && amplitude < 8500, `6 kHz comes through (${Math.round(amplitude)})`);
+});

@@ -27,12 +27,12 @@ int64_t TalkGate::energyOf(std::span<const int16_t> pcm) {
 
 void TalkGate::sent(std::span<const int16_t> pcm) {
   while (!pcm.empty()) {
-    const auto part = pcm.first(std::min(pcm.size(), kFrame - sentFilled_));
+    const auto part = pcm.first(std::min(pcm.size(), sentFrame_ - sentFilled_));
     pcm = pcm.subspan(part.size());
     sentSum_ += energyOf(part);
     sentFilled_ += part.size();
-    if (sentFilled_ < kFrame) continue;
-    sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / kFrame;
+    if (sentFilled_ < sentFrame_) continue;
+    sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / static_cast<float>(sentFrame_);
     sentAt_ = (sentAt_ + 1) % kSentFrames;
     sentSum_ = 0;
     sentFilled_ = 0;
@@ -85,9 +85,9 @@ TalkGateEdge TalkGate::frame(float energy, bool natural) {
     if (static_cast<uint32_t>(std::popcount(window)) < config_.openFrames) return {};
     const auto oldest = static_cast<uint32_t>(std::bit_width(window));
     open_ = changed_ = true;
-    return {true, position_ - static_cast<uint64_t>(oldest) * kFrame};
+    return {true, position_ - static_cast<uint64_t>(oldest) * frame_};
   }
-  if (position_ - lastVoicedEnd_ < static_cast<uint64_t>(config_.hangoverFrames) * kFrame) return {};
+  if (position_ - lastVoicedEnd_ < static_cast<uint64_t>(config_.hangoverFrames) * frame_) return {};
   open_ = false;
   changed_ = true;
   recent_ = 0;

@@ -1,4 +1,4 @@
-// The talk gate: says where the caller's voice begins and ends, from energy alone, in 10 ms frames of 8 kHz audio.
+// The talk gate: says where the caller's voice begins and ends, from energy alone, in 10 ms frames.
 // It is a cheap first stage: it must not miss speech; a false opening costs a decode, not a wrong word.
 #pragma once
 #include <algorithm>
@@ -22,13 +22,14 @@ struct TalkGateConfig {
 
 struct TalkGateEdge {
   bool open;
-  uint64_t sample;  // 8 kHz: first voiced sample, or one past the last voiced one
+  uint64_t sample;  // at the caller's rate: first voiced sample, or one past the last voiced one
 };
 
 class TalkGate {
  public:
-  static constexpr size_t kFrame = 80;
-  explicit TalkGate(const TalkGateConfig& config = {}) : config_(config) {}
+  // Rates of what comes and of what we send: 8000 or 16000.
+  explicit TalkGate(uint32_t callerHz = 8000, uint32_t sentHz = 8000, const TalkGateConfig& config = {})
+      : config_(config), frame_(callerHz / 100), sentFrame_(sentHz / 100) {}
 
   // What we sent, for the echo threshold; any length.
   void sent(std::span<const int16_t> pcm);
@@ -38,14 +39,14 @@ class TalkGate {
   template <typename OnEdge>
   void push(std::span<const int16_t> pcm, bool natural, OnEdge&& edge) {
     while (!pcm.empty()) {
-      const auto part = pcm.first(std::min(pcm.size(), kFrame - filled_));
+      const auto part = pcm.first(std::min(pcm.size(), frame_ - filled_));
       pcm = pcm.subspan(part.size());
       energy_ += energyOf(part);
       natural_ = natural_ && natural;
       filled_ += part.size();
-      if (filled_ < kFrame) continue;
-      position_ += kFrame;
-      const TalkGateEdge change = frame(static_cast<float>(energy_) / kFrame, natural_);
+      if (filled_ < frame_) continue;
+      position_ += frame_;
+      const TalkGateEdge change = frame(static_cast<float>(energy_) / static_cast<float>(frame_), natural_);
       energy_ = 0;
       filled_ = 0;
       natural_ = true;
@@ -58,7 +59,7 @@ class TalkGate {
   bool echoPossible() const { return echoReference() > config_.minRms * config_.minRms * 0.25f; }
 
  private:
-  // Sum of squares of at most kFrame samples.
+  // Sum of squares of at most one frame.
   static int64_t energyOf(std::span<const int16_t> pcm);
   TalkGateEdge frame(float energy, bool natural);
   void learnNoise(float energy);
@@ -66,11 +67,13 @@ class TalkGate {
   float echoReference() const;
 
   TalkGateConfig config_;
+  size_t frame_;
+  size_t sentFrame_;
   // Frame under way.
   int64_t energy_ = 0;
   size_t filled_ = 0;
   bool natural_ = true;
-  uint64_t position_ = 0;  // 8 kHz samples of whole frames
+  uint64_t position_ = 0;  // samples of whole frames
   // Decision.
   bool open_ = false;
   bool changed_ = false;

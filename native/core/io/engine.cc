@@ -10,7 +10,6 @@
 namespace parley {
 
 namespace {
-constexpr uint32_t kWireHz = 8000;
 constexpr uint32_t kMostClosingWaits = 100;  // of 1 ms
 constexpr std::array<uint32_t, 9> kRates{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};
 
@@ -43,13 +42,12 @@ int Engine::start() {
   if (const int error = audio_.create(options_.maxCalls, static_cast<uint32_t>(historySamples)); error != 0) return error;
   entries_.resize(options_.maxCalls);
   portUsed_.assign(static_cast<size_t>(options_.portMax - options_.portMin) + 1, false);
-  bankFor(kWireHz * 2);
   // Tables are built here, not by the first packet.
   Upsampler warm;
   std::array<int16_t, 2> out;
   warm.process(std::array<int16_t, 1>{0}, out.data());
-  int16_t sample = 0;
-  decode(Codec::ulaw, std::array<uint8_t, 1>{0xff}, &sample);
+  Decoder decoder;
+  decoder.decode(std::array<uint8_t, 1>{0xff}, out.data());
   thread_ = std::make_unique<MediaThread>(audio_, options_.maxCalls, options_.realtime, options_.notify, options_.notifyContext);
   return thread_->start();
 }
@@ -145,6 +143,7 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
   entry.rtcpFd = sockets.rtcp;
   entry.port = opened.port;
   entry.phase = leastLoadedPhase();
+  entry.wireHz = infoOf(send).rateHz;
   entry.nextClip = 1;
   phaseLoad_[entry.phase]++;
   openCalls_++;
@@ -217,9 +216,10 @@ bool Engine::close(CallRef call) {
   return true;
 }
 
-std::shared_ptr<const FilterBank> Engine::bankFor(uint32_t rateHz) {
-  auto& bank = banks_[rateHz];
-  if (bank == nullptr) bank = std::make_shared<const FilterBank>(rateHz, kWireHz);
+std::shared_ptr<const FilterBank> Engine::bankFor(uint32_t rateHz, uint32_t wireHz) {
+  if (rateHz == wireHz) return nullptr;
+  auto& bank = banks_[uint64_t{rateHz} << 32 | wireHz];
+  if (bank == nullptr) bank = std::make_shared<const FilterBank>(rateHz, wireHz);
   return bank;
 }
 
@@ -227,7 +227,7 @@ uint32_t Engine::openClip(CallRef call, uint32_t rateHz, bool held, std::vector<
   Entry* entry = entryOf(call);
   if (entry == nullptr || !rateSupported(rateHz)) return 0;
   const uint32_t id = entry->nextClip++;
-  auto clip = std::make_unique<Clip>(id, rateHz, held, rateHz == kWireHz ? nullptr : bankFor(rateHz), std::move(marks));
+  auto clip = std::make_unique<Clip>(id, rateHz, held, bankFor(rateHz, entry->wireHz), std::move(marks));
   Command* order = command(CommandType::addClip, call);
   order->clip = clip.get();
   entry->clips.emplace(id, std::move(clip));

@@ -78,6 +78,7 @@ class Engine {
     int rtcpFd = -1;
     uint16_t port = 0;
     uint32_t phase = 0;
+    uint32_t wireHz = 8000;
     uint32_t nextClip = 1;
     std::unordered_map<uint32_t, std::unique_ptr<Clip>> clips;
   };
@@ -98,7 +99,7 @@ class Engine {
   uint32_t leastLoadedPhase() const;
   Command* command(CommandType type, CallRef call);
   void send(Command* command);
-  std::shared_ptr<const FilterBank> bankFor(uint32_t rateHz);
+  std::shared_ptr<const FilterBank> bankFor(uint32_t rateHz, uint32_t wireHz);
 
   EngineOptions options_;
   AudioMemory audio_;
@@ -110,7 +111,7 @@ class Engine {
   uint32_t openCalls_ = 0;
   uint32_t closing_ = 0;
   std::array<uint32_t, 20> phaseLoad_{};
-  std::unordered_map<uint32_t, std::shared_ptr<const FilterBank>> banks_;
+  std::unordered_map<uint64_t, std::shared_ptr<const FilterBank>> banks_;
 };
 
 }  // namespace parley

@@ -18,7 +18,8 @@ void fade(std::span<int16_t> pcm, bool in) {
 
 }  // namespace
 
-void Playout::open() {
+void Playout::open(uint32_t wireHz) {
+  frame_ = wireHz / 50;
   first_ = last_ = nullptr;
   sentWire_ = underruns_ = 0;
   stopping_ = paused_ = wasPaused_ = false;
@@ -142,11 +143,11 @@ void Playout::renderAudible(std::span<int16_t> out) {
   std::fill(out.begin() + static_cast<std::ptrdiff_t>(at), out.end(), int16_t{0});
 }
 
-void Playout::stopNow(std::span<int16_t, kFrame> out) {
+void Playout::stopNow(std::span<int16_t> out) {
   // Only what was sounding fades; a clip that has not begun is dropped whole.
   uint64_t at = sentWire_;
   if (first_ != nullptr && first_->started && !paused_ && !wasPaused_) {
-    auto tail = out.first<kFade>();
+    auto tail = out.first(fadeSamples());
     bool finished = false;
     Clip& clip = *first_;
     const uint64_t before = clip.playedWire;
@@ -177,22 +178,22 @@ void Playout::applyGain(std::span<int16_t> out) {
   gain_ = gainWanted_;
 }
 
-void Playout::render(std::span<int16_t, kFrame> out) {
+void Playout::render(std::span<int16_t> out) {
   if (stopping_) {
     stopNow(out);
   } else if (paused_ && wasPaused_) {
     std::fill(out.begin(), out.end(), int16_t{0});
   } else if (paused_) {
-    renderAudible(out.first(kFade));
-    fade(out.first(kFade), false);
-    std::fill(out.begin() + kFade, out.end(), int16_t{0});
+    renderAudible(out.first(fadeSamples()));
+    fade(out.first(fadeSamples()), false);
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(fadeSamples()), out.end(), int16_t{0});
   } else {
     renderAudible(out);
-    if (wasPaused_) fade(out.first(kFade), true);
+    if (wasPaused_) fade(out.first(fadeSamples()), true);
   }
   wasPaused_ = paused_;
   applyGain(out);
-  sentWire_ += kFrame;
+  sentWire_ += frame_;
 }
 
 }  // namespace parley

@@ -30,12 +30,13 @@ class PlayoutSink {
 
 class Playout {
  public:
-  static constexpr size_t kFrame = 160;  // 20 ms of 8 kHz
-  static constexpr size_t kFade = 40;    // 5 ms
+  static constexpr size_t kMostFrame = 320;  // 20 ms of 16 kHz
 
   explicit Playout(PlayoutSink& sink) : sink_(sink) {}
 
-  void open();
+  // `wireHz`: 8000 or 16000, what frames are rendered at.
+  void open(uint32_t wireHz);
+  size_t frameSamples() const { return frame_; }
   // The clip stays owned by its writer, who may free it after clipPlayed or clipStopped (or after the call closed).
   void add(Clip* clip);
   void release(uint32_t clipId);
@@ -44,10 +45,10 @@ class Playout {
   void pause() { paused_ = true; }
   void resume() { paused_ = false; }
 
-  // The next frame, silence included.
-  void render(std::span<int16_t, kFrame> out);
+  // The next frame of frameSamples(), silence included.
+  void render(std::span<int16_t> out);
   // A slot that carried something else (a key): time passes, the clip waits.
-  void skipFrame() { sentWire_ += kFrame; }
+  void skipFrame() { sentWire_ += frame_; }
   uint64_t sentWire() const { return sentWire_; }
   uint64_t underruns() const { return underruns_; }
   bool silent() const { return first_ == nullptr; }
@@ -58,12 +59,14 @@ class Playout {
   void noteProgress(Clip& clip, uint64_t before, size_t count, uint64_t at);
   void finishClip(PlayoutEventType type, uint64_t at);
   void renderAudible(std::span<int16_t> out);
-  void stopNow(std::span<int16_t, kFrame> out);
+  void stopNow(std::span<int16_t> out);
+  size_t fadeSamples() const { return frame_ / 4; }  // 5 ms
   void applyGain(std::span<int16_t> out);
 
   PlayoutSink& sink_;
   Clip* first_ = nullptr;
   Clip* last_ = nullptr;
+  size_t frame_ = 160;
   uint64_t sentWire_ = 0;
   uint64_t underruns_ = 0;
   bool stopping_ = false;

@@ -6,7 +6,7 @@ namespace parley {
 
 namespace {
 constexpr MonoUs kIdleEventUs = 1000000;
-constexpr uint64_t kCallerPerWire = PARLEY_AUDIO_RATE_HZ / 8000;
+constexpr uint32_t kSlotTs = 160;  // of 20 ms, whatever the codec: what we send has an 8 kHz clock
 constexpr size_t kPiece = 320;
 constexpr uint8_t kComfortNoise = 13;  // RFC 3389
 }  // namespace
@@ -17,18 +17,23 @@ Session::Session(PayloadPool& pool, AudioMemory& audio, EventSink& events)
 void Session::open(const SessionOptions& options, MonoUs nowUs) {
   options_ = options;
   nowUs_ = nowUs;
-  ingest_.open({}, nowUs);
-  playout_.open();
-  concealer_.reset();
+  decoder_.open(options.receive);
+  encoder_.open(options.send);
+  IngestConfig config;
+  config.clockHz = decoder_.info().clockHz;
+  config.hiddenLossTs = config.clockHz * 60 / 1000;
+  ingest_.open(config, nowUs);
+  playout_.open(encoder_.info().rateHz);
+  concealer_.open(decoder_.info().rateHz);
   upsampler_.reset();
-  gate_ = TalkGate();
+  gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz);
   dtmfIn_.reset();
   dtmfOut_ = DtmfSender();
   sample_ = flooded_ = 0;
   secure_ = started_ = idleReported_ = false;
   seq_ = options.firstSeq;
   firstFrame_ = true;
-  reception_.reset(8000);
+  reception_.reset(config.clockHz);
   receptionSsrc_ = lastSr_ = octets_ = 0;
   timestamp_ = options.firstTimestamp;
 }
@@ -62,8 +67,8 @@ void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
     if (packet.payload.size() < 4) return countDrop(Drop::badLength);
   } else if (packet.payloadType == kComfortNoise) {
     kind = PayloadKind::event;  // "I am silent now": the time line fills itself
-  } else if (packet.payloadType == payloadTypeOf(options_.receive)) {
-    samples = static_cast<uint32_t>(samplesIn(options_.receive, packet.payload.size()));
+  } else if (packet.payloadType == decoder_.info().payloadType) {
+    samples = static_cast<uint32_t>(unitsIn(options_.receive, packet.payload.size()));
     if (samples == 0) return countDrop(Drop::badLength);
   } else {
     return countDrop(Drop::payloadType);
@@ -87,7 +92,7 @@ void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
 void Session::noteReception(const RtpView& packet, PayloadKind kind) {
   if (packet.ssrc != ingest_.ssrc()) return;
   if (!reception_.any() || receptionSsrc_ != packet.ssrc) {
-    reception_.reset(8000);
+    reception_.reset(decoder_.info().clockHz);
     receptionSsrc_ = packet.ssrc;
     lastSr_ = 0;
   }
@@ -108,7 +113,7 @@ void Session::receiveRtcp(std::span<const uint8_t> datagram, MonoUs nowUs) {
   }
   if (!heard.aboutUs) return;
   stats.remoteLostShare.set(heard.fractionLost);
-  stats.remoteJitterUs.set(uint64_t{heard.jitter} * 1000000 / 8000);
+  stats.remoteJitterUs.set(uint64_t{heard.jitter} * 1000000 / encoder_.info().clockHz);
   const int64_t trip = roundTripUs(ntpMiddle(ntpOf(nowUs, options_.unixOffsetUs)), heard.echoedSr, heard.echoDelay);
   if (trip >= 0) stats.roundTripUs.set(static_cast<uint64_t>(trip));
 }
@@ -154,35 +159,36 @@ void Session::publishCounters() {
   stats.packetsLost.set(static_cast<uint64_t>(std::max<int64_t>(0, reception_.lost())));
 }
 
+uint32_t Session::samplesOf(uint32_t timestampUnits) const {
+  return timestampUnits * (decoder_.info().rateHz / decoder_.info().clockHz);
+}
+
 void Session::audio(std::span<const uint8_t> payload, MonoUs) {
-  std::array<int16_t, kMaxDatagramBytes> pcm;
-  const size_t count = samplesIn(options_.receive, payload.size());
-  decode(options_.receive, payload, pcm.data());
+  std::array<int16_t, 2 * kMaxDatagramBytes> pcm;
+  const size_t count = decoder_.decode(payload, pcm.data());
   std::span<int16_t> decoded(pcm.data(), count);
   concealer_.good(decoded);
   deliver(decoded, 0);
 }
 
-void Session::lost(uint32_t samples) {
+void Session::lost(uint32_t units) {
   std::array<int16_t, kPiece> pcm;
-  while (samples > 0) {
-    const size_t count = std::min<size_t>(samples, kPiece);
-    std::span<int16_t> piece(pcm.data(), count);
+  for (uint32_t samples = samplesOf(units); samples > 0;) {
+    std::span<int16_t> piece(pcm.data(), std::min<size_t>(samples, kPiece));
     concealer_.fill(piece);
     deliver(piece, PARLEY_AUDIO_CONCEALED);
-    samples -= static_cast<uint32_t>(count);
+    samples -= static_cast<uint32_t>(piece.size());
   }
 }
 
-void Session::silence(uint32_t samples) {
+void Session::silence(uint32_t units) {
   std::array<int16_t, kPiece> pcm;
-  while (samples > 0) {
-    const size_t count = std::min<size_t>(samples, kPiece);
-    std::fill_n(pcm.begin(), count, int16_t{0});
-    std::span<int16_t> piece(pcm.data(), count);
+  for (uint32_t samples = samplesOf(units); samples > 0;) {
+    std::span<int16_t> piece(pcm.data(), std::min<size_t>(samples, kPiece));
+    std::fill(piece.begin(), piece.end(), int16_t{0});
     concealer_.good(piece);
     deliver(piece, PARLEY_AUDIO_SILENCE);
-    samples -= static_cast<uint32_t>(count);
+    samples -= static_cast<uint32_t>(piece.size());
   }
 }
 
@@ -196,19 +202,23 @@ void Session::deliver(std::span<int16_t> pcm, uint8_t flags) {
   std::array<int16_t, 2 * kPiece> wide;
   for (size_t at = 0; at < pcm.size(); at += kPiece) {
     const auto piece = pcm.subspan(at, std::min(kPiece, pcm.size() - at));
-    upsampler_.process(piece, wide.data());
-    audio_.append(options_.slot, {wide.data(), 2 * piece.size()}, flags);
-    sample_ += kCallerPerWire * piece.size();
+    if (decoder_.info().rateHz == PARLEY_AUDIO_RATE_HZ) {
+      audio_.append(options_.slot, piece, flags);
+    } else {
+      upsampler_.process(piece, wide.data());
+      audio_.append(options_.slot, {wide.data(), 2 * piece.size()}, flags);
+    }
+    sample_ += callerTime(piece.size());
   }
   // After the audio is readable, so that whoever hears of speech can read it.
   const bool natural = (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE | PARLEY_AUDIO_SECURE)) == 0;
   gate_.push(pcm, natural, [this](const TalkGateEdge& edge) {
-    emit(edge.open ? EventType::speechStart : EventType::speechEnd, edge.sample * kCallerPerWire);
+    emit(edge.open ? EventType::speechStart : EventType::speechEnd, callerTime(edge.sample));
   });
 }
 
 void Session::playoutEvent(const PlayoutEvent& event) {
-  Event out{EventType::clipStart, options_.slot, options_.generation, event.clip, 0, event.sentWire * kCallerPerWire, 0};
+  Event out{EventType::clipStart, options_.slot, options_.generation, event.clip, 0, sentTime(event.sentWire), 0};
   switch (event.type) {
     case PlayoutEventType::clipStart:
       break;
@@ -218,18 +228,18 @@ void Session::playoutEvent(const PlayoutEvent& event) {
       break;
     case PlayoutEventType::clipPlayed:
       out.type = EventType::clipPlayed;
-      out.b = event.playedWire * kCallerPerWire;
+      out.b = sentTime(event.playedWire);
       break;
     case PlayoutEventType::clipStopped:
       out.type = EventType::clipStopped;
-      out.b = event.playedWire * kCallerPerWire;
+      out.b = sentTime(event.playedWire);
       break;
   }
   events_.eventAtSend(out);
 }
 
 size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
-  const uint32_t timestamp = options_.firstTimestamp + static_cast<uint32_t>(slotIndex * kFrame);
+  const uint32_t timestamp = options_.firstTimestamp + static_cast<uint32_t>(slotIndex * kSlotTs);
   timestamp_ = timestamp;
   if (dtmfOut_.busy()) {
     const DtmfSender::Packet key = dtmfOut_.slot(timestamp);
@@ -242,18 +252,18 @@ size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
       return kRtpHeaderBytes + frameBytes_;
     }
   }
-  playout_.render(frame_);
-  writeRtpHeader(out, payloadTypeOf(options_.send), firstFrame_, seq_++, timestamp, options_.ssrc);
+  playout_.render(frame());
+  writeRtpHeader(out, encoder_.info().payloadType, firstFrame_, seq_++, timestamp, options_.ssrc);
   firstFrame_ = false;
-  frameBytes_ = encode(options_.send, frame_, out + kRtpHeaderBytes);
+  frameBytes_ = encoder_.encode(frame(), out + kRtpHeaderBytes);
   return kRtpHeaderBytes + frameBytes_;
 }
 
 void Session::frameSent() {
-  gate_.sent(frame_);
+  gate_.sent(frame());
   stats.packetsSent.add();
   octets_ += static_cast<uint32_t>(frameBytes_);
-  stats.sentSample.set(playout_.sentWire() * kCallerPerWire);
+  stats.sentSample.set(sentTime(playout_.sentWire()));
   stats.underruns.set(playout_.underruns());
 }
 

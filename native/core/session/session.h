@@ -89,8 +89,7 @@ struct SessionOptions {
 
 class Session final : private IngestSink, private PlayoutSink {
  public:
-  static constexpr size_t kFrame = Playout::kFrame;
-  static constexpr size_t kMaxFrameBytes = kRtpHeaderBytes + 2 * kFrame;
+  static constexpr size_t kMaxFrameBytes = kRtpHeaderBytes + 2 * Playout::kMostFrame;
 
   Session(PayloadPool& pool, AudioMemory& audio, EventSink& events);
 
@@ -133,6 +132,11 @@ class Session final : private IngestSink, private PlayoutSink {
   void silence(uint32_t samples) override;
   void playoutEvent(const PlayoutEvent& event) override;
 
+  // Samples at the caller's rate, and the 16 kHz time line of both directions.
+  uint32_t samplesOf(uint32_t timestampUnits) const;
+  uint64_t callerTime(uint64_t samples) const { return samples * PARLEY_AUDIO_RATE_HZ / decoder_.info().rateHz; }
+  uint64_t sentTime(uint64_t samples) const { return samples * PARLEY_AUDIO_RATE_HZ / encoder_.info().rateHz; }
+  std::span<int16_t> frame() { return std::span(frame_).first(playout_.frameSamples()); }
   void deliver(std::span<int16_t> pcm, uint8_t flags);
   void dtmfKey(const DtmfKey& key);
   void noteReception(const RtpView& packet, PayloadKind kind);
@@ -144,6 +148,8 @@ class Session final : private IngestSink, private PlayoutSink {
   SessionOptions options_;
   Ingest ingest_;
   Playout playout_;
+  Decoder decoder_;
+  Encoder encoder_;
   Concealer concealer_;
   Upsampler upsampler_;
   TalkGate gate_;
@@ -165,7 +171,7 @@ class Session final : private IngestSink, private PlayoutSink {
   size_t frameBytes_ = 0;
   uint16_t seq_ = 0;
   bool firstFrame_ = true;
-  std::array<int16_t, kFrame> frame_{};
+  std::array<int16_t, Playout::kMostFrame> frame_{};
 };
 
 }  // namespace parley
