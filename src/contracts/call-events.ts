@@ -27,10 +27,19 @@ export interface Waterfall {
   readonly playoutMs: number | null;
   /** ... our first sample in RTP: caller's last sample to agent's first, from the audio time line. */
   readonly perceivedMs: number | null;
+  /** The wait that the evidence asked for; `waitMs` is longer when the words were not there yet. */
+  readonly chosenWaitMs?: number;
+  /** hit: the reply was held when the turn was committed; late: it was on its way; miss: nothing of use was prepared; off: not tried. */
+  readonly speculation?: 'hit' | 'late' | 'miss' | 'off';
+  /** What the caller waited for: the endpoint, or the stage that was not ready in time. */
+  readonly late?: 'wait' | 'stt' | 'dialogue' | 'tts' | 'playout';
 }
 
 export type CallEvent =
-  | Base<'gateway.started', { version: string; config: string; flows: Readonly<Record<string, string>>; stt: string; tts: string; pbx: string }>
+  | Base<
+      'gateway.started',
+      { version: string; config: string; flows: Readonly<Record<string, string>>; stt: string; tts: string; pbx: string }
+    >
   | Base<'gateway.draining', { openCalls: number }>
   | Base<'gateway.stopped', { reason: string }>
   | Base<'gateway.heartbeat', { openCalls: number }>
@@ -41,9 +50,14 @@ export type CallEvent =
   | Base<'notice.started', { prompt: string; language: string; wordingSha256: string }>
   | Base<'notice.completed', { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
   | Base<'step.entered', { step: string; reason: string }>
-  | Base<'agent.said', { prompt: string; kind: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
+  | Base<
+      'agent.said',
+      { prompt: string; kind: string; wordingSha256: string; sentMs: number; interrupted: boolean; words?: number; heardWords?: number }
+    >
   | Base<'caller.said', { turn: number; words: number; confidence: number; fromSample: number; toSample: number; waitMs: number }>
   | Base<'caller.keyed', { turn: number; digits: number }>
+  /** The turn before this was taken back: the caller was not done. What the log says of it since `caller.said` does not count. */
+  | Base<'turn.retracted', { turn: number; heardMs: number; cutoff: 'none' | 'soft' | 'hard' }>
   | Base<'caller.silent', { silentMs: number }>
   | Base<'caller.interrupted', { sentMs: number }>
   | Base<'slot.filled', { slot: string; corrected: boolean }>
@@ -51,20 +65,25 @@ export type CallEvent =
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>
   | Base<'transfer.failed', { desk: string; code: string }>
-  | Base<'call.ended', { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }>
+  | Base<
+      'call.ended',
+      { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }
+    >
   | Base<'clock.step', { stepMs: number }>
   | Base<'spool.full', { bytes: number }>
   /** After a crash: bytes of the last, never acknowledged write that were dropped, and damaged places that were skipped. */
   | Base<'spool.recovered', { segments: number; events: number; tornBytes: number; damaged: number }>
   /** Written before the deletion. Excuses missing payloads of the subject up to `throughUs`, never later ones. */
   | Base<'subject.erased', { request: string; reason: string; throughUs: number }>
+  /** A legal hold was set or lifted. */
+  | Base<'subject.held', { request: string; held: boolean }>
   | Base<'subject.exported', { request: string; calls: number; payloads: number }>
   /** Somebody read content through Parley. */
   | Base<'content.read', { request: string; purpose: string; payloads: number }>
   /** Written before a month of the chain is dropped: how each of its streams ended. */
   | Base<'retention.dropped', { month: string; streams: readonly { stream: string; lastSeq: number; lastHash: string }[] }>
-  /** Written before content past its retention is deleted. */
-  | Base<'retention.expired', { throughUs: number }>
+  /** Written before content past its retention is deleted: whose. Excuses their missing payloads up to `throughUs`. */
+  | Base<'retention.expired', { throughUs: number; subjects: readonly string[] }>
   /** The PBX's own records against `call.ended`. */
   | Base<'cdr.reconciled', { records: number; matched: number; missing: number; unended: number }>;
 

@@ -10,8 +10,8 @@ export type DialogueEvent =
   | { readonly t: 'silence' }
   /** The recogniser failed: the caller said something that nobody could hear. */
   | { readonly t: 'not-understood' }
-  /** All that was said has been played, or the caller broke in. */
-  | { readonly t: 'said'; readonly interrupted: boolean }
+  /** All that was said has been played, or the caller broke in. `heard`: the text up to the last word that the caller heard. */
+  | { readonly t: 'said'; readonly interrupted: boolean; readonly heard?: string }
   | { readonly t: 'transfer-failed'; readonly reason: string };
 
 export interface SlotValue {
