@@ -1,10 +1,11 @@
 /**
  * One call on one page: how the stages are joined. Read this file first.
  *
- *   pbx, media events ──> turn.decide ──> effects ──┬─ decode ──> Listener (stt) ──words──> turn
- *                                                   ├─ commit ──> dialogue.step ──> say, listen, transfer, end
- *                                                   └─ stop-speaking ──> Speaker
- *   say ──> Speaker (tts, media clips) ──agent-start, agent-end──> turn, ──said──> dialogue
+ *   pbx, media events ──> Ear ──> turn.decide ──> effects ──┬─ decode ──> Listener (stt) ──words──> turn
+ *                                                           ├─ speculate, abandon ──> Speculator ──prepared──> turn
+ *                                                           ├─ commit, retract ──> Conversation ──> say, transfer, end
+ *                                                           └─ duck, pause, resume, stop ──> Speaker
+ *   say ──> Speaker (tts, media clips) ──agent-start, agent-end──> turn, ──said──> Conversation
  *
  * Decisions are made by turn/ and dialogue/, which are pure; this file only carries them out and keeps the journal.
  */
@@ -12,7 +13,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import {
   type Dialogue,
   type DialogueEffect,
-  type DialogueEvent,
   type MediaEvent,
   type MediaSession,
   ParleyError,
@@ -21,21 +21,32 @@ import {
   type TurnEffect,
   type TurnEvent,
 } from '../contracts/index.ts';
-import { decide, initialTurn, type TurnState } from '../turn/index.ts';
+import { decide, initialTurn, type TurnState, turnWords } from '../turn/index.ts';
+import { Conversation } from './conversation.ts';
+import { Ear } from './ear.ts';
+import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Listener } from './listener.ts';
-import type { CallOptions, LiveListener, Stages } from './ports.ts';
-import { type Say, Speaker, type Spoken } from './speaker.ts';
+import type { CallOptions, LiveListener, Say, Stages } from './ports.ts';
+import { createTurnRecorder, type TurnRecorder } from './recorder.ts';
+import { Speaker, type Spoken } from './speaker.ts';
+import { Speculator } from './speculator.ts';
 import { Timeline } from './timeline.ts';
-import { type TurnMarks, waterfall } from './waterfall.ts';
+import { TurnClock } from './turn-clock.ts';
 
 /** Everything that exists only while the call is open. */
 interface Open {
   readonly media: MediaSession;
   readonly speaker: Speaker;
   readonly listener: Listener;
+  readonly speculator: Speculator;
+  readonly ear: Ear;
+  readonly bridge: Bridge;
   readonly timeline: Timeline;
 }
+
+/** More of our audio than this, heard before the caller went on, is a hard cutoff. */
+const HARD_CUTOFF_MS = 400;
 
 export class CallPipeline {
   readonly id = randomUUID();
@@ -47,8 +58,10 @@ export class CallPipeline {
   readonly #call: PbxCall;
   readonly #dialogue: Dialogue<unknown>;
   readonly #journal: Journal;
+  readonly #conversation: Conversation;
+  readonly #recorder: TurnRecorder | null;
+  readonly #clock: TurnClock;
   readonly #onEnded: (pipeline: CallPipeline) => void;
-  #dialogueState: unknown;
   #turn: TurnState;
   #turns = 0;
   #open: Open | null = null;
@@ -57,10 +70,6 @@ export class CallPipeline {
   /** How the call ends when its channel leaves: the PBX's `ended` may come before its answer to our command. */
   #parting = { outcome: 'caller-hangup', reason: '' };
   #wake: (() => void) | null = null;
-  #marks: TurnMarks | null = null;
-  #lastDecode: { queueMs: number; decodeMs: number } | null = null;
-  /** Batches of dialogue effects, one after the other. */
-  #acting: Promise<void> = Promise.resolve();
 
   constructor(options: {
     stages: Stages;
@@ -70,32 +79,50 @@ export class CallPipeline {
     live: LiveListener;
     onEnded: (pipeline: CallPipeline) => void;
   }) {
-    this.#stages = options.stages;
+    const { stages, dialogue } = options;
+    const { audit, clock, logger } = stages;
+    this.#stages = stages;
     this.#options = options.options;
     this.#call = options.call;
     this.pbxId = options.call.id;
-    this.#dialogue = options.dialogue;
-    this.flow = options.dialogue.flow;
-    this.startedUs = options.stages.clock.monoUs();
-    this.#dialogueState = options.dialogue.begin();
-    this.#turn = initialTurn(options.options.turn);
+    this.#dialogue = dialogue;
+    this.flow = dialogue.flow;
+    this.startedUs = clock.monoUs();
     this.#onEnded = options.onEnded;
-    const { audit, clock } = options.stages;
-    this.#journal = new Journal(this.id, { audit, clock, logger: options.stages.logger.child({ call: this.id }), live: options.live });
+    this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
+    this.#clock = new TurnClock(clock);
+    const turn = { ...options.options.turn, words: turnWords(dialogue.language) };
+    this.#turn = initialTurn(turn);
+    const records = options.options.turnRecords;
+    this.#recorder =
+      records === undefined ? null : createTurnRecorder({ ...records, callId: this.id, language: dialogue.language, turn, logger });
+    this.#conversation = new Conversation({
+      dialogue,
+      callId: this.id,
+      think: stages.think,
+      journal: this.#journal,
+      clockMs: () => clock.monoUs() / 1000,
+      speaker: () => this.#open?.speaker ?? null,
+      tellTurn: (event) => this.#tellTurn({ ...event, atMs: this.#nowMs() }),
+      agentEnded: (interrupted) => this.#tellTurn({ t: 'agent-end', atMs: this.#nowMs(), interrupted }),
+      replied: (step) => this.#clock.replied(step.thinkMs),
+      act: (effect) => this.#do(effect),
+      failed: (error) => void this.#fail(error),
+    });
   }
 
   /** Takes the call: answers, joins the audio, lets the flow begin. Never rejects: a failure ends the call. */
   async start(): Promise<void> {
     try {
       await this.#answer();
-      if (!this.#ended) this.#tellDialogue({ t: 'start', variables: this.#call.args });
+      if (!this.#ended) this.#conversation.tell({ t: 'start', variables: this.#call.args });
     } catch (error) {
       await this.#fail(error);
     }
   }
 
   async #answer(): Promise<void> {
-    const { pbx, media, stt } = this.#stages;
+    const { pbx, media, clock } = this.#stages;
     const { receive, send } = this.#options;
     await this.#journal.before({
       type: 'call.incoming',
@@ -108,29 +135,47 @@ export class CallPipeline {
     await pbx.answer(this.pbxId);
     const leg = await pbx.openMedia(this.pbxId, { receive, send, localHost: session.localHost, localPort: session.localPort });
     if (this.#isEnded()) return;
+    this.#open = this.#openStages(session);
+    session.onEvent((event) => this.#onMedia(event));
+    session.setRemote(leg.remoteHost, leg.remotePort);
+    const setupMs = Math.round((clock.monoUs() - this.startedUs) / 1000);
+    this.#journal.write({ type: 'call.answered', body: { setupMs, codecIn: leg.receive, codecOut: leg.send } });
+  }
+
+  #openStages(session: MediaSession): Open {
+    const { stt, tts, media, timers, clock } = this.#stages;
+    const { language } = this.#dialogue;
     const logger = this.#stages.logger.child({ call: this.id });
-    const language = this.#dialogue.language;
-    const speaker = new Speaker({ media: session, tts: this.#stages.tts, language, hooks: this.#speakerHooks() });
+    const speaker = new Speaker({ media: session, tts, language, hooks: this.#speakerHooks() });
     const listener = new Listener({
       stt: stt.open({ callId: this.id, slot: session.slot, generation: session.generation, language }),
       logger,
       hooks: {
-        words: (decode, result) => {
-          this.#lastDecode = result;
-          this.#tellTurn({ t: 'words', atMs: this.#nowMs(), decode: decode.decode, text: result.text, confidence: result.confidence });
+        words: ({ decode }, { text, confidence, queueMs, decodeMs }) => {
+          this.#clock.decoded(queueMs, decodeMs);
+          this.#tellTurn({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
         },
-        failed: (decode, error) => {
+        failed: ({ decode, kind }, error) => {
           const code = error instanceof ParleyError ? error.code : 'STT_FAILED';
-          this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'stt', code } });
-          this.#tellTurn({ t: 'decode-failed', atMs: this.#nowMs(), decode: decode.decode });
+          if (kind === 'final') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'stt', code } });
+          this.#tellTurn({ t: 'decode-failed', atMs: this.#nowMs(), decode });
         },
       },
     });
-    this.#open = { media: session, speaker, listener, timeline: new Timeline(this.#stages.clock.monoUs()) };
-    session.onEvent((event) => this.#onMedia(event));
-    session.setRemote(leg.remoteHost, leg.remotePort);
-    const setupMs = Math.round((this.#stages.clock.monoUs() - this.startedUs) / 1000);
-    this.#journal.write({ type: 'call.answered', body: { setupMs, codecIn: leg.receive, codecOut: leg.send } });
+    const speculator = new Speculator({
+      speaker,
+      think: this.#conversation.think,
+      onPrepared: (attempt, ready) => this.#tellTurn({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
+    });
+    const ear = new Ear({
+      media,
+      session,
+      timers,
+      weSpeak: () => this.#turn.agent === 'speaking' || this.#turn.agent === 'ducked',
+      onEdge: (edge) => this.#tellTurn({ ...edge, atMs: this.#nowMs() }),
+    });
+    const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
+    return { media: session, speaker, listener, speculator, ear, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 
   // ---- events in ----
@@ -141,20 +186,19 @@ export class CallPipeline {
   }
 
   #onMedia(event: MediaEvent): void {
-    const { speaker, timeline, media } = this.#open ?? {};
-    if (speaker === undefined || timeline === undefined || media === undefined) return;
-    speaker.onMedia(event);
-    if (event.t === 'rtp-start') timeline.anchor(media.stats().sample, this.#stages.clock.monoUs());
+    const open = this.#open;
+    if (open === null) return;
+    open.speaker.onMedia(event);
+    if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
-    if (event.t === 'speech-start' || event.t === 'speech-end') {
-      this.#tellTurn({ t: event.t, atMs: timeline.ms(event.atUs), sample: event.sample });
-    }
+    if (event.t === 'speech-start' || event.t === 'speech-end') open.ear.gate(event);
   }
 
   #tellTurn(event: TurnEvent): void {
     if (this.#ended) return;
     const [state, effects] = decide(this.#turn, event);
     this.#turn = state;
+    this.#recorder?.event(event, effects);
     for (const effect of effects) this.#onTurnEffect(effect);
   }
 
@@ -168,63 +212,101 @@ export class CallPipeline {
       case 'abort-decode':
         this.#open?.listener.abort(effect.decode);
         break;
+      case 'speculate':
+        this.#clock.tried();
+        this.#open?.speculator.begin(effect.attempt, this.#conversation.state, {
+          t: 'heard',
+          text: effect.text,
+          confidence: effect.confidence,
+        });
+        break;
+      case 'abandon':
+        this.#open?.speculator.abandon();
+        break;
       case 'commit':
         this.#commit(effect);
         break;
+      case 'retract':
+        this.#retract(effect);
+        break;
       case 'commit-digits':
-        this.#turns = effect.turn;
-        this.#marks = null;
-        this.#journal.write({
-          type: 'caller.keyed',
-          body: { turn: effect.turn, digits: effect.digits.length },
-          content: { digits: effect.digits },
-        });
-        this.#tellDialogue({ t: 'digits', digits: effect.digits });
-        break;
       case 'silence':
-        this.#marks = null;
-        this.#journal.write({ type: 'caller.silent', body: { silentMs: effect.silentMs } });
-        this.#tellDialogue({ t: 'silence' });
-        break;
       case 'not-understood':
-        this.#turns = effect.turn;
-        this.#marks = null;
-        this.#tellDialogue({ t: 'not-understood' });
-        break;
-      case 'stop-speaking':
-        this.#open?.speaker.stop();
+        this.#noWords(effect);
         break;
       case 'wake':
         this.#wakeAt(effect.atMs);
         break;
       case 'reason':
+        this.#clock.because(effect);
         this.#stages.logger.debug('turn decision', { call: this.id, rule: effect.rule, ...effect.figures });
+        break;
+      default:
+        this.#voice(effect);
+    }
+  }
+
+  #voice(effect: Extract<TurnEffect, { t: 'stop-speaking' | 'duck' | 'unduck' | 'pause' | 'resume' | 'filler' }>): void {
+    const { speaker, bridge } = this.#open ?? {};
+    switch (effect.t) {
+      case 'stop-speaking':
+        speaker?.stop();
+        break;
+      case 'duck':
+      case 'unduck':
+        speaker?.duck(effect.t === 'duck');
+        break;
+      case 'pause':
+        speaker?.pause();
+        break;
+      case 'resume':
+        speaker?.resume();
+        break;
+      case 'filler':
+        bridge?.play(effect.kind);
         break;
     }
   }
 
   #commit(effect: Extract<TurnEffect, { t: 'commit' }>): void {
-    const nowUs = this.#stages.clock.monoUs();
-    this.#turns = effect.turn;
-    this.#marks = {
-      turn: effect.turn,
-      endUs: nowUs - effect.waitMs * 1000,
-      committedUs: nowUs,
-      sttQueueMs: this.#lastDecode?.queueMs ?? null,
-      sttMs: this.#lastDecode?.decodeMs ?? null,
-      repliedUs: null,
-      synthesisedUs: null,
-      ttsMs: null,
-      startedUs: null,
-    };
-    const { turn, confidence, fromSample, toSample, waitMs } = effect;
-    const words = effect.text.split(/\s+/).filter((word) => word !== '').length;
+    const { turn, text, confidence, fromSample, toSample, waitMs, attempt } = effect;
+    this.#turns = turn;
+    const ahead = this.#open?.speculator.take(attempt) ?? null;
+    this.#clock.committed(turn, waitMs, ahead === null ? null : ahead.held !== null);
+    const words = text.split(/\s+/).filter((word) => word !== '').length;
     this.#journal.write({
       type: 'caller.said',
       body: { turn, words, confidence: Math.round(confidence * 1000) / 1000, fromSample, toSample, waitMs: Math.round(waitMs) },
-      content: { text: effect.text },
+      content: { text },
     });
-    this.#tellDialogue({ t: 'heard', text: effect.text, confidence });
+    this.#conversation.tell({ t: 'heard', text, confidence }, ahead);
+  }
+
+  #retract({ turn, heardMs }: Extract<TurnEffect, { t: 'retract' }>): void {
+    this.#turns = turn - 1;
+    this.#clock.clear();
+    const cutoff = heardMs === 0 ? 'none' : heardMs <= HARD_CUTOFF_MS ? 'soft' : 'hard';
+    this.#journal.write({ type: 'turn.retracted', body: { turn, heardMs, cutoff } });
+    this.#conversation.retract();
+  }
+
+  /** A turn without words: keys, silence, or nothing that could be understood. */
+  #noWords(effect: Extract<TurnEffect, { t: 'commit-digits' | 'silence' | 'not-understood' }>): void {
+    this.#clock.clear();
+    this.#open?.speculator.abandon();
+    if (effect.t === 'silence') {
+      this.#journal.write({ type: 'caller.silent', body: { silentMs: effect.silentMs } });
+      this.#conversation.tell({ t: 'silence' });
+      return;
+    }
+    this.#turns = effect.turn;
+    if (effect.t === 'not-understood') {
+      this.#conversation.tell({ t: 'not-understood' });
+      return;
+    }
+    const { turn, digits } = effect;
+    this.#journal.write({ type: 'caller.keyed', body: { turn, digits: digits.length }, content: { digits } });
+    this.#conversation.tell({ t: 'digits', digits });
   }
 
   #wakeAt(atMs: number): void {
@@ -235,50 +317,7 @@ export class CallPipeline {
     });
   }
 
-  // ---- what the dialogue decided ----
-
-  #tellDialogue(event: DialogueEvent): void {
-    if (this.#ended) return;
-    const [state, effects] = this.#dialogue.step(this.#dialogueState, event);
-    this.#dialogueState = state;
-    if (this.#marks !== null && this.#marks.repliedUs === null) this.#marks.repliedUs = this.#stages.clock.monoUs();
-    this.#acting = this.#acting.then(() => this.#act(effects)).catch((error: unknown) => this.#fail(error));
-  }
-
-  /** Carries out one batch: first what is said, then what is done. */
-  async #act(effects: readonly DialogueEffect[]): Promise<void> {
-    const says: Say[] = [];
-    const acts: DialogueEffect[] = [];
-    let listen: Listen | null = null;
-    for (const effect of effects) {
-      if (effect.t === 'say') says.push(effect);
-      else if (effect.t === 'listen') listen = effect;
-      else if (effect.t === 'slot') this.#noteSlot(effect);
-      else if (effect.t === 'step') this.#journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
-      else acts.push(effect);
-    }
-    if (says.length > 0 || listen !== null) await this.#say(says, listen, acts.length > 0);
-    for (const act of acts) await this.#do(act);
-  }
-
-  #noteSlot(effect: Extract<DialogueEffect, { t: 'slot' }>): void {
-    this.#journal.write({
-      type: 'slot.filled',
-      body: { slot: effect.slot, corrected: effect.corrected },
-      content: { value: effect.value.value, spoken: effect.value.spoken },
-    });
-  }
-
-  async #say(says: readonly Say[], listen: Listen | null, thenActs: boolean): Promise<void> {
-    if (this.#open === null) return;
-    // What leads to a hang-up or a transfer is said whole: stopping it would not stop the act.
-    const interruptible = !thenActs && says.every((say) => say.interruptible);
-    const patience = listen?.silenceMs === undefined ? {} : { silenceMs: listen.silenceMs };
-    this.#tellTurn({ t: 'reply', atMs: this.#nowMs(), interruptible, expect: listen?.expect ?? null, ...patience });
-    const { interrupted } = await this.#open.speaker.speak(says);
-    this.#tellTurn({ t: 'agent-end', atMs: this.#nowMs(), interrupted });
-    this.#tellDialogue({ t: 'said', interrupted });
-  }
+  // ---- what the dialogue wants done ----
 
   async #do(act: DialogueEffect): Promise<void> {
     if (this.#ended) return;
@@ -295,7 +334,7 @@ export class CallPipeline {
     const desk = this.#stages.desk(name);
     if (desk === undefined) {
       this.#journal.write({ type: 'transfer.failed', body: { desk: name, code: 'CALL_NO_DESK' } });
-      this.#tellDialogue({ t: 'transfer-failed', reason: 'unknown desk' });
+      this.#conversation.tell({ t: 'transfer-failed', reason: 'unknown desk' });
       return;
     }
     await this.#journal.before({ type: 'transfer.requested', body: { desk: name } });
@@ -306,7 +345,7 @@ export class CallPipeline {
       if (!(error instanceof ParleyError)) throw error;
       this.#parting = { outcome: 'caller-hangup', reason: '' };
       this.#journal.write({ type: 'transfer.failed', body: { desk: name, code: error.code } });
-      this.#tellDialogue({ t: 'transfer-failed', reason: error.code });
+      this.#conversation.tell({ t: 'transfer-failed', reason: error.code });
       return;
     }
     await this.end('transferred', 'transfer');
@@ -314,7 +353,7 @@ export class CallPipeline {
 
   /** What the dialplan finds after Stasis returns. */
   #outcomeVariables(outcome: string): Record<string, string> {
-    const slots = this.#dialogue.slots(this.#dialogueState);
+    const slots = this.#dialogue.slots(this.#conversation.state);
     const variables: Record<string, string> = { PARLEY_OUTCOME: outcome };
     for (const [name, slot] of Object.entries(slots)) variables[`PARLEY_SLOT_${name}`] = slot.value;
     return variables;
@@ -328,16 +367,18 @@ export class CallPipeline {
         if (say.kind !== 'notice') return;
         await this.#journal.before({ type: 'notice.started', body: this.#wording(say) });
       },
-      synthesised: (_say: Say, ttsMs: number): void => {
-        if (this.#marks === null || this.#marks.synthesisedUs !== null) return;
-        this.#marks.synthesisedUs = this.#stages.clock.monoUs();
-        this.#marks.ttsMs = Math.round(ttsMs * 10) / 10;
+      synthesised: (say: Say, ttsMs: number): void => {
+        if (!Bridge.is(say)) this.#clock.synthesised(ttsMs);
       },
       started: (say: Say, atUs: number): void => {
         this.#journal.show({ type: 'agent.speaking', body: { prompt: say.prompt, kind: say.kind }, content: { text: say.text } });
+        if (Bridge.is(say)) return;
         this.#tellTurn({ t: 'agent-start', atMs: this.#open?.timeline.ms(atUs) ?? 0 });
-        this.#noteLatency(atUs);
+        this.#conversation.started(say);
+        const latency = this.#clock.started(atUs);
+        if (latency !== null) this.#journal.write({ type: 'turn.latency', body: latency });
       },
+      asking: (atUs: number): void => this.#tellTurn({ t: 'asking', atMs: this.#open?.timeline.ms(atUs) ?? 0 }),
       ended: (spoken: Spoken): void => this.#noteSpoken(spoken),
     };
   }
@@ -346,21 +387,16 @@ export class CallPipeline {
     return { prompt: say.prompt, language: this.#dialogue.language, wordingSha256: createHash('sha256').update(say.text).digest('hex') };
   }
 
-  #noteLatency(startedUs: number): void {
-    const marks = this.#marks;
-    if (marks === null || marks.startedUs !== null) return;
-    marks.startedUs = startedUs;
-    this.#journal.write({ type: 'turn.latency', body: { turn: marks.turn, waterfall: waterfall(marks) } });
-  }
-
-  #noteSpoken({ say, sentMs, interrupted }: Spoken): void {
+  /** The log has the words up to the last one that the caller heard. */
+  #noteSpoken({ say, sentMs, heard, interrupted }: Spoken): void {
     const wording = this.#wording(say);
     if (say.kind === 'notice') this.#journal.write({ type: 'notice.completed', body: { ...wording, sentMs, interrupted } });
     const { prompt, wordingSha256 } = wording;
+    const { words, heardWords, text } = heard;
     this.#journal.write({
       type: 'agent.said',
-      body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted },
-      content: { text: say.text },
+      body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted, words, heardWords },
+      content: { text },
     });
     if (interrupted && !this.#ended) this.#journal.write({ type: 'caller.interrupted', body: { sentMs } });
   }
@@ -398,6 +434,9 @@ export class CallPipeline {
     this.#wake?.();
     const stats = this.#media?.stats();
     this.#media?.close();
+    this.#conversation.close();
+    this.#open?.ear.close();
+    this.#open?.speculator.abandon();
     this.#open?.speaker.close();
     this.#open?.listener.close();
     this.#open = null;
@@ -411,6 +450,7 @@ export class CallPipeline {
       dropped: Object.values(stats?.dropped ?? {}).reduce((sum, count) => sum + count, 0),
     };
     this.#journal.write({ type: 'call.ended', body });
+    this.#recorder?.close();
     this.#onEnded(this);
     await this.#journal.settled();
   }
@@ -423,5 +463,3 @@ export class CallPipeline {
     return this.#open?.timeline.ms(this.#stages.clock.monoUs()) ?? 0;
   }
 }
-
-type Listen = Extract<DialogueEffect, { t: 'listen' }>;

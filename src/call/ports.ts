@@ -5,6 +5,7 @@ import type {
   Clock,
   Codec,
   Dialogue,
+  DialogueEffect,
   Logger,
   MediaEngine,
   PbxDriver,
@@ -25,10 +26,31 @@ export interface Stages {
   readonly timers: Timers;
   /** The flow that the dialplan named, or the default one for ''. Undefined when there is no such flow. */
   readonly flow: (name: string) => Dialogue<unknown> | undefined;
-  /** A desk of the configuration: where in the dialplan a person is reached. */
   /** May a new call be taken? What cannot be logged goes to people, is refused, or goes on unlogged: the operator's choice. */
   readonly admit: () => 'continue' | 'people' | 'block';
+  /** A desk of the configuration: where in the dialplan a person is reached. */
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
+  /**
+   * Completes what a step of the dialogue left open, with a language model for instance. It may be asked ahead of a commit, for a
+   * turn that never comes to be: it must have no effect outside. An aborted request rejects.
+   */
+  readonly think?: (
+    effects: readonly DialogueEffect[],
+    about: { callId: string; signal: AbortSignal },
+  ) => Promise<readonly DialogueEffect[]>;
+}
+
+export type Say = Extract<DialogueEffect, { t: 'say' }>;
+
+/** The first text of a reply. */
+export function sayIn(effects: readonly DialogueEffect[]): Say | null {
+  return effects.find((effect): effect is Say => effect.t === 'say') ?? null;
+}
+
+/** Texts that bridge a wait, in one language; used in turn, so that none comes twice in a row. */
+export interface Fillers {
+  readonly opener: readonly string[];
+  readonly wait: readonly string[];
 }
 
 export interface CallOptions {
@@ -37,6 +59,13 @@ export interface CallOptions {
   readonly turn: TurnOptions;
   /** How long a drain waits for open calls before it gives them back to the dialplan. */
   readonly drainMs: number;
+  /** By language tag; none when left out. */
+  readonly fillers?: Readonly<Record<string, Fillers>>;
+  /** Folder for the turn events of each call, for `parley replay`; none are kept when left out. */
+  readonly turnRecords?: {
+    readonly folder: string;
+    /** With the words themselves; otherwise only what kind of words they are. */ readonly words: boolean;
+  };
 }
 
 /** Shown, not logged: the log gets `agent.said` when it is known how much of it went out. */

@@ -1,5 +1,6 @@
 import type { TurnEffect, TurnEvent } from '../contracts/index.ts';
-import { agentEnded, agentStarted, keyed, replied } from './agent.ts';
+import { agentEnded, agentStarted, keyed, replied, secured } from './agent.ts';
+import { prepared } from './ahead.ts';
 import { RULES } from './rules.ts';
 import { decodeFailed, ended, heardWords, speechEnded, speechStarted } from './speech.ts';
 import type { Draft, TurnState } from './state.ts';
@@ -33,10 +34,10 @@ function step(state: TurnState, event: TurnEvent): Draft {
 function take(draft: Draft, event: TurnEvent): void {
   switch (event.t) {
     case 'speech-start':
-      speechStarted(draft, event.sample);
+      if (!draft.secure) speechStarted(draft, event.sample);
       break;
     case 'speech-end':
-      speechEnded(draft, event.sample);
+      if (!draft.secure) speechEnded(draft, event.sample, event.prosody ?? null);
       break;
     case 'words':
       heardWords(draft, event);
@@ -44,14 +45,40 @@ function take(draft: Draft, event: TurnEvent): void {
     case 'decode-failed':
       decodeFailed(draft, event.decode);
       break;
+    case 'detector':
+      draft.pauseEvidence = { ...draft.pauseEvidence, detector: event.probability };
+      break;
     case 'dtmf':
       keyed(draft, event.digit);
       break;
+    case 'secure':
+      secured(draft, event.on);
+      break;
+    case 'tick':
+      break;
+    default:
+      takeOurs(draft, event);
+  }
+}
+
+type OfOurSide = Extract<TurnEvent, { t: 'prepared' | 'working' | 'reply' | 'agent-start' | 'asking' | 'agent-end' | 'ended' }>;
+
+function takeOurs(draft: Draft, event: OfOurSide): void {
+  switch (event.t) {
+    case 'prepared':
+      prepared(draft, event.attempt, event.ready);
+      break;
+    case 'working':
+      draft.workingMs ??= draft.nowMs;
+      break;
     case 'reply':
-      replied(draft, { interruptible: event.interruptible, expect: event.expect, silenceMs: event.silenceMs ?? null });
+      replied(draft, replyOf(event));
       break;
     case 'agent-start':
       agentStarted(draft);
+      break;
+    case 'asking':
+      draft.asking = true;
       break;
     case 'agent-end':
       agentEnded(draft, event.interrupted);
@@ -59,9 +86,12 @@ function take(draft: Draft, event: TurnEvent): void {
     case 'ended':
       ended(draft);
       break;
-    case 'tick':
-      break;
   }
+}
+
+function replyOf(event: Extract<TurnEvent, { t: 'reply' }>): Draft['reply'] {
+  const { interruptible, expect, silenceMs = null, final = false } = event;
+  return { interruptible, expect, silenceMs, final };
 }
 
 function isDue(dueMs: number | null, nowMs: number): boolean {

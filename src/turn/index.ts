@@ -5,5 +5,6 @@
  */
 export { decide } from './decide.ts';
 export { TURN_DEFAULTS, type TurnOptions } from './options.ts';
-export { initialTurn, type TurnState } from './state.ts';
-export { TURN_WORDS } from './words.ts';
+export { phaseOf, waitOf } from './phase.ts';
+export { initialTurn, type Phase, type TurnState } from './state.ts';
+export { TURN_WORDS, type TurnWords, turnWords } from './words.ts';

@@ -1,21 +1,52 @@
 import { TURN_WORDS, type TurnWords } from './words.ts';
 
 export interface TurnOptions {
-  /** Silence after the caller's last voiced sample that ends the turn. */
+  /** dynamic: the wait follows the evidence. fixed: always `waitMs`, or `quickWaitMs` after a complete answer. */
+  readonly endpoint: 'dynamic' | 'fixed';
+  /** Silence after the caller's last voiced sample that ends the turn, when the evidence speaks neither for nor against an end. */
   readonly waitMs: number;
   /** The same after an answer that is plainly complete: yes or no to a yes/no question, the last digit of a number. */
   readonly quickWaitMs: number;
-  /** Voice this long while an interruptible reply plays stops the reply. */
+  /** Bounds of the dynamic wait. */
+  readonly minWaitMs: number;
+  readonly maxWaitMs: number;
+  /** Multiplies every wait; 1 is as meant. */
+  readonly waitFactor: number;
+  /** Does what was asked for count as evidence? */
+  readonly slotGrammar: boolean;
+  /** After "one moment" the caller gets this long. */
+  readonly holdMs: number;
+  /** While the caller speaks, words so far are asked for this often; 0: never. */
+  readonly partialMs: number;
+  /** Decode a pause at once, under the wait; otherwise when the wait is over. */
+  readonly decodeEarly: boolean;
+  /** Prepare replies while the caller may still go on. */
+  readonly speculate: boolean;
+  /** Speculations for one turn at most. */
+  readonly maxTries: number;
+  /** Queues longer than this switch speculation off: the engine time is needed for turns that have ended. */
+  readonly queueLimitMs: number;
+  /** A caller who goes on within this time of our start was not done: the turn is taken back. 0: never. */
+  readonly retractMs: number;
+  /** Voice this long into an interruptible reply halts it; one real word does so earlier. */
   readonly bargeInMs: number;
-  /** Voice shorter than `bargeInMs` that ended longer than this before the end of our reply was no answer to it. */
+  /** Voice this long ends it, unless the words are those of a listener. */
+  readonly takeFloorMs: number;
+  /** Silence after a halt until our reply goes on. */
+  readonly resumeMs: number;
+  /** A short answer to a yes/no question counts when it ends less than this before the end of our reply. */
   readonly tailMs: number;
+  /** A reply that has not begun so long after the commit gets an opener; null: none. */
+  readonly openerMs: number | null;
+  /** While a tool runs, a second wait phrase after this. */
+  readonly waitPhraseMs: number;
   /** Silence while we listen, after which the dialogue is told. */
   readonly silenceMs: number;
   /** Longer utterances are cut, at their last pause where there is one in the second half. */
   readonly maxUtteranceMs: number;
   /** Pause after a key that ends a number. */
   readonly interDigitMs: number;
-  /** Audio decoded before the first and after the last voiced sample; must not exceed the talk gate's hangover. */
+  /** Audio decoded before the first and after the last voiced sample, as far as it has come. */
   readonly padMs: number;
   /** A recogniser that has not answered after this has failed. */
   readonly decodeTimeoutMs: number;
@@ -23,15 +54,31 @@ export interface TurnOptions {
   readonly replyTimeoutMs: number;
   /** A reply whose end has not come after this is over. */
   readonly speakTimeoutMs: number;
-  /** Words that end an answer early; of the language of the call. */
+  /** What words say about the end of a turn; of the language of the call. */
   readonly words: TurnWords;
 }
 
 export const TURN_DEFAULTS: TurnOptions = {
+  endpoint: 'dynamic',
   waitMs: 600,
-  quickWaitMs: 250,
-  bargeInMs: 240,
+  quickWaitMs: 120,
+  minWaitMs: 160,
+  maxWaitMs: 2500,
+  waitFactor: 1,
+  slotGrammar: true,
+  holdMs: 8000,
+  partialMs: 250,
+  decodeEarly: true,
+  speculate: true,
+  maxTries: 3,
+  queueLimitMs: 30,
+  retractMs: 700,
+  bargeInMs: 220,
+  takeFloorMs: 500,
+  resumeMs: 700,
   tailMs: 700,
+  openerMs: null,
+  waitPhraseMs: 2500,
   silenceMs: 7000,
   maxUtteranceMs: 20_000,
   interDigitMs: 2500,

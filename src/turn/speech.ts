@@ -1,12 +1,19 @@
 /** The caller's speech: stretches begin, pause, go on and are decoded. */
+import type { Prosody } from '../contracts/index.ts';
+import { mayRetract, retract } from './retract.ts';
 import { type Draft, reason, SAMPLES_PER_MS, type Stretch } from './state.ts';
+import { newStretch, resumed } from './stretch.ts';
 import { spokenText } from './words.ts';
 
 /** Speech kept while our reply plays; what is older than that is no answer any more. */
 const MAX_STRETCHES = 4;
-
 /** The gate reports late: a sample's own time counts, as long as it is believable. */
 const MAX_GATE_DELAY_MS = 1000;
+/** Newest audio that may not have come out of the jitter buffer yet. */
+const FRESH_MS = 20;
+/** Shorter gaps are inside words: they say nothing about how the caller pauses. */
+const PAUSE_MS = 150;
+const NO_EVIDENCE = { prosody: null, detector: null };
 
 export function speechStarted(draft: Draft, sample: number): void {
   const last = draft.stretches.at(-1);
@@ -14,14 +21,21 @@ export function speechStarted(draft: Draft, sample: number): void {
     reason(draft, 'gate-repeated');
     return;
   }
+  draft.pauseEvidence = NO_EVIDENCE;
+  draft.soFar = null;
+  draft.partial = { decode: null, askedMs: draft.nowMs - draft.options.partialMs };
   const atMs = sampleMs(draft, sample);
+  if (mayRetract(draft, atMs)) {
+    retract(draft, sample, atMs);
+    return;
+  }
   const gapMs = last === undefined ? Infinity : atMs - last.endMs;
-  const mayJoin = last !== undefined && !last.cut && (draft.agent === 'listening' || gapMs < draft.options.waitMs);
-  if (mayJoin) {
+  const listening = draft.agent === 'listening';
+  if (last !== undefined && !last.cut && (listening || gapMs < draft.options.waitMs)) {
     abandonDecode(draft, last);
-    const pause = { toSample: last.toSample, resumeSample: Math.max(sample, last.toSample) };
-    const voicedMs = last.voicedMs + (last.endMs - last.voiceMs);
-    replaceLast(draft, { ...last, voicing: true, voiceMs: atMs, voicedMs, pause, decode: null, heard: null, remainder: false });
+    abandonSpeculation(draft);
+    replaceLast(draft, resumed(last, sample, atMs));
+    if (listening && gapMs >= PAUSE_MS) learnPause(draft, gapMs);
     reason(draft, 'resumed', { gapMs: Math.round(gapMs) });
     return;
   }
@@ -29,43 +43,77 @@ export function speechStarted(draft: Draft, sample: number): void {
   dropOldest(draft);
 }
 
-export function speechEnded(draft: Draft, sample: number): void {
+export function speechEnded(draft: Draft, sample: number, prosody: Prosody | null): void {
   const last = draft.stretches.at(-1);
   if (last?.voicing !== true) {
     reason(draft, 'gate-repeated');
     return;
   }
+  abandonPartial(draft);
   const toSample = Math.max(sample, last.fromSample);
   const endMs = Math.max(sampleMs(draft, sample), last.voiceMs);
+  draft.pauseEvidence = { prosody, detector: null };
+  const closed = { ...last, voicing: false, toSample, endMs };
   // The decode runs under the wait: its words are there when the wait is over.
-  const { options } = draft;
-  replaceLast(draft, askForWords(draft, { ...last, voicing: false, toSample, endMs }, toSample + options.padMs * SAMPLES_PER_MS));
+  replaceLast(draft, draft.options.decodeEarly ? askForWords(draft, closed, untilSample(draft, closed)) : closed);
+}
+
+/** What has come of the audio that the recogniser is to have after the last voiced sample. */
+export function untilSample(draft: Draft, stretch: Stretch): number {
+  const came = Math.round((draft.nowMs - FRESH_MS) * SAMPLES_PER_MS);
+  return Math.max(stretch.toSample, Math.min(stretch.toSample + draft.options.padMs * SAMPLES_PER_MS, came));
 }
 
 /** Asks the recogniser for a stretch up to `untilSample`. */
-export function askForWords(draft: Draft, stretch: Stretch, untilSample: number): Stretch {
+export function askForWords(draft: Draft, stretch: Stretch, until: number): Stretch {
+  const fromSample = firstSample(draft, stretch);
   draft.decodes += 1;
-  const before = draft.stretches.at(-2)?.toSample ?? 0;
-  const fromSample = Math.max(draft.doneSample, before, stretch.fromSample - draft.options.padMs * SAMPLES_PER_MS);
-  draft.effects.push({ t: 'decode', decode: draft.decodes, fromSample, toSample: Math.max(untilSample, fromSample), kind: 'final' });
+  draft.effects.push({ t: 'decode', decode: draft.decodes, fromSample, toSample: Math.max(until, fromSample), kind: 'final' });
   return { ...stretch, decode: draft.decodes, askedMs: draft.nowMs, heard: null };
 }
 
-export function heardWords(draft: Draft, event: { decode: number; text: string; confidence: number }): void {
+/** Asks for the words of the open stretch so far. */
+export function askSoFar(draft: Draft, stretch: Stretch): void {
+  const fromSample = firstSample(draft, stretch);
+  const toSample = Math.max(fromSample, Math.round((draft.nowMs - FRESH_MS) * SAMPLES_PER_MS));
+  draft.decodes += 1;
+  draft.partial = { decode: draft.decodes, askedMs: draft.nowMs };
+  draft.effects.push({ t: 'decode', decode: draft.decodes, fromSample, toSample, kind: 'partial' });
+}
+
+function firstSample(draft: Draft, stretch: Stretch): number {
+  const earlier = draft.stretches.filter(({ fromSample }) => fromSample < stretch.fromSample);
+  return Math.max(draft.doneSample, stretch.fromSample - draft.options.padMs * SAMPLES_PER_MS, ...earlier.map(({ toSample }) => toSample));
+}
+
+export function heardWords(draft: Draft, event: { decode: number; text: string; confidence: number; queueMs?: number }): void {
   const text = spokenText(event.text);
+  if (event.queueMs !== undefined) draft.queueMs += (event.queueMs - draft.queueMs) * 0.3;
+  if (event.decode === draft.partial.decode) {
+    draft.partial = { ...draft.partial, decode: null };
+    draft.soFar = text;
+    return;
+  }
   answer(draft, event.decode, text === '' ? { t: 'nothing' } : { t: 'words', text, confidence: event.confidence });
 }
 
 export function decodeFailed(draft: Draft, decode: number): void {
-  answer(draft, decode, { t: 'failed' });
+  if (decode === draft.partial.decode) draft.partial = { ...draft.partial, decode: null };
+  else answer(draft, decode, { t: 'failed' });
 }
 
 /** The call is over: nothing of it is decoded any more. */
 export function ended(draft: Draft): void {
-  for (const stretch of draft.stretches) abandonDecode(draft, stretch);
-  draft.stretches = [];
+  forgetSpeech(draft);
   draft.digits = '';
   draft.ended = true;
+}
+
+/** Forgets what the caller said and is not committed. */
+export function forgetSpeech(draft: Draft): void {
+  abandonPartial(draft);
+  abandonSpeculation(draft);
+  dropStretches(draft, () => true);
 }
 
 /** Forgets stretches that are not committed. */
@@ -76,26 +124,25 @@ export function dropStretches(draft: Draft, drop: (stretch: Stretch) => boolean)
   if (draft.stretches.length === 0) draft.doneSample = Math.max(draft.doneSample, ...dropped.map((stretch) => stretch.toSample));
 }
 
-export function newStretch(fromSample: number, atMs: number, voicing: boolean): Stretch {
-  return {
-    fromSample,
-    toSample: fromSample,
-    voicing,
-    voiceMs: atMs,
-    voicedMs: 0,
-    endMs: atMs,
-    pause: null,
-    decode: null,
-    askedMs: 0,
-    heard: null,
-    cut: false,
-    remainder: false,
-    stoppedUs: false,
-  };
-}
-
 export function replaceLast(draft: Draft, ...stretches: readonly Stretch[]): void {
   draft.stretches = [...draft.stretches.slice(0, -1), ...stretches];
+}
+
+export function abandonPartial(draft: Draft): void {
+  const { decode } = draft.partial;
+  if (decode !== null) draft.effects.push({ t: 'abort-decode', decode });
+  draft.partial = { ...draft.partial, decode: null };
+}
+
+export function abandonSpeculation(draft: Draft): void {
+  if (draft.speculation !== null) draft.effects.push({ t: 'abandon', attempt: draft.speculation.attempt });
+  draft.speculation = null;
+}
+
+function learnPause(draft: Draft, gapMs: number): void {
+  const { pauses, pauseMs } = draft.history;
+  const mean = pauses === 0 ? gapMs : pauseMs + (gapMs - pauseMs) * 0.3;
+  draft.history = { ...draft.history, pauses: pauses + 1, pauseMs: mean };
 }
 
 function answer(draft: Draft, decode: number, heard: Stretch['heard']): void {

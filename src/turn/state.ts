@@ -1,4 +1,4 @@
-import type { Expectation, TurnEffect } from '../contracts/index.ts';
+import type { Expectation, Prosody, TurnEffect } from '../contracts/index.ts';
 import { TURN_DEFAULTS, type TurnOptions } from './options.ts';
 
 /** Caller samples per millisecond. */
@@ -37,15 +37,43 @@ export type Heard = { readonly t: 'words'; readonly text: string; readonly confi
  * waiting    the dialogue owes a reply         (greeting, or after a commit)
  * queued     it gave one, no sample of it is out
  * speaking   it plays
+ * ducked     it plays softly: somebody speaks into it
+ * paused     it is halted: somebody goes on speaking into it
  * stopping   we told it to stop
  * listening  it is the caller's turn
  */
-export type Agent = 'waiting' | 'queued' | 'speaking' | 'stopping' | 'listening';
+export type Agent = 'waiting' | 'queued' | 'speaking' | 'ducked' | 'paused' | 'stopping' | 'listening';
 
 export interface Reply {
   readonly interruptible: boolean;
   readonly expect: Expectation | null;
   readonly silenceMs: number | null;
+  /** The turn that it answers stays, whatever the caller does. */
+  readonly final: boolean;
+}
+
+/** The turn committed last, while it can still be taken back. */
+export interface Undo {
+  readonly group: readonly Stretch[];
+  readonly text: string;
+  /** What was asked when it began. */
+  readonly reply: Reply;
+  readonly doneSample: number;
+}
+
+export interface Speculation {
+  readonly attempt: number;
+  readonly text: string;
+  readonly ready: boolean;
+}
+
+/** How this caller speaks. */
+export interface History {
+  /** Moving mean of the pauses inside turns. */
+  readonly pauseMs: number;
+  readonly pauses: number;
+  /** Turns for which we are careful after we cut in. */
+  readonly cautionTurns: number;
 }
 
 export interface TurnState {
@@ -60,6 +88,10 @@ export interface TurnState {
   readonly agent: Agent;
   /** Since when `agent` is what it is. */
   readonly agentMs: number;
+  /** When our reply began to sound. */
+  readonly startedMs: number;
+  /** The question at the end of our reply sounds, or has sounded. */
+  readonly asking: boolean;
   readonly reply: Reply;
   /** A reply that came while the one before was being stopped. */
   readonly next: Reply | null;
@@ -71,9 +103,34 @@ export interface TurnState {
   readonly digitMs: number;
   /** Stretches without a word, in a row. */
   readonly noises: number;
+  /** The partial decode that is running, and when the last one was asked for. */
+  readonly partial: { readonly decode: number | null; readonly askedMs: number };
+  /** Words of the open stretch so far, from a partial decode; null when none has answered. */
+  readonly soFar: string | null;
+  /** Evidence that belongs to the pause that is open now. */
+  readonly pauseEvidence: { readonly prosody: Prosody | null; readonly detector: number | null };
+  readonly speculation: Speculation | null;
+  /** Speculations so far, and those of this turn. */
+  readonly attempts: number;
+  readonly tries: number;
+  readonly undo: Undo | null;
+  /** Words of a turn that was taken back and is not committed again yet. */
+  readonly retracted: string | null;
+  readonly history: History;
+  /** Moving mean of the recogniser's queue. */
+  readonly queueMs: number;
+  /** Turn for which a filler was played last, and fillers within the wait that is open. */
+  readonly filler: { readonly turn: number; readonly count: number };
+  /** Since when a tool runs. */
+  readonly workingMs: number | null;
+  readonly secure: boolean;
   /** The wake that was last asked for. */
   readonly wakeMs: number | null;
 }
+
+/** One word for where the call is. */
+export type Phase =
+  'listening' | 'holding' | 'speculating' | 'armed' | 'answering' | 'speaking' | 'ducked' | 'paused' | 'retracting' | 'digits' | 'ended';
 
 /** What the rules work on: a private copy of the state and the effects so far. */
 export type Draft = { -readonly [K in keyof TurnState]: TurnState[K] } & { readonly effects: TurnEffect[] };
@@ -88,13 +145,28 @@ export function initialTurn(options: Partial<TurnOptions> = {}): TurnState {
     decodes: 0,
     agent: 'waiting',
     agentMs: 0,
-    reply: { interruptible: true, expect: null, silenceMs: null },
+    startedMs: 0,
+    asking: false,
+    reply: { interruptible: true, expect: null, silenceMs: null, final: false },
     next: null,
     stretches: [],
     doneSample: 0,
     digits: '',
     digitMs: 0,
     noises: 0,
+    partial: { decode: null, askedMs: 0 },
+    soFar: null,
+    pauseEvidence: { prosody: null, detector: null },
+    speculation: null,
+    attempts: 0,
+    tries: 0,
+    undo: null,
+    retracted: null,
+    history: { pauseMs: 0, pauses: 0, cautionTurns: 0 },
+    queueMs: 0,
+    filler: { turn: -2, count: 0 },
+    workingMs: null,
+    secure: false,
     wakeMs: null,
   };
 }
@@ -106,4 +178,14 @@ export function setAgent(draft: Draft, agent: Agent): void {
 
 export function reason(draft: Draft, rule: string, figures: Readonly<Record<string, number | string | boolean>> = {}): void {
   draft.effects.push({ t: 'reason', rule, figures });
+}
+
+/** Our reply sounds, softly perhaps, or is halted. */
+export function holdsFloor({ agent }: Readonly<Draft>): boolean {
+  return agent === 'speaking' || agent === 'ducked' || agent === 'paused';
+}
+
+/** Voice in this stretch so far, without the pauses. */
+export function voicedMsOf(stretch: Stretch, nowMs: number): number {
+  return stretch.voicedMs + (stretch.voicing ? nowMs : stretch.endMs) - stretch.voiceMs;
 }

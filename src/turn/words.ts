@@ -1,23 +1,19 @@
-/** The few words that let an answer end early. One table per language; the dialogue's own tables are richer. */
+/** What a text says about whose turn it is, by the word lists of the language. */
 import type { Expectation } from '../contracts/index.ts';
+import { DE } from './lexicon/de.ts';
+import { EN } from './lexicon/en.ts';
+import { ES } from './lexicon/es.ts';
+import { FR } from './lexicon/fr.ts';
+import type { TurnWords } from './lexicon/types.ts';
 
-export interface TurnWords {
-  /** One of these alone answers a yes/no question. */
-  readonly answers: readonly string[];
-  /** Words for one digit. */
-  readonly digits: readonly string[];
+export type { TurnWords };
+export const TURN_WORDS = { en: EN, de: DE, fr: FR, es: ES } as const satisfies Record<string, TurnWords>;
+
+/** The word lists of a language tag ("de", "en-US"); English where there are none. */
+export function turnWords(language: string): TurnWords {
+  const code = language.toLowerCase().split('-')[0] ?? '';
+  return Object.hasOwn(TURN_WORDS, code) ? TURN_WORDS[code as keyof typeof TURN_WORDS] : EN;
 }
-
-export const TURN_WORDS = {
-  en: {
-    answers: ['yes', 'no', 'yeah', 'yep', 'nope', 'okay', 'ok', 'sure', 'correct', 'right'],
-    digits: ['zero', 'oh', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'],
-  },
-  de: {
-    answers: ['ja', 'nein', 'okay', 'ok', 'genau', 'richtig', 'stimmt', 'doch'],
-    digits: ['null', 'eins', 'zwei', 'zwo', 'drei', 'vier', 'fünf', 'sechs', 'sieben', 'acht', 'neun'],
-  },
-} as const satisfies Record<string, TurnWords>;
 
 /** What the recogniser wrote, without its marks for sounds: "[BLANK_AUDIO]", "(music)". Empty when there are no words. */
 export function spokenText(text: string): string {
@@ -28,15 +24,75 @@ export function spokenText(text: string): string {
   return /[\p{L}\p{N}]/u.test(words) ? words : '';
 }
 
+/** Small words without marks: texts with the same tokens say the same. */
+export function tokensOf(text: string): readonly string[] {
+  return (
+    text
+      .toLowerCase()
+      .replace(/['’]/g, '')
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  );
+}
+
+export function endsWithPhrase(tokens: readonly string[], phrases: readonly string[]): boolean {
+  const text = ` ${tokens.join(' ')}`;
+  return phrases.some((phrase) => text.endsWith(` ${phrase}`));
+}
+
+/** Digits said so far; -1 when the last words are no digits, so that it is no number (any more). */
+export function digitsIn(tokens: readonly string[], words: TurnWords): number {
+  let digits = 0;
+  let times = 1;
+  let last = false;
+  for (const token of tokens) {
+    last = true;
+    if (words.doubles.includes(token)) times = token.startsWith('tri') ? 3 : 2;
+    else if (/^\d+$/.test(token)) digits += token.length;
+    else if (words.digits.includes(token)) [digits, times] = [digits + times, 1];
+    else last = false;
+  }
+  return last || tokens.length === 0 ? digits : -1;
+}
+
 /** True when nothing can follow: the answer has all that was asked for. */
 export function isComplete(text: string, expect: Expectation | null, words: TurnWords): boolean {
-  const tokens = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  if (expect?.kind === 'yes-no') return tokens.length === 1 && words.answers.includes(tokens[0]);
-  if (expect?.kind !== 'digits') return false;
-  let digits = 0;
-  for (const token of tokens) {
-    if (/^\d+$/.test(token)) digits += token.length;
-    else if (words.digits.includes(token)) digits += 1;
-  }
-  return digits === expect.max;
+  const tokens = tokensOf(text);
+  if (expect?.kind === 'yes-no') return tokens.length > 0 && tokens.length <= 3 && tokens.every((token) => isAnswer(token, words));
+  return expect?.kind === 'digits' && digitsIn(tokens, words) === expect.max;
+}
+
+const isAnswer = (token: string, words: TurnWords): boolean => words.answers.includes(token) || words.closers.includes(token);
+
+/** The caller asks us to wait, and says nothing else. */
+export function isHold(tokens: readonly string[], words: TurnWords): boolean {
+  return endsWithPhrase(tokens, words.holds);
+}
+
+/**
+ * What somebody means who speaks while we speak.
+ *   nothing      no words
+ *   backchannel  "mm-hm": goes on listening
+ *   answer       a yes or no to the yes/no question that our speech asks
+ *   early        the same before the question has sounded: most likely a backchannel
+ *   stop         takes the floor with one word
+ *   words        takes the floor with content
+ */
+export type Meaning = 'nothing' | 'backchannel' | 'answer' | 'early' | 'stop' | 'words';
+
+export function meaningOf(text: string, expect: Expectation | null, words: TurnWords): Meaning {
+  const tokens = tokensOf(text);
+  if (tokens.length === 0) return 'nothing';
+  if (words.stops.includes(tokens.join(' ')) || words.stops.includes(tokens[0] ?? '')) return 'stop';
+  if (expect?.kind === 'yes-no' && isComplete(text, expect, words)) return 'answer';
+  if (isBackchannel(tokens, words) || tokens.every((token) => words.fillers.includes(token))) return 'backchannel';
+  return 'words';
+}
+
+/** "yeah okay", "uh huh uh huh": phrases of the list, one after the other. */
+function isBackchannel(tokens: readonly string[], words: TurnWords): boolean {
+  if (tokens.length === 0) return true;
+  return words.backchannels.some((phrase) => {
+    const length = phrase.split(' ').length;
+    return tokens.slice(0, length).join(' ') === phrase && isBackchannel(tokens.slice(length), words);
+  });
 }

@@ -5,6 +5,9 @@ import { decide, initialTurn, type TurnOptions, type TurnState } from '../../src
 
 const HANGOVER_MS = 200;
 
+/** One fixed wait and nothing ahead of it: the traces of single rules switch on what they are about. */
+const PLAIN: Partial<TurnOptions> = { endpoint: 'fixed', quickWaitMs: 250, partialMs: 0, speculate: false, retractMs: 0 };
+
 /** Plays events in order, with the ticks that the engine asks for between them; returns effects as short lines. */
 export class Line {
   state: TurnState;
@@ -13,7 +16,7 @@ export class Line {
   #wakeMs: number | null = null;
 
   constructor(options: Partial<TurnOptions> = {}) {
-    this.state = initialTurn(options);
+    this.state = initialTurn({ ...PLAIN, ...options });
   }
 
   tell(event: TurnEvent): this {
@@ -42,6 +45,12 @@ export class Line {
     }
   }
 
+  /** The caller speaks from `fromMs` to `toMs`; the pause is known early, as the pipeline tells it. */
+  talk(fromMs: number, toMs: number): this {
+    this.tell({ t: 'speech-start', atMs: fromMs + 60, sample: fromMs * 16 });
+    return this.tell({ t: 'speech-end', atMs: toMs + 80, sample: toMs * 16 });
+  }
+
   /** The caller speaks from `fromMs` to `toMs`; the gate says so its hangover later. */
   speech(fromMs: number, toMs: number): this {
     this.tell({ t: 'speech-start', atMs: fromMs + 60, sample: fromMs * 16 });
@@ -65,11 +74,19 @@ export class Line {
 function brief(effect: TurnEffect): string {
   switch (effect.t) {
     case 'decode':
-      return `decode ${effect.decode} [${effect.fromSample / 16}, ${effect.toSample / 16})`;
+      return `${effect.kind === 'partial' ? 'partial' : 'decode'} ${effect.decode} [${effect.fromSample / 16}, ${effect.toSample / 16})`;
     case 'abort-decode':
       return `abort-decode ${effect.decode}`;
     case 'commit':
-      return `commit ${effect.turn} "${effect.text}" wait ${effect.waitMs}`;
+      return `commit ${effect.turn} "${effect.text}" wait ${effect.waitMs}${effect.attempt === null ? '' : ` attempt ${effect.attempt}`}`;
+    case 'retract':
+      return `retract ${effect.turn} heard ${effect.heardMs}`;
+    case 'speculate':
+      return `speculate ${effect.attempt} "${effect.text}"`;
+    case 'abandon':
+      return `abandon ${effect.attempt}`;
+    case 'filler':
+      return `filler ${effect.kind}`;
     case 'commit-digits':
       return `commit-digits ${effect.turn} ${effect.digits}`;
     case 'silence':
@@ -81,6 +98,10 @@ function brief(effect: TurnEffect): string {
     case 'wake':
       return `wake ${effect.atMs}`;
     case 'stop-speaking':
+    case 'duck':
+    case 'unduck':
+    case 'pause':
+    case 'resume':
       return effect.t;
   }
 }
@@ -107,7 +128,10 @@ const wildEvent: fc.Arbitrary<Wild['event']> = fc.oneof(
   wild(
     5,
     fc
-      .tuple(fc.constantFrom('', 'yes', 'one two', '[noise]', 'a table'), fc.nat(1))
+      .tuple(
+        fc.constantFrom('', 'yes', 'one two', '[noise]', 'a table', 'uh huh', 'and', 'hold on', 'stop', 'one two three four'),
+        fc.nat(1),
+      )
       .map(([text, back]) => (atMs, state) => ({ t: 'words', atMs, decode: state.decodes - back, text, confidence: 0.5 })),
   ),
   wild(
@@ -134,6 +158,22 @@ const wildEvent: fc.Arbitrary<Wild['event']> = fc.oneof(
     4,
     fc.constant((atMs) => ({ t: 'tick', atMs })),
   ),
+  wild(
+    2,
+    fc.boolean().map((ready) => (atMs, state) => ({ t: 'prepared', atMs, attempt: state.attempts, ready })),
+  ),
+  wild(
+    1,
+    fc.double({ min: 0, max: 1, noNaN: true }).map((probability) => (atMs) => ({ t: 'detector', atMs, probability })),
+  ),
+  wild(
+    1,
+    fc.constantFrom('working', 'asking').map((t) => (atMs) => ({ t, atMs })),
+  ),
+  wild(
+    1,
+    fc.boolean().map((on) => (atMs) => ({ t: 'secure', atMs, on })),
+  ),
 );
 export const wildCall = fc.array(fc.record({ afterMs: fc.oneof(fc.nat(50), fc.nat(900), fc.nat(25000)), event: wildEvent }), {
   maxLength: 60,
@@ -144,7 +184,7 @@ export function play(
   call: readonly Wild[],
 ): { readonly event: TurnEvent; readonly effects: readonly TurnEffect[]; readonly before: TurnState }[] {
   const steps: { event: TurnEvent; effects: readonly TurnEffect[]; before: TurnState }[] = [];
-  let state = initialTurn({ maxUtteranceMs: 6000 });
+  let state = initialTurn({ maxUtteranceMs: 6000, openerMs: 100 });
   let atMs = 0;
   const wake: { atMs: number | null } = { atMs: null };
   const tell = (event: TurnEvent): void => {

@@ -172,8 +172,9 @@ test('6. the recogniser fails: the flow is told, the call goes on', async (t) =>
   });
   await begin();
   await time.pass(3500);
+  session(media).emit({ t: 'speech-start', sample: 2000 * 16, atUs: time.us });
   stt.failNext('STT_FAILED');
-  session(media).speech(2000, 3300);
+  session(media).emit({ t: 'speech-end', sample: 3300 * 16, atUs: time.us });
   await time.pass(2000);
   t.ok(heard.includes('not-understood'));
   t.equal(audit.of('turn.failed')[0]!.body.code, 'STT_FAILED');
@@ -227,7 +228,7 @@ test('10. a caller who breaks in silences an interruptible reply, and the log sa
   await begin();
   await time.pass(1000);
   session(media).emit({ t: 'speech-start', sample: 15_200, atUs: time.us });
-  await time.pass(400);
+  await time.pass(700);
   t.equal(audit.of('agent.said')[0]?.body.interrupted, true);
   t.ok((audit.of('agent.said')[0]?.body.sentMs ?? 9999) < 1500);
   t.equal(audit.of('caller.interrupted').length, 1);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { Expectation, TurnEffect, TurnEvent } from '../../src/contracts/index.ts';
-import { decide, TURN_WORDS, type TurnState } from '../../src/turn/index.ts';
+import { decide, phaseOf, TURN_WORDS } from '../../src/turn/index.ts';
 import { Line, play, wildCall } from '../support/turn-line.ts';
 
 test('the fixed wait counts from the last voiced sample; the decode runs under it', (t) => {
@@ -120,39 +120,102 @@ test('a recogniser that fails, or never answers, is not-understood', (t) => {
   t.end();
 });
 
-test('barge-in: voice over an interruptible reply stops it, then it is the caller’s turn', (t) => {
-  const line = new Line();
-  line.tell({ t: 'reply', atMs: 0, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 100 });
+const speaking = (line: Line, more: { interruptible?: boolean; expect?: Expectation } = {}): Line =>
   line
+    .tell({ t: 'reply', atMs: 0, interruptible: more.interruptible ?? true, expect: more.expect ?? null })
+    .tell({ t: 'agent-start', atMs: 100 });
+
+test('barge-in: voice into a reply makes it soft at once, then halts it, then takes the floor', (t) => {
+  const line = speaking(new Line())
     .tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 })
-    .until(1240)
-    .tell({ t: 'agent-end', atMs: 1260, interrupted: true });
-  line
-    .tell({ t: 'speech-end', atMs: 2200, sample: 2000 * 16 })
-    .words(2300, 'stop')
-    .until(3000);
+    .until(1500);
+  line.tell({ t: 'agent-end', atMs: 1520, interrupted: true }).tell({ t: 'speech-end', atMs: 2200, sample: 2000 * 16 });
+  line.words(2300, 'stop that').until(3000);
   t.strictSame(line.trace, [
-    '1240 because barge-in',
-    '1240 stop-speaking',
+    '1060 because duck',
+    '1060 duck',
+    '1220 because halt',
+    '1220 pause',
+    '1500 because barge-in',
+    '1500 stop-speaking',
     '2200 decode 1 [850, 2150)',
     '2600 because committed',
-    '2600 commit 1 "stop" wait 600',
+    '2600 commit 1 "stop that" wait 600',
   ]);
   t.end();
 });
 
-test('a reply stopped for mere noise is answered at once, so that nobody waits in silence', (t) => {
-  const line = new Line();
-  line.tell({ t: 'reply', atMs: 0, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 100 });
+test('one real word halts a reply, two take the floor, a stop-word alone does', (t) => {
+  const trace = (text: string): string[] => {
+    const line = speaking(new Line({ partialMs: 250, bargeInMs: 400, takeFloorMs: 900 }));
+    line.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).until(1210);
+    return line.words(1260, text).until(1300).trace.slice(3);
+  };
+  t.strictSame(trace('friday'), ['1260 because halt', '1260 pause', '1260 partial 2 [850, 1240)']);
+  t.strictSame(trace('on friday'), ['1260 because barge-in', '1260 stop-speaking']);
+  t.strictSame(trace('stop'), ['1260 because barge-in', '1260 stop-speaking']);
+  t.strictSame(trace('uh huh'), []);
+  t.end();
+});
+
+test('a listener’s "uh huh" does not take the floor: the reply goes on, from its last word when it was halted', (t) => {
+  const short = speaking(new Line()).talk(1000, 1110).words(1300, 'uh huh').until(2000);
+  t.strictSame(short.trace, [
+    '1060 because duck',
+    '1060 duck',
+    '1190 decode 1 [850, 1170)',
+    '1360 because unduck',
+    '1360 unduck',
+    '1360 because backchannel',
+  ]);
+  const long = speaking(new Line()).talk(1000, 1400).words(1550, 'yeah okay').until(3000);
+  t.strictSame(long.trace.slice(2), [
+    '1220 because halt',
+    '1220 pause',
+    '1480 decode 1 [850, 1460)',
+    '1700 because go-on',
+    '1700 resume',
+    '1700 because backchannel',
+  ]);
+  t.end();
+});
+
+test('a noise without words halts a reply and gives it back, after the usual pause while its words are not known', (t) => {
+  const line = speaking(new Line()).talk(1000, 1400).until(2100).words(2150, '').until(3000);
+  t.strictSame(line.trace.slice(2), [
+    '1220 because halt',
+    '1220 pause',
+    '1480 decode 1 [850, 1460)',
+    '2100 because go-on',
+    '2100 resume',
+    '2150 because backchannel',
+  ]);
+  t.end();
+});
+
+test('a reply stopped for long noise is answered at once, so that nobody waits in silence', (t) => {
+  const line = speaking(new Line()).tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 });
   line
-    .tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 })
-    .until(1240)
-    .tell({ t: 'agent-end', atMs: 1260, interrupted: true });
-  line
-    .tell({ t: 'speech-end', atMs: 1600, sample: 1400 * 16 })
-    .words(1700, '')
-    .until(3000);
-  t.strictSame(line.trace.slice(-2), ['2000 because stopped-for-noise', '2000 not-understood 1']);
+    .until(1500)
+    .tell({ t: 'agent-end', atMs: 1520, interrupted: true })
+    .tell({ t: 'speech-end', atMs: 2000, sample: 1800 * 16 });
+  line.words(2100, '').until(3000);
+  t.strictSame(line.trace.slice(-2), ['2400 because stopped-for-noise', '2400 not-understood 1']);
+  t.end();
+});
+
+test('"yes" is a listener’s word before the question sounds and an answer from then on', (t) => {
+  const said = (asking: boolean): string | undefined => {
+    const line = speaking(new Line(), { expect: { kind: 'yes-no' } });
+    if (asking) line.tell({ t: 'asking', atMs: 900 });
+    return line
+      .talk(1000, 1300)
+      .words(1510, 'yes')
+      .until(3000)
+      .trace.find((entry) => /barge-in|resume/.test(entry));
+  };
+  t.equal(said(false), '1600 resume');
+  t.equal(said(true), '1510 because barge-in');
   t.end();
 });
 
@@ -170,7 +233,7 @@ test('what is said over a notice does not stop it and is answered after it', (t)
   t.end();
 });
 
-test('a short sound in the middle of our reply is a backchannel; near its end it may be an answer', (t) => {
+test('an answer that comes right before the end of our reply counts, one in the middle does not', (t) => {
   const said = (fromMs: number): string | undefined => {
     const line = new Line({ bargeInMs: 500 });
     line.tell({ t: 'reply', atMs: 0, interruptible: true, expect: { kind: 'yes-no' } }).tell({ t: 'agent-start', atMs: 0 });
@@ -182,6 +245,176 @@ test('a short sound in the middle of our reply is a backchannel; near its end it
   };
   t.equal(said(1000), '5000 because backchannel');
   t.equal(said(4400), '5000 because committed');
+  t.end();
+});
+
+test('a caller who goes on within 700 ms of our start was not done: silence, and one turn with all its words', (t) => {
+  const line = new Line({ retractMs: 700 }).reply(0, 1000).talk(2000, 3000).words(3150, 'for four people').until(3700);
+  line.tell({ t: 'reply', atMs: 3610, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3640 });
+  line.talk(4000, 4800).words(4950, 'for four people on friday').until(6000);
+  t.strictSame(line.trace, [
+    '3080 decode 1 [1850, 3060)',
+    '3600 because committed',
+    '3600 commit 1 "for four people" wait 600',
+    '4060 because retract',
+    '4060 retract 1 heard 420',
+    '4880 decode 2 [1850, 4860)',
+    '5400 because committed',
+    '5400 commit 1 "for four people on friday" wait 600',
+  ]);
+  t.end();
+});
+
+test('a turn is taken back before our first sample too, but not later, not over a notice, not after an effect', (t) => {
+  const retracted = (startMs: number | null, onsetMs: number, more: { interruptible?: boolean; final?: boolean } = {}): boolean => {
+    const line = new Line({ retractMs: 700 }).reply(0, 1000).talk(2000, 3000).words(3150, 'for four people').until(3600);
+    line.tell({ t: 'reply', atMs: 3605, interruptible: true, expect: null, ...more });
+    if (startMs !== null) line.tell({ t: 'agent-start', atMs: startMs });
+    line.tell({ t: 'speech-start', atMs: onsetMs + 60, sample: onsetMs * 16 });
+    return line.effects.some((effect) => effect.t === 'retract');
+  };
+  t.equal(retracted(null, 3620), true);
+  t.equal(retracted(3640, 4300), true);
+  t.equal(retracted(3640, 4400), false);
+  t.equal(retracted(3640, 3900, { interruptible: false }), false);
+  t.equal(retracted(3640, 3900, { final: true }), false);
+  t.end();
+});
+
+test('a turn taken back for a noise is committed again as soon as its words are known to be the same', (t) => {
+  const line = new Line({ retractMs: 700, endpoint: 'dynamic', quickWaitMs: 120 }).reply(0, 1000).talk(2000, 3000);
+  line.words(3150, 'we are coming by train').until(3700);
+  line.tell({ t: 'reply', atMs: 3710, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3720 });
+  line.talk(3800, 3900).words(4030, 'we are coming by train').until(5000);
+  t.equal(line.trace.at(-1), '4030 commit 1 "we are coming by train" wait 130');
+  t.end();
+});
+
+test('the reply to what may be all is prepared under the wait, and released by the commit', (t) => {
+  const line = new Line({ speculate: true }).reply(0, 1000).talk(2000, 3000).words(3130, 'for four people');
+  line.tell({ t: 'prepared', atMs: 3300, attempt: 1, ready: true }).until(4000);
+  t.strictSame(line.trace, [
+    '3080 decode 1 [1850, 3060)',
+    '3130 because speculate',
+    '3130 speculate 1 "for four people"',
+    '3600 because committed',
+    '3600 commit 1 "for four people" wait 600 attempt 1',
+  ]);
+  t.end();
+});
+
+test('a caller who goes on makes it worthless; three tries a turn; none while queues are long', (t) => {
+  const line = new Line({ speculate: true }).reply(0, 1000);
+  let text = 'a table';
+  for (let i = 0; i < 5; i++, text += ' please') line.talk(2000 + i * 500, 2300 + i * 500).words(2400 + i * 500, text);
+  line.until(6000);
+  t.strictSame(
+    line.trace.filter((entry) => /speculate \d|abandon/.test(entry)),
+    [
+      '2400 speculate 1 "a table"',
+      '2560 abandon 1',
+      '2900 speculate 2 "a table please"',
+      '3060 abandon 2',
+      '3400 speculate 3 "a table please please"',
+      '3560 abandon 3',
+    ],
+  );
+  const busy = new Line({ speculate: true }).reply(0, 1000).talk(2000, 3000);
+  busy.tell({ t: 'words', atMs: 3130, decode: 1, text: 'hello', confidence: 1, queueMs: 150 }).until(4000);
+  t.notOk(busy.effects.some((effect) => effect.t === 'speculate'));
+  t.end();
+});
+
+test('the dynamic wait follows the words, the question, the voice and the caller', (t) => {
+  const wait = (text: string, expect: Expectation, more: Partial<Extract<TurnEvent, { t: 'speech-end' }>> = {}): number => {
+    const line = new Line({ endpoint: 'dynamic', quickWaitMs: 120 }).reply(0, 1000, { expect });
+    line.tell({ t: 'speech-start', atMs: 2060, sample: 32000 }).tell({ t: 'speech-end', atMs: 4080, sample: 64000, ...more });
+    line.words(4085, text).until(14_000);
+    return Math.round(line.effects.find((effect) => effect.t === 'commit')?.waitMs ?? NaN);
+  };
+  const free: Expectation = { kind: 'free' };
+  t.equal(wait('yes', { kind: 'yes-no' }), 120);
+  t.equal(wait('one two three four', { kind: 'digits', min: 4, max: 4 }), 120);
+  t.equal(wait('double one two three', { kind: 'digits', min: 4, max: 4 }), 120);
+  const plain = wait('we are coming by train', free);
+  t.ok(plain > 500 && plain < 900, `nothing speaks for either: ${plain}`);
+  t.ok(wait('one two three', { kind: 'digits', min: 4, max: 4 }) > 1500, 'a digit is missing');
+  t.ok(wait('on friday', { kind: 'day' }) < 300, 'what was asked for is there');
+  t.ok(wait('we are coming by train and', free) > 1800, 'a conjunction');
+  t.ok(wait('my number is', free) > 1800, 'the thing itself must come');
+  t.ok(wait('we are coming um', free) > 1800, 'thinking');
+  t.ok(wait('that is all thank you', free) < 350, 'thanks');
+  t.ok(wait('we are coming by train.', free) < plain, 'a full stop');
+  const fall = { pitchSlope: -12, levelDropDb: -12 };
+  const level = { pitchSlope: 0, levelDropDb: 0 };
+  t.ok(wait('we are coming by train', free, { prosody: fall }) < wait('we are coming by train', free, { prosody: level }), 'the voice');
+  t.equal(wait('hold on', free), 8000);
+  t.end();
+});
+
+test('a detector and the caller’s own pauses enter the same score', (t) => {
+  const wait = (probability: number | null, pauses: number): number => {
+    const line = new Line({ endpoint: 'dynamic' }).reply(0, 1000);
+    let atMs = 2000;
+    for (let i = 0; i < pauses; i++, atMs += 1000) line.talk(atMs, atMs + 550);
+    line.talk(atMs, atMs + 1000);
+    if (probability !== null) line.tell({ t: 'detector', atMs: atMs + 1090, probability });
+    line.words(atMs + 1100, 'we are coming by train').until(atMs + 9000);
+    return line.effects.find((effect) => effect.t === 'commit')?.waitMs ?? NaN;
+  };
+  t.ok(wait(0.95, 0) < 300);
+  t.ok(wait(0.05, 0) > 1500);
+  t.ok(wait(null, 4) > wait(null, 0), 'this caller pauses for 450 ms inside turns');
+  t.end();
+});
+
+test('an opener bridges a late reply, never in two turns in a row; wait phrases bridge a tool', (t) => {
+  const line = new Line({ openerMs: 50 }).reply(0, 1000);
+  const turn = (atMs: number, working = false): void => {
+    line
+      .talk(atMs, atMs + 1000)
+      .words(atMs + 1150, 'hello')
+      .until(atMs + 1600);
+    if (working) line.tell({ t: 'working', atMs: atMs + 1620 });
+    line.until(atMs + 5000).reply(atMs + 5000, atMs + 6000);
+  };
+  turn(2000);
+  turn(10_000, true);
+  turn(20_000);
+  turn(30_000);
+  t.strictSame(
+    line.trace.filter((entry) => entry.includes('filler')),
+    ['3650 filler opener', '11620 filler wait', '14120 filler wait', '31650 filler opener'],
+  );
+  t.end();
+});
+
+test('while a secret is typed nothing that is said is decoded', (t) => {
+  const line = new Line().reply(0, 1000).tell({ t: 'secure', atMs: 1100, on: true }).talk(2000, 3000);
+  t.equal(phaseOf(line.state), 'digits');
+  t.notOk(line.effects.some((effect) => effect.t === 'decode'));
+  t.end();
+});
+
+test('where the call is, in one word', (t) => {
+  const line = new Line({ speculate: true, retractMs: 700 });
+  const seen: string[] = [];
+  const look = (): void => void seen.push(phaseOf(line.state));
+  look();
+  line.reply(0, 1000);
+  look();
+  line.talk(2000, 3000).words(3130, 'for four');
+  look();
+  line.tell({ t: 'prepared', atMs: 3200, attempt: 1, ready: true });
+  look();
+  line.until(3600).tell({ t: 'reply', atMs: 3601, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3620 });
+  look();
+  line.tell({ t: 'speech-start', atMs: 3900, sample: 3850 * 16 });
+  look();
+  line.tell({ t: 'speech-end', atMs: 4300, sample: 4200 * 16 }).words(4400, 'hold on');
+  t.strictSame(seen, ['answering', 'listening', 'speculating', 'armed', 'speaking', 'retracting']);
+  line.until(5000).tell({ t: 'ended', atMs: 6000 });
+  t.equal(phaseOf(line.state), 'ended');
   t.end();
 });
 
@@ -239,8 +472,8 @@ test('words between two noises: the count begins anew', (t) => {
 test('a reply of several clips begins once; a clip that starts while we stop is none', (t) => {
   const line = new Line().tell({ t: 'reply', atMs: 0, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 0 });
   line.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).tell({ t: 'agent-start', atMs: 1200 });
-  t.equal(line.until(1240).trace.at(-1), '1240 stop-speaking');
-  line.tell({ t: 'agent-start', atMs: 1250 }).until(3000);
+  t.equal(line.until(1500).trace.at(-1), '1500 stop-speaking');
+  line.tell({ t: 'agent-start', atMs: 1510 }).until(3000);
   t.equal(line.trace.filter((entry) => entry.includes('stop-speaking')).length, 1);
   t.end();
 });
@@ -298,41 +531,92 @@ test('odd events are ignored with a reason: a second start, an end without a sta
 /** What must never happen, looked at step by step. */
 class Watch {
   #committedSample = -1;
+  #sampleBefore = -1;
   #turn = 0;
+  #owed = false;
   #stopped = false;
+  #halted = false;
+  #soft = false;
+  readonly #open = new Set<number>();
   readonly #answered: string[] = [];
 
   step({ event, effects, before }: ReturnType<typeof play>[number]): void {
     if (event.t === 'words') this.#answered.push(event.text);
-    if (event.t === 'agent-end' || event.t === 'agent-start') this.#stopped = false;
+    if (event.t === 'agent-end' || event.t === 'agent-start' || event.t === 'reply') this.#stopped = false;
+    if (event.t === 'agent-end') this.#halted = false;
+    if (event.t === 'reply') this.#owed = false;
     const nowMs = Math.max(before.nowMs, event.atMs);
     effects.forEach((effect, i) => {
       if (effect.t === 'wake' && effect.atMs <= nowMs) throw new Error('a wake in the past');
       if (effect.t === 'decode' && effect.toSample < effect.fromSample) throw new Error('a decode of nothing');
-      if (effect.t === 'stop-speaking') this.#stop();
+      if (effect.t === 'reason' && effect.rule === 'reply-lost') this.#owed = false;
+      this.#floor(effect);
+      this.#speculation(effect);
       if (effect.t === 'commit') this.#commit(effect);
-      if ('turn' in effect) this.#endTurn(effect.turn, event, before);
-      const acts = 'turn' in effect || effect.t === 'silence' || effect.t === 'stop-speaking';
+      if (effect.t === 'retract') this.#retract(effect.turn);
+      else if ('turn' in effect) this.#endTurn(effect.turn);
+      const acts = 'turn' in effect || effect.t === 'silence' || effect.t === 'stop-speaking' || effect.t === 'speculate';
       if (acts && !effects.slice(0, i).some((earlier) => earlier.t === 'reason')) throw new Error(`${effect.t} without a reason`);
     });
+  }
+
+  /** Never speaks over a caller after a barge-in; nothing is halted or softened for ever. */
+  #floor(effect: TurnEffect): void {
+    if (effect.t === 'stop-speaking') {
+      if (this.#stopped) throw new Error('stopped twice');
+      this.#stopped = true;
+      [this.#halted, this.#soft] = [false, false];
+    }
+    if (effect.t === 'retract') [this.#halted, this.#soft] = [false, false];
+    if (effect.t === 'resume') {
+      if (this.#stopped) throw new Error('speaks on after the caller took the floor');
+      if (!this.#halted) throw new Error('resumed what was not halted');
+      [this.#halted, this.#soft] = [false, false];
+    }
+    if (effect.t === 'pause') this.#halted = true;
+    if (effect.t === 'duck') this.#soft = true;
+    if (effect.t === 'unduck') {
+      if (!this.#soft) throw new Error('loud again without having been soft');
+      this.#soft = false;
+    }
+  }
+
+  /** Every speculation ends exactly once: thrown away, or released by a commit; one at a time. */
+  #speculation(effect: TurnEffect): void {
+    if (effect.t === 'speculate') {
+      this.#open.add(effect.attempt);
+      if (this.#open.size > 1) throw new Error('two speculations at once');
+    }
+    const over = effect.t === 'abandon' ? effect.attempt : effect.t === 'commit' ? effect.attempt : null;
+    if (over !== null && !this.#open.delete(over)) throw new Error('a speculation that was over');
+    if (effect.t === 'commit' && this.#open.size > 0) throw new Error('a speculation left open by a commit');
+  }
+
+  /** A speculation that came to nothing is over without an effect. */
+  failed(attempt: number): void {
+    this.#open.delete(attempt);
   }
 
   #commit({ fromSample, toSample, text }: Extract<TurnEffect, { t: 'commit' }>): void {
     if (fromSample < this.#committedSample) throw new Error('two commits for one stretch of speech');
     if (toSample < fromSample) throw new Error('an empty commit');
     if (!this.#answered.some((words) => words !== '' && text.includes(words))) throw new Error('a commit before its words');
+    this.#sampleBefore = this.#committedSample;
     this.#committedSample = toSample;
   }
 
-  #endTurn(turn: number, event: TurnEvent, before: TurnState): void {
-    this.#turn += 1;
-    if (turn !== this.#turn) throw new Error('turns are numbered one by one');
-    if (before.agent === 'waiting' && event.t !== 'tick') throw new Error('two turns without a reply between');
+  #retract(turn: number): void {
+    if (turn !== this.#turn) throw new Error('only the last turn can be taken back');
+    this.#turn -= 1;
+    this.#committedSample = this.#sampleBefore;
+    this.#owed = false;
   }
 
-  #stop(): void {
-    if (this.#stopped) throw new Error('stopped twice');
-    this.#stopped = true;
+  #endTurn(turn: number): void {
+    this.#turn += 1;
+    if (turn !== this.#turn) throw new Error('turns are numbered one by one');
+    if (this.#owed) throw new Error('two replies for one turn');
+    this.#owed = true;
   }
 }
 
@@ -341,6 +625,7 @@ test('for every order of events', (t) => {
     fc.property(wildCall, (call) => {
       const watch = new Watch();
       for (const step of play(call)) {
+        if (step.event.t === 'prepared' && !step.event.ready) watch.failed(step.event.attempt);
         watch.step(step);
         const before = JSON.stringify(step.before);
         const [, again] = decide(step.before, step.event);

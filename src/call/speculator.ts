@@ -1,0 +1,93 @@
+/**
+ * Replies ahead of their commit. The dialogue is pure, so a step on the present state costs nothing and changes nothing; its first
+ * text is synthesised and held in the media engine. Nothing of it is logged, heard or done until the turn is committed with the same
+ * words; thrown away, it has never been.
+ */
+import type { DialogueEffect, DialogueEvent } from '../contracts/index.ts';
+import { sayIn, type Say } from './ports.ts';
+import type { Prepared, Speaker } from './speaker.ts';
+
+/** A step of the dialogue and what it costs: the state after it and what is to be said and done. */
+export interface Step {
+  /** The state that it began with: the reply fits this one only. */
+  readonly before: unknown;
+  readonly after: unknown;
+  readonly effects: readonly DialogueEffect[];
+  /** Time of the language model, where there is one. */
+  readonly thinkMs: number | null;
+}
+
+export interface Ahead {
+  readonly attempt: number;
+  readonly step: Promise<Step>;
+  /** Resolves when the first text is held; null when there is nothing to hold. */
+  readonly prepared: Promise<Prepared | null>;
+  /** What is held already. */
+  held: Prepared | null;
+  readonly abort: AbortController;
+}
+
+export type Think = (before: unknown, event: DialogueEvent, signal: AbortSignal) => Promise<Step>;
+
+export interface SpeculatorOptions {
+  readonly speaker: Speaker;
+  readonly think: Think;
+  readonly onPrepared: (attempt: number, ready: boolean) => void;
+}
+
+export class Speculator {
+  readonly #options: SpeculatorOptions;
+  #ahead: Ahead | null = null;
+
+  constructor(options: SpeculatorOptions) {
+    this.#options = options;
+  }
+
+  begin(attempt: number, before: unknown, event: DialogueEvent): void {
+    this.abandon();
+    const { think, onPrepared } = this.#options;
+    const abort = new AbortController();
+    const step = think(before, event, abort.signal);
+    const prepared = step.then((done) => this.#prepare(sayIn(done.effects), abort.signal));
+    const ahead: Ahead = { attempt, step, prepared, held: null, abort };
+    this.#ahead = ahead;
+    prepared.then(
+      (held) => {
+        ahead.held = held;
+        if (abort.signal.aborted && held !== null) this.#options.speaker.drop(held);
+        else if (this.#ahead === ahead) onPrepared(attempt, true);
+      },
+      () => {
+        // What fails ahead of the commit is tried again after it, where a failure counts.
+        if (this.#ahead !== ahead) return;
+        this.#ahead = null;
+        onPrepared(attempt, false);
+      },
+    );
+  }
+
+  async #prepare(say: Say | null, signal: AbortSignal): Promise<Prepared | null> {
+    // The notice is logged before it is spoken; it is never a guess.
+    if (say === null || say.kind === 'notice') return null;
+    return this.#options.speaker.prepare(say, signal);
+  }
+
+  /** The turn was committed with the words of this attempt: it is the caller's now, done or still running. */
+  take(attempt: number | null): Ahead | null {
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    if (ahead === null || ahead.attempt === attempt) return ahead;
+    this.#throwAway(ahead);
+    return null;
+  }
+
+  abandon(): void {
+    if (this.#ahead !== null) this.#throwAway(this.#ahead);
+    this.#ahead = null;
+  }
+
+  #throwAway(ahead: Ahead): void {
+    ahead.abort.abort(new Error('the caller went on'));
+    if (ahead.held !== null) this.#options.speaker.drop(ahead.held);
+  }
+}

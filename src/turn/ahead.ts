@@ -1,0 +1,88 @@
+/** Work ahead of the commit: words so far, the reply to what may be all, and bridges when the reply is late after all. */
+import { finished } from './commit.ts';
+import { endpointOf, joined, sameWords } from './endpoint.ts';
+import type { Rule } from './rule.ts';
+import { abandonPartial, abandonSpeculation, askSoFar } from './speech.ts';
+import { type Draft, holdsFloor, reason, voicedMsOf } from './state.ts';
+
+/** Voice before the first words are asked for. */
+const FIRST_WORDS_MS = 200;
+/** A caller who most likely goes on is not worth an engine's time. */
+const LEAST_PROBABILITY = 0.12;
+const MAX_FILLERS = 2;
+
+export const soFar: Rule = {
+  name: 'so-far',
+  dueMs: (draft) => {
+    const last = draft.stretches.at(-1);
+    const { partial, options, agent } = draft;
+    if (partial.decode !== null) return partial.askedMs + options.decodeTimeoutMs;
+    if (last?.voicing !== true || options.partialMs <= 0 || draft.secure) return null;
+    if (agent !== 'listening' && !(holdsFloor(draft) && draft.reply.interruptible)) return null;
+    return Math.max(last.voiceMs + FIRST_WORDS_MS - last.voicedMs, partial.askedMs + options.partialMs);
+  },
+  act: (draft) => {
+    const last = draft.stretches.at(-1);
+    abandonPartial(draft);
+    draft.partial = { decode: null, askedMs: draft.nowMs };
+    if (last?.voicing === true && voicedMsOf(last, draft.nowMs) > 0) askSoFar(draft, last);
+  },
+};
+
+export const speculate: Rule = {
+  name: 'speculate',
+  dueMs: (draft) => {
+    const { options, speculation, tries, queueMs, stretches, agent } = draft;
+    const last = stretches.at(-1);
+    if (!options.speculate || tries >= options.maxTries || queueMs > options.queueLimitMs) return null;
+    if (agent !== 'listening' || draft.digits !== '' || draft.secure || last === undefined || last.voicing) return null;
+    if (stretches.some(({ heard }) => heard === null || heard.t === 'failed')) return null;
+    const text = joined(finished(draft));
+    if (text === '' || (speculation !== null && sameWords(speculation.text, text))) return null;
+    return endpointOf(draft, stretches).probability >= LEAST_PROBABILITY ? draft.nowMs : null;
+  },
+  act: (draft) => {
+    abandonSpeculation(draft);
+    const group = finished(draft);
+    const text = joined(group);
+    const { waitMs, probability } = endpointOf(draft, group);
+    draft.attempts += 1;
+    draft.tries += 1;
+    draft.speculation = { attempt: draft.attempts, text, ready: false };
+    const silentMs = Math.round(draft.nowMs - (group.at(-1)?.endMs ?? draft.nowMs));
+    reason(draft, 'speculate', { tries: draft.tries, silentMs, waitMs, probability: Math.round(probability * 1000) / 1000 });
+    const heard = group.flatMap((stretch) => (stretch.heard?.t === 'words' ? [stretch.heard.confidence] : []));
+    const confidence = heard.reduce((sum, one) => sum + one, 0) / Math.max(1, heard.length);
+    draft.effects.push({ t: 'speculate', attempt: draft.attempts, text, confidence });
+  },
+};
+
+/** An opener once after a commit, wait phrases while a tool runs; no opener in two turns in a row. */
+export const bridge: Rule = {
+  name: 'bridge',
+  dueMs: (draft) => {
+    const { options, filler, turn, agent, agentMs, workingMs, undo } = draft;
+    if (agent !== 'waiting' || filler.count >= MAX_FILLERS) return null;
+    if (workingMs !== null) return workingMs + (filler.count === 0 ? 0 : options.waitPhraseMs);
+    if (options.openerMs === null || undo === null || filler.count > 0 || filler.turn >= turn - 1) return null;
+    return agentMs + options.openerMs;
+  },
+  act: (draft) => {
+    const kind = draft.workingMs === null ? 'opener' : 'wait';
+    reason(draft, 'bridge', { kind, afterMs: Math.round(draft.nowMs - draft.agentMs) });
+    draft.filler = { turn: draft.turn, count: draft.filler.count + 1 };
+    draft.effects.push({ t: 'filler', kind });
+  },
+};
+
+export function prepared(draft: Draft, attempt: number, ready: boolean): void {
+  if (draft.speculation?.attempt !== attempt) return;
+  if (ready) {
+    draft.speculation = { ...draft.speculation, ready };
+    return;
+  }
+  // What failed once for these words is not tried again before the commit.
+  reason(draft, 'speculation-failed', { attempt });
+  draft.speculation = null;
+  draft.tries = draft.options.maxTries;
+}

@@ -1,0 +1,151 @@
+/**
+ * How long to wait before a pause counts as the end of the turn. Evidence from words, from what was asked, from the voice, from a
+ * detector and from the caller's own habits adds up to a probability that the caller is done, and that to a wait without steps:
+ * a threshold would make scores near it cost seconds. The score holds for one moment of the silence; it is looked at every 20 ms.
+ */
+import type { Expectation } from '../contracts/index.ts';
+import type { Draft, Stretch } from './state.ts';
+import type { TurnOptions } from './options.ts';
+import { digitsIn, endsWithPhrase, isComplete, isHold, tokensOf } from './words.ts';
+
+/** Evidence as log odds: positive for an end. */
+export type Evidence = Readonly<Record<string, number>>;
+
+export interface Endpoint {
+  /** Silence after the last voiced sample that ends the turn. */
+  readonly waitMs: number;
+  readonly probability: number;
+  readonly evidence: Evidence;
+}
+
+const STEP_MS = 20;
+/** Shorter voice is a start more often than an answer. */
+const SHORT_VOICE_MS = 400;
+/** A word takes a telephone caller about this long. */
+const USUAL_WORD_MS = 330;
+/** After our own false start the shortest wait is longer by this, for a few turns. */
+const CAUTION_MS = 150;
+
+type Facts = Pick<Draft, 'options' | 'reply' | 'history' | 'pauseEvidence' | 'retracted'>;
+
+/** The wait for these stretches, as known now. */
+export function endpointOf(draft: Readonly<Facts>, group: readonly Stretch[]): Endpoint {
+  const { options, reply } = draft;
+  const text = joined(group);
+  const expect = options.slotGrammar ? reply.expect : null;
+  if (isComplete(text, expect, options.words)) return certain(options.quickWaitMs * options.waitFactor, 'complete');
+  if (draft.retracted !== null && sameWords(text, draft.retracted)) return certain(options.quickWaitMs * options.waitFactor, 'unchanged');
+  if (options.endpoint === 'fixed') return certain(options.waitMs * options.waitFactor, 'fixed');
+  if (isHold(tokensOf(text), options.words)) return { waitMs: options.holdMs, probability: 0, evidence: { hold: -9 } };
+  const still = evidenceOf(draft, group, text, expect);
+  const scale = rateScale(group, text) * options.waitFactor;
+  const least = (options.minWaitMs + (draft.history.cautionTurns > 0 ? CAUTION_MS : 0)) * options.waitFactor;
+  for (let silentMs = STEP_MS; silentMs < options.maxWaitMs; silentMs += STEP_MS) {
+    const evidence = { ...still, ...habit(draft, silentMs) };
+    const probability = logistic(Object.values(evidence).reduce((sum, logit) => sum + logit, 0));
+    const waitMs = Math.max(least, Math.min(options.maxWaitMs, base(probability, options) * scale));
+    if (silentMs + STEP_MS > waitMs) return { waitMs: Math.round(waitMs), probability, evidence };
+  }
+  return { waitMs: options.maxWaitMs, probability: 0, evidence: still };
+}
+
+function certain(waitMs: number, name: string): Endpoint {
+  return { waitMs, probability: 1, evidence: { [name]: 9 } };
+}
+
+/** From the shortest wait at 1 over `waitMs` at 0.5 to the longest at 0, in equal ratios. */
+function base(probability: number, { waitMs, minWaitMs, maxWaitMs }: TurnOptions): number {
+  const away = Math.abs(probability - 0.5) * 2;
+  return waitMs * Math.pow((probability > 0.5 ? Math.min(minWaitMs, waitMs) : Math.max(maxWaitMs, waitMs)) / waitMs, away);
+}
+
+function logistic(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
+}
+
+/** What does not change while the silence goes on. */
+function evidenceOf(draft: Readonly<Facts>, group: readonly Stretch[], text: string, expect: Expectation | null): Evidence {
+  return { ...lexical(text, draft.options), ...slot(text, expect, draft.options), ...voice(draft, group, expect) };
+}
+
+function lexical(text: string, { words }: TurnOptions): Evidence {
+  const tokens = tokensOf(text);
+  const last = tokens.at(-1);
+  if (last === undefined) return { noWords: -0.5 };
+  const found: Record<string, number> = {};
+  if (endsWithPhrase(tokens, words.fillers)) found['filler'] = -4;
+  else if (endsWithPhrase(tokens, words.openPhrases)) found['openPhrase'] = -4;
+  else if (words.openers.includes(last)) found['openWord'] = -4;
+  else if (endsWithPhrase(tokens, words.closers)) found['closer'] = 2;
+  if (/[.!?]["')]?$/.test(text) && !/\.\.\.$|…$/.test(text)) found['punctuation'] = 0.8;
+  else if (/(,|-|\.\.\.|…)$/.test(text)) found['comma'] = -1;
+  return found;
+}
+
+/** The biggest win on telephones: whoever was asked for four digits has not ended after three. */
+function slot(text: string, expect: Expectation | null, { words }: TurnOptions): Evidence {
+  const tokens = tokensOf(text);
+  const last = tokens.at(-1) ?? '';
+  switch (expect?.kind) {
+    case undefined:
+    case 'free':
+      return { free: -0.2 };
+    case 'digits':
+      return digitsLeft(digitsIn(tokens, words), expect.min);
+    case 'yes-no':
+      return { yesNo: words.answers.includes(tokens[0] ?? '') ? 1 : -0.2 };
+    case 'choice':
+      return { choice: 0.4 };
+    case 'day':
+    case 'time':
+    case 'number':
+      return words.values.includes(last) || /\d/.test(last) ? { value: 2 } : { valueMissing: -1 };
+  }
+}
+
+function digitsLeft(digits: number, least: number): Evidence {
+  if (digits <= 0) return { notDigits: -0.2 };
+  return digits < least ? { digitsMissing: -3 } : { digitsEnough: -0.4 };
+}
+
+function voice(draft: Readonly<Facts>, group: readonly Stretch[], expect: Expectation | null): Evidence {
+  const found: Record<string, number> = {};
+  const voicedMs = group.reduce((sum, stretch) => sum + stretch.voicedMs + stretch.endMs - stretch.voiceMs, 0);
+  if (voicedMs < SHORT_VOICE_MS && expect?.kind !== 'yes-no') found['short'] = -0.6;
+  const { prosody, detector } = draft.pauseEvidence;
+  if (prosody?.pitchSlope !== null && prosody?.pitchSlope !== undefined) {
+    // A fall of 12 semitones per second is a plain end; a level tone keeps the floor.
+    found['pitch'] = Math.max(-0.6, Math.min(0.8, -0.4 - prosody.pitchSlope / 10));
+  }
+  if (prosody?.levelDropDb !== null && prosody?.levelDropDb !== undefined) {
+    found['level'] = Math.max(-0.3, Math.min(0.4, -0.2 - prosody.levelDropDb / 20));
+  }
+  if (detector !== null) {
+    const probability = Math.max(0.01, Math.min(0.99, detector));
+    found['detector'] = 1.2 * Math.log(probability / (1 - probability));
+  }
+  return found;
+}
+
+/** Within the length of this caller's usual pauses a pause is one of them; well past it, it is none. */
+function habit({ history }: Readonly<Facts>, silentMs: number): Evidence {
+  if (history.pauses < 2) return {};
+  const away = (silentMs - 1.2 * history.pauseMs) / Math.max(150, history.pauseMs);
+  return { habit: Math.max(-0.6, Math.min(0.8, away)) };
+}
+
+/** Slow talkers pause longer. */
+function rateScale(group: readonly Stretch[], text: string): number {
+  const words = tokensOf(text).length;
+  if (words < 3) return 1;
+  const voicedMs = group.reduce((sum, stretch) => sum + stretch.voicedMs + stretch.endMs - stretch.voiceMs, 0);
+  return Math.max(0.85, Math.min(1.3, Math.sqrt(voicedMs / words / USUAL_WORD_MS)));
+}
+
+export function joined(group: readonly Stretch[]): string {
+  return group.flatMap(({ heard }) => (heard?.t === 'words' ? [heard.text] : [])).join(' ');
+}
+
+export function sameWords(one: string, other: string): boolean {
+  return tokensOf(one).join(' ') === tokensOf(other).join(' ');
+}
