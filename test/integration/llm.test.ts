@@ -356,6 +356,12 @@ test('where a language model may be', async (t) => {
   t.match(await rejection(new OllamaModel({ ...base, baseUrl: 'http://outside/', resolve }).warm({ callKey: 'x', messages: [] })), {
     code: 'LLM_EXTERNAL',
   });
+  for (const model of [
+    new OllamaModel({ ...base, baseUrl: 'http://outside/', resolve }),
+    new OpenAiModel({ ...base, dialect: 'vllm', baseUrl: 'http://outside/v1', resolve }),
+  ]) {
+    t.match(await rejection(all(model.chat(ask('Hello')))), { code: 'LLM_EXTERNAL' }, 'not even when nobody started it');
+  }
   const nowhere = (): Promise<string[]> => Promise.reject(new Error('ENOTFOUND'));
   t.match(await rejection(new OllamaModel({ ...base, baseUrl: 'http://nowhere/', resolve: nowhere }).start()), {
     code: 'LLM_FAILED',

@@ -36,12 +36,13 @@ const systemResolve: Resolve = async (name) => (await lookup(name, { all: true }
 
 /**
  * The rule for one server. A literal address is judged at once, a name each time `check` is called: at start and when a call warms its
- * prompt, because what a name points to may change.
+ * prompt, because what a name points to may change, and in any case before the first request.
  */
 export class HostRule {
   readonly #host: string;
   readonly #external: ExternalProcessor | null;
   readonly #resolve: Resolve;
+  #known = false;
 
   /** Errors: LLM_EXTERNAL for a literal address that is not near, LLM_REFUSED for a URL that is none of ours. */
   constructor(url: URL, external: ExternalProcessor | null, resolve: Resolve = systemResolve) {
@@ -55,7 +56,18 @@ export class HostRule {
     if (isIP(this.#host) !== 0) this.#judge([this.#host]);
   }
 
+  /** Nothing is sent to a name that was never judged. */
+  async ensure(): Promise<void> {
+    if (!this.#known) await this.check();
+  }
+
   async check(): Promise<void> {
+    this.#known = false;
+    await this.#checkName();
+    this.#known = true;
+  }
+
+  async #checkName(): Promise<void> {
     if (this.#external !== null || isIP(this.#host) !== 0) return;
     let addresses: readonly string[];
     try {

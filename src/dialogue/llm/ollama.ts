@@ -153,6 +153,7 @@ export class OllamaModel implements LanguageModel {
   }
 
   async *#stream(params: OllamaRequest & { stream: true }, signal: AbortSignal): AsyncGenerator<ChatDelta, void, undefined> {
+    await this.#hosts.ensure();
     let calls = 0;
     for await (const raw of await this.#client(signal).chat(params)) {
       const part = this.#checked(raw);

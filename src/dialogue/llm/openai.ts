@@ -158,6 +158,7 @@ export class OpenAiModel implements LanguageModel {
   }
 
   async *#stream(params: ChatCompletionCreateParamsStreaming, signal: AbortSignal): AsyncGenerator<ChatDelta, void, undefined> {
+    await this.#hosts.ensure();
     const calls = new ToolCallAssembler(this.#where);
     let done: ChatDelta | null = null;
     for await (const chunk of await this.#client.chat.completions.create(params, { signal })) {
