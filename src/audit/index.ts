@@ -6,6 +6,10 @@
  * Errors: SPOOL_FAILED (the act may not happen), SPOOL_CORRUPT, CHAIN_FORK. Postgres being away is no error, only a backlog.
  */
 export { createAudit, type Audit, type AuditOptions } from './log.ts';
-export { formatReport, verifyAudit, type VerifyOptions } from './verify.ts';
+export { formatReport, verifyAudit, verifyDump, type VerifyOptions } from './verify.ts';
+export { dropMonths, expireContent, retireKeys, type RetentionDesk } from './retention.ts';
+export { readAsteriskCdr, reconcileCalls, type CallRecord, type Reconciliation } from './reconcile.ts';
+export { eraseSubject, exportSubject, holdSubject, type Erasure, type Export, type Holding, type SubjectDesk } from './subjects.ts';
+export type { VCon } from './vcon.ts';
 export { verifySpool } from './verify-spool.ts';
 export type { Finding, FindingKind, VerifyReport } from './findings.ts';

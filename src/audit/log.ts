@@ -1,13 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ParleyError, type AuditLog, type CallEvent, type Clock, type Logger } from '../contracts/index.ts';
 import type { EventRow, Store, StreamRow } from '../store/index.ts';
 import { dayOf, eventHash, genesisHash, ZERO_HASH } from './chain.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockFolder } from './folder-lock.ts';
 import { readOrCreateSigner, type Signer } from './keys.ts';
-import { noteName } from './note.ts';
+import { NOTE_NAME, signNote } from './note.ts';
 import { encodeEvent, encodeKey, encodePayload, encodeStream, type Head } from './records.ts';
 import { Shipper } from './shipper.ts';
 import { streamMessage } from './signing.ts';
@@ -44,6 +45,10 @@ export interface Audit extends AuditLog {
   start(): Promise<void>;
   /** Ships what it can within `limitMs` (2 s), makes a last checkpoint, closes. Later appends are refused. */
   stop(limitMs?: number): Promise<void>;
+  /** Resolves true when all that was appended is in Postgres, false when `limitMs` passed before. */
+  shipped(limitMs: number): Promise<boolean>;
+  /** Signs a text with the gateway's key as a note (C2SP signed-note): certificates. */
+  sign(text: string): string;
   /** True when only the end of calls can still be logged: new calls follow audit.whenFull. */
   readonly full: boolean;
   /** Name of this log in the chain: gateway/random; null before start. */
@@ -66,6 +71,7 @@ const ALWAYS = new Set<string>([
 const STEP_US = 1_000_000;
 const MAX_BODY_CHARS = 1024 * 1024;
 const UPKEEP_MS = 10_000;
+const SHIPPED_POLL_MS = 5;
 
 export function createAudit(options: AuditOptions): Audit {
   return new SpooledAudit(options);
@@ -124,7 +130,7 @@ class SpooledAudit implements Audit {
     const unlock = await lockFolder(folder);
     try {
       const writer = await readOrCreateWriter(folder, this.#options.gateway);
-      const signer = await readOrCreateSigner(keysFolder, noteName(writer));
+      const signer = await readOrCreateSigner(keysFolder, NOTE_NAME);
       const { spool, replay } = await Spool.open({
         folder,
         keyFile: join(keysFolder, 'spool.key'),
@@ -185,6 +191,21 @@ class SpooledAudit implements Audit {
     await running.unlock();
   }
 
+  async shipped(limitMs: number): Promise<boolean> {
+    const running = this.#running;
+    await running?.spool.settled();
+    for (let waitedMs = 0; this.backlog > 0; waitedMs += SHIPPED_POLL_MS) {
+      if (running === null || waitedMs >= limitMs) return false;
+      await sleep(SHIPPED_POLL_MS);
+    }
+    return running !== null;
+  }
+
+  sign(text: string): string {
+    if (this.#running === null) throw new ParleyError('SPOOL_FAILED', 'The audit log is not running.');
+    return signNote(text, this.#running.signer);
+  }
+
   async append(event: CallEvent): Promise<void> {
     const running = this.#running;
     if (running === null) throw new ParleyError('SPOOL_FAILED', 'The audit log is not running.');
@@ -222,6 +243,8 @@ class SpooledAudit implements Audit {
     head = this.#addEvent(running, head, event, { tsUs, monoUs }, lines);
     this.#head = head;
     const durable = running.spool.append(lines, events, head);
+    // A caller who is erased while he talks: what he says from now on belongs to a new subject.
+    if (event.type === 'subject.erased' && event.subjectId !== undefined) running.vault?.forgetSubject(event.subjectId);
     if (event.type === 'call.ended' && event.callId !== null) running.vault?.forget(event.callId);
     return durable;
   }

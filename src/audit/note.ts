@@ -27,17 +27,19 @@ export interface SignedCheckpoint extends Checkpoint {
 
 const ORIGIN = 'parley.audit/v1 ';
 
-/** Note names hold no space and no plus. */
-export function noteName(writer: string): string {
-  return `parley.audit/${writer}`;
-}
+/** Name of the key in notes and in signing.vkey (no space, no plus). */
+export const NOTE_NAME = 'parley.audit';
 
 export function writeNote(checkpoint: Checkpoint, signer: Signer): string {
   const { writer, streamId, ordinal, day, seq, hash, tsUs } = checkpoint;
   const text = `${ORIGIN}${writer}\n${seq}\n${hash.toString('base64')}\nstream ${streamId} ${ordinal} ${day}\ntime ${tsUs}\n`;
-  const name = noteName(writer);
-  const signature = Buffer.concat([keyHash(name, signer.publicKey), signer.sign(Buffer.from(text))]);
-  return `${text}\n— ${name} ${signature.toString('base64')}\n`;
+  return signNote(text, signer);
+}
+
+/** `text` ends with a line feed and holds no empty line at its end. */
+export function signNote(text: string, signer: Signer): string {
+  const signature = Buffer.concat([keyHash(NOTE_NAME, signer.publicKey), signer.sign(Buffer.from(text))]);
+  return `${text}\n— ${NOTE_NAME} ${signature.toString('base64')}\n`;
 }
 
 const TEXT =

@@ -162,7 +162,7 @@ export class Shipper {
       if (next === undefined) return null;
       await this.#goTo(next);
       await spool.shippedBefore(next);
-      await spool.prune(spool.full ? 0 : this.#options.keepShippedBytes);
+      await spool.prune(spool.full ? 0 : this.#options.keepShippedBytes, next);
     }
   }
 
@@ -199,7 +199,10 @@ export class Shipper {
     await store.insertAudit(collected.batch satisfies AuditBatch);
     this.#eventsRead += collected.batch.events.length;
     this.#head = collected.head;
-    if (collected.erasures) await store.eraseAnnounced();
+    if (collected.erasures) {
+      await store.eraseAnnounced();
+      this.#parts.spool.purge();
+    }
     for (const tail of collected.tails) await checkpoints.closed(tail);
     if (collected.head !== null) await checkpoints.shipped(collected.head, collected.batch.events.length, clock.monoUs());
     await checkpoints.tick(clock.monoUs());

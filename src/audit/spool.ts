@@ -58,6 +58,7 @@ export class Spool {
   readonly #sizes: Map<number, number>;
   /** Everything before this has been shipped. */
   #shipped = 0;
+  readonly #purging = new Set<number>();
   #onDiscard: (head: Head | null) => void = () => undefined;
   #onDurable: () => void = () => undefined;
 
@@ -196,7 +197,7 @@ export class Spool {
   /** The segment to write to; a full one is closed and the next begins with the chain's head. */
   async #open(): Promise<Segment> {
     const current = this.#segment;
-    if (current !== null && current.offset < this.#options.segmentBytes) return current;
+    if (current !== null && current.offset < this.#options.segmentBytes && !this.#purging.has(current.number)) return current;
     const number = this.#next;
     const path = segmentPath(this.#options.folder, number);
     await rm(path, { force: true });
@@ -262,17 +263,25 @@ export class Spool {
     return this.segments().find((number) => number >= hint) ?? this.#next;
   }
 
-  /** Removes shipped segments, oldest first, down to `keepBytes` of them: a database that fails over to an older copy needs them again. */
-  async prune(keepBytes: number): Promise<number> {
-    const done = this.segments().filter((number) => number < this.#shipped && number !== this.#segment?.number);
+  /**
+   * Somebody was erased: no segment written so far stays longer than it takes to ship it. The next event begins a new one.
+   */
+  purge(): void {
+    for (const number of this.#sizes.keys()) this.#purging.add(number);
+  }
+
+  /** Removes segments before the one that is being shipped, oldest first, down to `keepBytes` of them: a database that fails over to an older copy needs them again. */
+  async prune(keepBytes: number, before: number): Promise<number> {
+    const done = this.segments().filter((number) => number < before && number !== this.#segment?.number);
     let kept = done.reduce((sum, number) => sum + (this.#sizes.get(number) ?? 0), 0);
     let removed = 0;
     for (const number of done) {
-      if (kept <= keepBytes) break;
+      if (kept <= keepBytes && !this.#purging.has(number)) break;
       kept -= this.#sizes.get(number) ?? 0;
       await rm(segmentPath(this.#options.folder, number), { force: true });
       this.#sizes.delete(number);
       this.#events.delete(number);
+      this.#purging.delete(number);
       removed += 1;
     }
     return removed;

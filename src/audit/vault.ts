@@ -81,6 +81,10 @@ export class Vault {
     return { subjectId: subject.subjectId, payload, payloadSha256: sha256(ct), newKey };
   }
 
+  forgetSubject(subjectId: string): void {
+    for (const [callId, subject] of this.#calls) if (subject.subjectId === subjectId) this.forget(callId);
+  }
+
   /** Appended records were given up, a key perhaps among them: every call gets a new subject with its next content. */
   forgetAll(): void {
     for (const callId of [...this.#calls.keys()]) this.forget(callId);

@@ -36,9 +36,9 @@ export class Verifier {
   readonly #options: VerifierOptions;
   readonly #streams = new Map<string, Stream>();
   readonly #wanted = new Map<string, Map<number, Wanted[]>>();
+  /** Subject to the time up to which its payloads may be missing: erased or expired. */
   readonly #erased = new Map<string, number>();
   readonly #dropped = new Map<string, { lastSeq: number; lastHash: string }>();
-  #expiredThroughUs = 0;
   #unknownStreams = new Set<string>();
   readonly #findings: Finding[] = [];
   readonly #notes: string[] = [];
@@ -96,8 +96,10 @@ export class Verifier {
     const throughUs = typeof body['throughUs'] === 'number' ? body['throughUs'] : 0;
     if (event.type === 'subject.erased' && event.subjectId !== null) {
       this.#erased.set(event.subjectId, Math.max(throughUs, this.#erased.get(event.subjectId) ?? 0));
-    } else if (event.type === 'retention.expired') this.#expiredThroughUs = Math.max(this.#expiredThroughUs, throughUs);
-    else if (event.type === 'retention.dropped' && Array.isArray(body['streams'])) {
+    } else if (event.type === 'retention.expired' && Array.isArray(body['subjects'])) {
+      for (const subject of body['subjects'] as readonly string[])
+        this.#erased.set(subject, Math.max(throughUs, this.#erased.get(subject) ?? 0));
+    } else if (event.type === 'retention.dropped' && Array.isArray(body['streams'])) {
       for (const item of body['streams'] as readonly { stream: string; lastSeq: number; lastHash: string }[])
         this.#dropped.set(item.stream, item);
     }
@@ -136,7 +138,7 @@ export class Verifier {
       return;
     }
     const erasedUs = event.subjectId === null ? 0 : (this.#erased.get(event.subjectId) ?? 0);
-    if (event.tsUs > Math.max(erasedUs, this.#expiredThroughUs)) {
+    if (event.tsUs > erasedUs) {
       this.#find('payload-missing', event.streamId, event.seq, 'the payload is missing without an erasure or expiry that names it');
     }
   }

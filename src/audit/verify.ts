@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
-import { readAudit } from '../store/index.ts';
+import { readAudit, readDump } from '../store/index.ts';
 import { formatReport, type VerifyReport } from './findings.ts';
 import { readPublicKey } from './keys.ts';
 import { readAnchors } from './note.ts';
-import { PackedEvents } from './stored-event.ts';
+import { fromRow, PackedEvents } from './stored-event.ts';
 import { Verifier } from './verifier.ts';
 
 export { formatReport };
@@ -33,7 +33,21 @@ export async function verifyAudit(options: VerifyOptions): Promise<VerifyReport>
   return verifier.finish();
 }
 
-export async function prepareVerifier(options: Pick<VerifyOptions, 'anchors' | 'publicKeys'>): Promise<Verifier> {
+/** Checks a plain pg_dump of the schemas audit and vault: needs neither a database nor a gateway. Errors: CONFIG_INVALID. */
+export async function verifyDump(
+  options: { readonly dump: string } & Pick<VerifyOptions, 'anchors' | 'publicKeys'>,
+): Promise<VerifyReport> {
+  const verifier = await prepareVerifier(options);
+  await readDump(options.dump, {
+    stream: (row) => verifier.addStream(row),
+    checkpoint: (row) => verifier.addCheckpoint(row),
+    excuse: (row) => verifier.addExcuse(row),
+    event: (row, payload) => verifier.addEvent(fromRow(row), payload),
+  });
+  return verifier.finish();
+}
+
+async function prepareVerifier(options: Pick<VerifyOptions, 'anchors' | 'publicKeys'>): Promise<Verifier> {
   const publicKeys = await Promise.all((options.publicKeys ?? []).map((path) => orInvalid(path, readPublicKey(path))));
   const texts = await Promise.all((options.anchors ?? []).map((path) => orInvalid(path, readFile(path, 'utf8'))));
   const read = texts.map(readAnchors);

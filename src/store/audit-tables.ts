@@ -81,8 +81,8 @@ async function insertSubjectKeys(client: pg.ClientBase, batch: AuditBatch): Prom
     text: `INSERT INTO vault.subject_key (subject_id, number_mac, wrapped_dek, kek_id, expires_at)
       SELECT "subjectId", decode("numberMac", 'hex'), decode("wrappedDek", 'hex'), "kekId", to_timestamp("expiresUs" / 1e6)
         FROM json_to_recordset($1) AS r("subjectId" uuid, "numberMac" text, "wrappedDek" text, "kekId" text, "expiresUs" bigint)
-       WHERE to_timestamp("expiresUs" / 1e6) > clock_timestamp()
-         AND NOT EXISTS (SELECT 1 FROM audit.event e WHERE e.subject_id = "subjectId" AND e.type = 'subject.erased')
+       WHERE NOT EXISTS (SELECT 1 FROM audit.event e WHERE e.subject_id = "subjectId" AND e.type = 'subject.erased')
+         AND NOT EXISTS (SELECT 1 FROM audit.expired x WHERE x.subject_id = "subjectId")
       ON CONFLICT DO NOTHING`,
     values: [JSON.stringify(batch.subjectKeys.map((k) => ({ ...k, numberMac: hex(k.numberMac), wrappedDek: hex(k.wrappedDek) })))],
   });

@@ -5,7 +5,11 @@
  * Errors: STORE_DOWN (wait), STORE_REFUSED, STORE_DRIFT, CHAIN_FORK. It never throws because Postgres is away at start.
  */
 export { createStore, type Store, type StoreOptions, type StoreState } from './store.ts';
+export { readDump, type DumpVisitor } from './audit-dump.ts';
 export { readAudit, type AuditVisitor } from './audit-read.ts';
 export { PACKED } from './packed-event.ts';
 export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
+export { callsByPbxId, eventsOf, expiredSubjects, payloadsOf, storedMonths, subjectsOf, tailsOfMonth } from './vault-tables.ts';
+export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
+export { asRole } from './as-role.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

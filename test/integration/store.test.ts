@@ -100,8 +100,8 @@ test('rights: the whole matrix', async (t) => {
     for (const verb of verbs.split(' ')) for (const name of names.split(' ')) allowed.add(`${role} ${verb} ${name}`);
   };
   allow('gw_writer', 'SELECT INSERT', 'audit.stream audit.event audit.checkpoint vault.subject_key vault.payload');
-  allow('gw_writer', 'SELECT', 'ops.call ops.turn');
-  allow('auditor', 'SELECT', 'audit.stream audit.event audit.checkpoint audit.dropped audit.broken ops.call ops.turn');
+  allow('gw_writer', 'SELECT', 'ops.call ops.turn audit.dropped audit.expired vault.held');
+  allow('auditor', 'SELECT', 'audit.stream audit.event audit.checkpoint audit.dropped audit.expired audit.broken ops.call ops.turn');
   allow('auditor', 'SELECT', 'audit.broken_link audit.broken_stream audit.broken_checkpoint audit.broken_payload');
   for (const role of ['gw_writer', 'auditor', 'dpo', 'gw_retention']) allow(role, 'SELECT', 'parley.migration');
   const may = (role: string, ...names: string[]): void => names.forEach((name) => allowed.add(`${role} EXECUTE ${name}`));
@@ -109,7 +109,14 @@ test('rights: the whole matrix', async (t) => {
   may('gw_writer', 'audit.row_hash(bytea,uuid,bigint,bigint,bigint,uuid,uuid,text,text,bytea)');
   may('auditor', 'audit.payload_hashes()', 'audit.genesis(text,bigint,uuid,date,bigint,bytea)');
   may('auditor', 'audit.row_hash(bytea,uuid,bigint,bigint,bigint,uuid,uuid,text,text,bytea)');
-  may('dpo', 'vault.erase_announced()', 'vault.expire_announced()', 'vault.erase_subject(uuid)');
+  may(
+    'dpo',
+    'vault.erase_announced()',
+    'vault.expire_announced()',
+    'vault.erase_subject(uuid)',
+    'vault.hold_subject(uuid,text)',
+    'vault.release_subject(uuid)',
+  );
   may('gw_retention', 'audit.drop_month(date)');
 
   let refused = 0;

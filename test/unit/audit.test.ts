@@ -192,7 +192,7 @@ test('a verifier names the place: clocks, days, unknown streams, rows that say t
 
 test('checkpoints are signed notes that any other tool can check', async (t) => {
   const folder = await folderOf();
-  const signer = await readOrCreateSigner(folder, 'parley.audit/gw/1');
+  const signer = await readOrCreateSigner(folder, 'parley.audit');
   t.equal((await stat(join(folder, 'signing.key'))).mode & 0o777, 0o600, 'the private key is ours alone');
   const checkpoint = {
     writer: 'gw/1',
@@ -208,12 +208,12 @@ test('checkpoints are signed notes that any other tool can check', async (t) => 
   t.ok(noteSignedBy(note, signer.publicKey));
   t.notOk(noteSignedBy(note.replace('\n10\n', '\n11\n'), signer.publicKey), 'the whole text is signed');
   t.notOk(noteSignedBy(note, Buffer.alloc(32, 1)));
-  const [text = '', signature = ''] = note.split('\n— parley.audit/gw/1 ');
+  const [text = '', signature = ''] = note.split('\n— parley.audit ');
   const pem = createPublicKey(await readFile(join(folder, 'signing.pub.pem'), 'utf8'));
   t.ok(verify(null, Buffer.from(text), pem, Buffer.from(signature, 'base64').subarray(4)), 'with plain Ed25519 over the text');
   t.same(await readPublicKey(join(folder, 'signing.vkey')), signer.publicKey);
   t.same(await readPublicKey(join(folder, 'signing.pub.pem')), signer.publicKey);
-  const again = await readOrCreateSigner(folder, 'parley.audit/gw/1');
+  const again = await readOrCreateSigner(folder, 'parley.audit');
   t.same(again.publicKey, signer.publicKey, 'made once');
   await writeFile(join(folder, 'bad.vkey'), 'gw+00+AAAA\n');
   await t.rejects(readPublicKey(join(folder, 'bad.vkey')), { code: 'CONFIG_INVALID' });

@@ -43,10 +43,11 @@ COMMENT ON COLUMN audit.event.subject_id IS 'Random; the number itself is only i
 COMMENT ON COLUMN audit.event.body IS 'The exact JSON text that was hashed. Not jsonb, which reorders keys and rewrites numbers.';
 COMMENT ON COLUMN audit.event.payload_sha256 IS 'sha256 of the ciphertext in vault.payload.';
 COMMENT ON COLUMN audit.event.received_at IS 'Clock of the database, not under the hash.';
--- Without these any work per stream or per call crawls over all months.
+-- Without these any work per stream, call or person crawls over all months.
 CREATE INDEX event_stream_seq ON audit.event (stream_id, seq);
 CREATE INDEX event_call ON audit.event (call_id) WHERE call_id IS NOT NULL;
 CREATE INDEX event_subject ON audit.event (subject_id) WHERE subject_id IS NOT NULL;
+CREATE INDEX event_pbx_call ON audit.event ((body::jsonb ->> 'pbxId')) WHERE type = 'call.incoming';
 CREATE INDEX event_rare_type ON audit.event (type)
   WHERE type IN ('subject.erased', 'retention.dropped', 'retention.expired', 'clock.step');
 

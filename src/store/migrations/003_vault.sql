@@ -32,6 +32,15 @@ CREATE TABLE vault.legal_hold (
 );
 COMMENT ON TABLE vault.legal_hold IS 'Subjects that may not be erased, with the file reference of the person who ordered it (never a name).';
 
+CREATE VIEW vault.held AS SELECT subject_id FROM vault.legal_hold;
+COMMENT ON VIEW vault.held IS 'Who is on hold, without why: what the gateway may know.';
+
+-- Whom the chain names as expired, and up to when that excuses a missing payload.
+CREATE VIEW audit.expired AS
+SELECT s.item::uuid AS subject_id, (e.body::jsonb ->> 'throughUs')::bigint AS through_us
+  FROM audit.event e, jsonb_array_elements_text(e.body::jsonb -> 'subjects') AS s(item)
+ WHERE e.type = 'retention.expired';
+
 -- Erasing always follows the chain: only what an event subject.erased already names. So a lost step is made good by
 -- running it again, and no right to erase is a right to erase in silence.
 CREATE FUNCTION vault.erase_announced() RETURNS TABLE (subjects bigint, payloads bigint)
@@ -67,19 +76,17 @@ BEGIN
   RETURN gone;
 END $$;
 
--- Content past its retention. The chain announces it first with retention.expired, whose throughUs excuses the missing rows.
+-- Content past its retention. The chain names the subjects first, with retention.expired. A gateway whose clock runs ahead
+-- cannot delete early: the database looks at its own clock, with a day of tolerance.
 CREATE FUNCTION vault.expire_announced() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  through timestamptz;
-  gone    bigint;
+  gone bigint;
 BEGIN
-  SELECT to_timestamp(max((e.body::jsonb ->> 'throughUs')::bigint) / 1e6) INTO through
-    FROM audit.event e WHERE e.type = 'retention.expired';
-  IF through IS NULL THEN RETURN 0; END IF;
   WITH due AS (
     SELECT k.subject_id FROM vault.subject_key k
-     WHERE k.expires_at < clock_timestamp() AND k.created_at <= through
+     WHERE k.expires_at < clock_timestamp() + interval '1 day'
+       AND k.subject_id IN (SELECT n.subject_id FROM audit.expired n)
        AND NOT EXISTS (SELECT 1 FROM vault.legal_hold h WHERE h.subject_id = k.subject_id)
   ), payloads AS (
     DELETE FROM vault.payload p USING due d WHERE p.subject_id = d.subject_id RETURNING 1
@@ -89,6 +96,16 @@ BEGIN
   SELECT count(*) INTO gone FROM payloads;
   RETURN gone;
 END $$;
+
+-- A hold is set and lifted by the data protection officer; the chain says so with subject.held.
+CREATE FUNCTION vault.hold_subject(subject uuid, reference text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO vault.legal_hold (subject_id, reference) VALUES (subject, reference) ON CONFLICT DO NOTHING
+$$;
+CREATE FUNCTION vault.release_subject(subject uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM vault.legal_hold h WHERE h.subject_id = subject
+$$;
 
 -- What a check of the payloads needs, and no more: the auditor sees hashes of ciphertext, never ciphertext.
 CREATE FUNCTION audit.payload_hashes() RETURNS TABLE (stream_id uuid, seq bigint, sha256 bytea)

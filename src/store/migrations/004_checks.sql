@@ -23,9 +23,9 @@ WITH walk AS (
 )
 SELECT j.day, j.stream_id, j.seq, j.problem FROM judged j WHERE j.problem IS NOT NULL;
 
--- Months that the chain itself says were dropped: (stream, last seq, last hash).
+-- Streams whose month the chain itself says was dropped, each with its end.
 CREATE VIEW audit.dropped AS
-SELECT (d.item ->> 'stream')::uuid AS stream_id, (d.item ->> 'lastSeq')::bigint AS last_seq, decode(d.item ->> 'lastHash', 'hex') AS last_hash
+SELECT e.day AS announced, (d.item ->> 'stream')::uuid AS stream_id, (d.item ->> 'lastSeq')::bigint AS last_seq, decode(d.item ->> 'lastHash', 'hex') AS last_hash
   FROM audit.event e, jsonb_array_elements(e.body::jsonb -> 'streams') AS d(item)
  WHERE e.type = 'retention.dropped';
 
@@ -67,13 +67,13 @@ SELECT s.day, c.stream_id, c.seq,
 -- A payload may be missing only when the chain says why, for that time: an erasure or an expiry never excuses a later loss.
 CREATE VIEW audit.broken_payload AS
 WITH excuse AS (
-  SELECT e.subject_id, (e.body::jsonb ->> 'throughUs')::bigint AS through_us
-    FROM audit.event e WHERE e.type IN ('subject.erased', 'retention.expired')
+  SELECT e.subject_id, (e.body::jsonb ->> 'throughUs')::bigint AS through_us FROM audit.event e WHERE e.type = 'subject.erased'
+  UNION ALL SELECT x.subject_id, x.through_us FROM audit.expired x
 ), judged AS (
   SELECT e.day, e.stream_id, e.seq,
     CASE
       WHEN h.sha256 IS NULL AND NOT EXISTS (
-             SELECT 1 FROM excuse x WHERE (x.subject_id = e.subject_id OR x.subject_id IS NULL) AND e.ts_us <= x.through_us)
+             SELECT 1 FROM excuse x WHERE x.subject_id = e.subject_id AND e.ts_us <= x.through_us)
         THEN 'payload missing without an erasure'
       WHEN h.sha256 <> e.payload_sha256 THEN 'payload was changed'
     END AS problem
@@ -89,23 +89,28 @@ UNION ALL SELECT * FROM audit.broken_stream
 UNION ALL SELECT * FROM audit.broken_checkpoint
 UNION ALL SELECT * FROM audit.broken_payload;
 
--- Retention of the chain: only a month that ended, whose every stream and tail an event of a later month announces.
+-- Retention of the chain: only a month that ended, whose every stream and tail an event of a later month announces. What that
+-- month itself announced about earlier ones must be announced again, or their pins would point into nothing.
 CREATE FUNCTION audit.drop_month(month date) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   first  date := date_trunc('month', month)::date;
   name   text := 'event_' || to_char(first, 'YYYY_MM');
+  after  date := (first + interval '1 month')::date;
   silent bigint;
   gone   bigint;
 BEGIN
   IF to_regclass('audit.' || name) IS NULL THEN RETURN 0; END IF;
-  IF first + interval '1 month' > current_date THEN
+  IF after > current_date THEN
     RAISE EXCEPTION 'month % has not ended', first;
   END IF;
   EXECUTE format($q$
     SELECT count(*) FROM (SELECT DISTINCT ON (stream_id) stream_id, seq, hash FROM audit.%I ORDER BY stream_id, seq DESC) t
-     WHERE NOT EXISTS (SELECT 1 FROM audit.dropped d WHERE d.stream_id = t.stream_id AND d.last_seq = t.seq AND d.last_hash = t.hash)$q$, name)
+     WHERE NOT EXISTS (SELECT 1 FROM audit.dropped d
+             WHERE d.announced >= %L AND d.stream_id = t.stream_id AND d.last_seq = t.seq AND d.last_hash = t.hash)$q$, name, after)
     INTO silent;
+  SELECT silent + count(*) INTO silent FROM audit.dropped d
+   WHERE d.announced < after AND NOT EXISTS (SELECT 1 FROM audit.dropped l WHERE l.announced >= after AND l.stream_id = d.stream_id);
   IF silent > 0 THEN
     RAISE EXCEPTION '% streams of month % are not announced by retention.dropped', silent, first;
   END IF;

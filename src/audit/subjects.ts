@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ParleyError, type Clock } from '../contracts/index.ts';
+import { eventsOf, payloadsOf, subjectsOf, type StoredPayload, type Store, type SubjectRow } from '../store/index.ts';
+import type { Audit } from './log.ts';
+import { additionalData, decrypt, kekFile, numberMac } from './vault.ts';
+import { toVCons, type VCon } from './vcon.ts';
+
+export interface SubjectDesk {
+  /** A running log: what is done here is an event before it is done. */
+  readonly audit: Audit;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly keysFolder: string;
+}
+
+export interface Erasure {
+  /** Names the request in the chain. */
+  readonly request: string;
+  readonly subjects: number;
+  /** Subjects under legal hold: announced, but kept until the hold is lifted. */
+  readonly held: number;
+  /** Signed note: what was erased, when, and where the chain says so. Holds no personal data. */
+  readonly certificate: string;
+}
+
+/** A chain that is not in Postgres yet may hold this person too. */
+const SHIP_LIMIT_MS = 10_000;
+
+/**
+ * Erases a person (GDPR 17): announces every subject with this number in the chain, then key and ciphertext are deleted. The order
+ * is the point: what is announced is deleted by the next start at the latest, also after a crash in between.
+ * Errors: STORE_DOWN (try again: it does no harm), SPOOL_FAILED.
+ */
+export async function eraseSubject(desk: SubjectDesk, number: string, reason: string): Promise<Erasure> {
+  const subjects = await findSubjects(desk, number);
+  const request = randomUUID();
+  const throughUs = desk.clock.wallUs();
+  for (const { subjectId } of subjects) {
+    await desk.audit.append({ type: 'subject.erased', callId: null, subjectId, body: { request, reason, throughUs } });
+  }
+  // The shipper deletes what it carries as announced; once more here, so that "done" is not a matter of time.
+  await shipAll(desk);
+  await desk.store.eraseAnnounced();
+  const left = await findSubjects(desk, number);
+  const held = left.filter((subject) => subject.held).length;
+  if (left.length > held)
+    throw new ParleyError(
+      'STORE_REFUSED',
+      `${left.length - held} subjects of request ${request} are still there; see the log of the store.`,
+    );
+  return {
+    request,
+    subjects: subjects.length,
+    held,
+    certificate: desk.audit.sign(certificate(desk, request, throughUs, subjects.length, held)),
+  };
+}
+
+function certificate(desk: SubjectDesk, request: string, throughUs: number, subjects: number, held: number): string {
+  const at = new Date(throughUs / 1000).toISOString();
+  return `parley.audit/erasure ${desk.audit.writer ?? ''}\nrequest ${request}\ntime ${at}\nerased ${subjects - held}\nheld ${held}\n`;
+}
+
+export interface Export {
+  readonly request: string;
+  /** One per call, IETF vCon (draft-ietf-vcon-vcon-core-04). */
+  readonly vcons: readonly VCon[];
+}
+
+/** Everything that is kept about a person (GDPR 15, 20). The chain says that it was read before it is read. */
+export async function exportSubject(desk: SubjectDesk, number: string): Promise<Export> {
+  const subjects = await findSubjects(desk, number);
+  const ids = subjects.map((subject) => subject.subjectId);
+  const payloads = await desk.store.use((client) => payloadsOf(client, ids));
+  const events = await desk.store.use((client) => eventsOf(client, ids));
+  const request = randomUUID();
+  const calls = new Set(events.map((event) => event.callId)).size;
+  await desk.audit.append({ type: 'subject.exported', callId: null, body: { request, calls, payloads: payloads.length } });
+  const contents = await openPayloads(desk, subjects, payloads);
+  return { request, vcons: toVCons(events, contents, new Date(desk.clock.wallUs() / 1000)) };
+}
+
+export interface Holding {
+  readonly request: string;
+  readonly subjects: number;
+}
+
+/**
+ * Sets or lifts a legal hold on a person. `as`: runs a statement as the login dpo. `reference` is a file number, never a name.
+ * Errors: STORE_DOWN, STORE_REFUSED, SPOOL_FAILED.
+ */
+export async function holdSubject(
+  desk: SubjectDesk,
+  number: string,
+  hold: { readonly held: true; readonly reference: string } | { readonly held: false },
+  as: (sql: string, values: readonly unknown[]) => Promise<unknown>,
+): Promise<Holding> {
+  const subjects = await findSubjects(desk, number);
+  const request = randomUUID();
+  for (const { subjectId } of subjects) {
+    await desk.audit.append({ type: 'subject.held', callId: null, subjectId, body: { request, held: hold.held } });
+    if (hold.held) await as('SELECT vault.hold_subject($1, $2)', [subjectId, hold.reference]);
+    else await as('SELECT vault.release_subject($1)', [subjectId]);
+  }
+  return { request, subjects: subjects.length };
+}
+
+async function findSubjects(desk: SubjectDesk, number: string): Promise<readonly SubjectRow[]> {
+  const mac = numberMac(await readKey(join(desk.keysFolder, 'number.key')), number);
+  if (mac === null) throw new ParleyError('CONFIG_INVALID', 'A phone number has digits; nothing was looked up.');
+  await shipAll(desk);
+  return desk.store.use((client) => subjectsOf(client, mac));
+}
+
+async function shipAll(desk: SubjectDesk): Promise<void> {
+  if (!(await desk.audit.shipped(SHIP_LIMIT_MS))) {
+    throw new ParleyError('STORE_DOWN', `${desk.audit.backlog} events still wait for Postgres; try again when it is back.`);
+  }
+}
+
+/** Where a payload belongs. */
+export const placeOf = (streamId: string, seq: number): string => `${streamId} ${String(seq)}`;
+
+async function openPayloads(
+  desk: SubjectDesk,
+  subjects: readonly SubjectRow[],
+  payloads: readonly StoredPayload[],
+): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
+  const deks = new Map<string, Buffer>();
+  for (const { subjectId, wrappedDek, kekId } of subjects) {
+    deks.set(subjectId, decrypt(await readKey(kekFile(desk.keysFolder, kekId)), wrappedDek, Buffer.from(subjectId)));
+  }
+  const contents = new Map<string, Readonly<Record<string, string>>>();
+  for (const payload of payloads) {
+    const dek = deks.get(payload.subjectId);
+    if (dek === undefined) continue;
+    const plain = decrypt(dek, payload.ct, additionalData(payload)).toString('utf8');
+    contents.set(placeOf(payload.streamId, payload.seq), JSON.parse(plain) as Record<string, string>);
+  }
+  return contents;
+}
+
+async function readKey(path: string): Promise<Buffer> {
+  try {
+    return Buffer.from((await readFile(path, 'utf8')).trim(), 'base64');
+  } catch (error) {
+    throw new ParleyError('CONFIG_INVALID', `The key file ${path} cannot be read: without it this content cannot be found or opened.`, {
+      cause: error,
+      place: { file: path },
+    });
+  }
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { ParleyError } from '../contracts/index.ts';
+import type { CheckpointRow, EventRow, StreamRow } from './rows.ts';
+
+/** What a reading of a dump hands out; as AuditVisitor, but events come as rows. */
+export interface DumpVisitor {
+  stream(row: StreamRow): void;
+  checkpoint(row: CheckpointRow): void;
+  excuse(row: { type: string; subjectId: string | null; body: string }): void;
+  event(row: EventRow, payload: Buffer | null | undefined): void;
+}
+
+type Row = ReadonlyMap<string, string | null>;
+
+const EXCUSES = new Set(['subject.erased', 'retention.dropped', 'retention.expired']);
+const COPY = /^COPY (?:audit|vault)\.("?)([a-z0-9_]+)\1 \(([^)]*)\) FROM stdin;$/;
+const EVENTS = /^event(_\d{4}_\d\d)?$/;
+
+/**
+ * Reads a plain pg_dump (may be gzipped) without a database, twice: tables come in any order, and events need what comes after
+ * them. Memory grows with streams, checkpoints and payloads, not with events. Errors: CONFIG_INVALID.
+ */
+export async function readDump(path: string, visitor: DumpVisitor): Promise<void> {
+  const gzip = await checkKind(path);
+  let payloads: Map<string, Buffer> | undefined;
+  const tables = new Set<string>();
+  const streams: StreamRow[] = [];
+  await eachRow(path, gzip, {
+    table: (name) => {
+      tables.add(name);
+      if (name === 'payload') payloads ??= new Map();
+      return true;
+    },
+    row: (table, row) => {
+      if (table === 'stream') streams.push(streamRow(row));
+      else if (table === 'checkpoint') visitor.checkpoint(checkpointRow(row));
+      else if (table === 'payload')
+        payloads?.set(`${text(row, 'stream_id')} ${text(row, 'seq')}`, createHash('sha256').update(bytes(row, 'ct')).digest());
+      else if (EVENTS.test(table) && EXCUSES.has(text(row, 'type'))) {
+        visitor.excuse({ type: text(row, 'type'), subjectId: row.get('subject_id') ?? null, body: text(row, 'body') });
+      }
+    },
+  });
+  if (!tables.has('stream')) {
+    throw new ParleyError(
+      'CONFIG_INVALID',
+      `${path} holds no table audit.stream: dump the schemas audit and vault in plain form, with data.`,
+      { place: { file: path } },
+    );
+  }
+  for (const row of streams) visitor.stream(row);
+  await eachRow(path, gzip, {
+    table: (name) => EVENTS.test(name),
+    row: (_, row) => {
+      const event = eventRow(row);
+      visitor.event(event, payloads === undefined ? undefined : (payloads.get(`${event.streamId} ${String(event.seq)}`) ?? null));
+    },
+  });
+}
+
+/** True for gzip. */
+async function checkKind(path: string): Promise<boolean> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new ParleyError('CONFIG_INVALID', `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`, {
+      cause: error,
+      place: { file: path },
+    });
+  });
+  try {
+    const head = Buffer.alloc(5);
+    await file.read(head, 0, 5, 0);
+    if (head.toString('latin1') === 'PGDMP') {
+      throw new ParleyError('CONFIG_INVALID', `${path} is a dump in custom form; make it plain with: pg_restore -f plain.sql ${path}`, {
+        place: { file: path },
+      });
+    }
+    return head[0] === 0x1f && head[1] === 0x8b;
+  } finally {
+    await file.close();
+  }
+}
+
+interface RowVisitor {
+  /** A table begins; false skips its rows. */
+  table(name: string): boolean;
+  row(table: string, row: Row): void;
+}
+
+async function eachRow(path: string, gzip: boolean, visitor: RowVisitor): Promise<void> {
+  let table: { readonly name: string; readonly columns: readonly string[]; readonly wanted: boolean } | null = null;
+  for await (const line of lines(path, gzip)) {
+    if (table === null) {
+      const start = COPY.exec(line);
+      const name = start?.[2];
+      if (name !== undefined) table = { name, columns: (start?.[3] ?? '').split(', ').map(unquote), wanted: visitor.table(name) };
+    } else if (line === '\\.') table = null;
+    else if (table.wanted) {
+      const values = line.split('\t').map(unescape);
+      visitor.row(table.name, new Map(table.columns.map((column, at) => [column, values[at] ?? null])));
+    }
+  }
+  if (table !== null)
+    throw new ParleyError('CONFIG_INVALID', `${path} ends inside the table ${table.name}: the dump is not complete.`, {
+      place: { file: path },
+    });
+}
+
+async function* lines(path: string, gzip: boolean): AsyncGenerator<string> {
+  const file = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  const source = gzip ? file.pipe(createGunzip()) : file;
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of source) {
+    const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+  if (rest !== '') yield rest;
+}
+
+const unquote = (name: string): string => name.replaceAll('"', '');
+
+const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
+
+/** COPY's text form (Postgres manual, "COPY", File Formats). */
+function unescape(value: string): string | null {
+  if (value === '\\N') return null;
+  return value.includes('\\') ? value.replace(/\\(.)/g, (_, letter: string) => ESCAPES[letter] ?? letter) : value;
+}
+
+function text(row: Row, column: string): string {
+  const value = row.get(column);
+  if (value === undefined || value === null)
+    throw new ParleyError('CONFIG_INVALID', `The dump lacks a value for ${column}; it is not of a Parley database.`);
+  return value;
+}
+const count = (row: Row, column: string): number => Number(text(row, column));
+/** bytea in hex form: \\x and digits. */
+const bytes = (row: Row, column: string): Buffer => Buffer.from(text(row, column).slice(2), 'hex');
+
+function streamRow(row: Row): StreamRow {
+  return {
+    ...{
+      streamId: text(row, 'stream_id'),
+      writer: text(row, 'writer'),
+      ordinal: count(row, 'ordinal'),
+      day: text(row, 'day'),
+      prevLastSeq: count(row, 'prev_last_seq'),
+    },
+    ...{ prevLastHash: bytes(row, 'prev_last_hash'), genesis: bytes(row, 'genesis'), sig: bytes(row, 'sig') },
+  };
+}
+
+function checkpointRow(row: Row): CheckpointRow {
+  return {
+    streamId: text(row, 'stream_id'),
+    seq: count(row, 'seq'),
+    hash: bytes(row, 'hash'),
+    tsUs: count(row, 'ts_us'),
+    note: text(row, 'note'),
+  };
+}
+
+function eventRow(row: Row): EventRow {
+  return {
+    ...{
+      day: text(row, 'day'),
+      streamId: text(row, 'stream_id'),
+      seq: count(row, 'seq'),
+      tsUs: count(row, 'ts_us'),
+      monoUs: count(row, 'mono_us'),
+    },
+    ...{ callId: row.get('call_id') ?? null, subjectId: row.get('subject_id') ?? null, type: text(row, 'type'), body: text(row, 'body') },
+    ...{ payloadSha256: row.get('payload_sha256') == null ? null : bytes(row, 'payload_sha256'), hash: bytes(row, 'hash') },
+  };
+}
