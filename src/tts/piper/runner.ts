@@ -48,6 +48,7 @@ export interface Piece {
 
 /** Four minutes at 22,050 Hz: a sentence that gets longer has gone wrong. */
 const MOST_FRAMES = 20_000;
+const FLOW_AHEAD_FRAMES = 400;
 /** Audio that differs by more than this in the load check has been cut in the wrong place. */
 const TOLERANCE = 1e-4;
 
@@ -225,7 +226,9 @@ class Flow {
   async upTo(frame: number): Promise<void> {
     const { channels, frames: total, data } = this.frames;
     while (this.#done < frame) {
-      const window = nextWindow(this.#done, frame - this.#done, total, this.#stage.marginFrames);
+      // The first frames at once, later ones ahead: its margins are wide, so long stretches cost less.
+      const wanted = this.#done === 0 ? frame : Math.max(frame - this.#done, FLOW_AHEAD_FRAMES);
+      const window = nextWindow(this.#done, wanted, total, this.#stage.marginFrames);
       const made = await runStage(this.#stage, this.#input, window.from, window.to, this.#sid);
       const width = window.to - window.from;
       if (made.length !== channels * width) throw new Error('the flow gave another number of frames than it should');
