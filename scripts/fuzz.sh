@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes one target with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer (needs clang).
 # usage: scripts/fuzz.sh TARGET SECONDS      targets: the files of native/fuzz; "all" runs each for SECONDS
+#        scripts/fuzz.sh all 0               only replays what is known, committed corpus first
 # New inputs go to build/fuzz/; the committed corpus is native/fuzz/corpus/TARGET. An input that breaks something is left in
 # build/fuzz/crashes/: fix the bug and commit the input to the corpus.
 set -euo pipefail
@@ -42,7 +43,9 @@ fuzz() {
   build "$1"
   mkdir -p "build/fuzz/corpus/$1" build/fuzz/crashes "native/fuzz/corpus/$1"
   echo "fuzz: $1 for $seconds s" >&2
-  "build/fuzz/$1" -max_total_time="$seconds" -max_len=2048 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  local limit=(-max_total_time="$seconds")
+  [ "$seconds" = 0 ] && limit=(-runs=0)
+  "build/fuzz/$1" "${limit[@]}" -max_len=2048 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/crashes/$1-" "build/fuzz/corpus/$1" "native/fuzz/corpus/$1" 2>&1 |
     grep -Ev '^#[0-9]+\s+(NEW|REDUCE|RELOAD)' | tail -n 60
 }

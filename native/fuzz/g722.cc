@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   G722Encoder encoder;
   encoder.encode(pcm, codes.data());
   std::vector<int16_t> raw(size / 4 * 2);
-  std::memcpy(raw.data(), data, raw.size() * 2);
+  if (!raw.empty()) std::memcpy(raw.data(), data, raw.size() * 2);
   encoder.encode(raw, codes.data());
   return 0;
 }

@@ -91,9 +91,10 @@ bool handle(std::string_view text, const Model& model, const AudioRing& audio, S
   if (const auto* abort = std::get_if<AbortRequest>(&any)) scheduler.abort(abort->id);
   if (const auto* close = std::get_if<CloseRequest>(&any)) scheduler.close(close->session);
   if (const auto* open = std::get_if<OpenRequest>(&any)) {
-    if (!audio.hasSlot(open->slot)) output.error("request", "open names a slot that the audio memory does not have");
-    else if (model.multilingual() && !model.knowsLanguage(open->language)) output.error("request", "open names a language that the model does not know");
-    else scheduler.open(open->session, open->slot, open->generation, open->language);
+    const bool known = !model.multilingual() || model.knowsLanguage(open->language);
+    if (!audio.hasSlot(open->slot)) return output.error("request", "open names a slot that the audio memory does not have"), true;
+    if (!known) output.error("language", "the model does not know this language: it is detected instead");
+    scheduler.open(open->session, open->slot, open->generation, known ? open->language : "auto");
   }
   return true;
 }

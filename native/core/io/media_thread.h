@@ -120,7 +120,7 @@ class MediaThread final : private EventSink {
   void publishSendEvents(MonoUs nowUs);
   void event(const Event& event) override;
   void eventAtSend(const Event& event) override;
-  void notifyOwner();
+  void notifyOwner(MonoUs nowUs);
 
   PayloadPool pool_;
   std::vector<std::unique_ptr<Call>> calls_;
@@ -135,6 +135,7 @@ class MediaThread final : private EventSink {
   void (*notify_)(void*);
   void* notifyContext_;
   bool eventsWaiting_ = false;
+  MonoUs lastNotifyUs_ = 0;
   std::atomic<bool> notified_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> sleeping_{false};
