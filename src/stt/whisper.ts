@@ -114,7 +114,9 @@ class Whisper implements SpeechToText {
 
   open(options: { callId: string; slot: number; generation: number; language: string }): SttSession {
     const session = this.#nextId++;
-    const { slot, generation, language } = options;
+    const { slot, generation } = options;
+    // Whisper knows languages, not countries: en for en-US.
+    const language = options.language.split(/[-_]/)[0]?.toLowerCase() ?? 'auto';
     this.#sessions.set(session, { slot, generation, language });
     this.#life?.send({ op: 'open', session, slot, generation, language });
     return {
