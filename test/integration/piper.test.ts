@@ -217,8 +217,14 @@ void test('several voices', async (t) => {
   t.ok(sameBytes(await of({ language: 'en', voice: 'anna' }), await of({ language: 'de' })), 'by name');
   await t.rejects(of({ language: 'en', voice: 'nobody' }), { code: 'TTS_FAILED', message: /no voice nobody; known are plain, anna/ });
   t.match(piper.voiceHash('anna'), /^[0-9a-f]{64}$/);
-  t.match(piper.description, /plain \(sha256 [0-9a-f]{12}\), anna/);
+  t.match(
+    piper.description,
+    /plain \(small.onnx, sha256 [0-9a-f]{12}, test voice of Parley: tones instead of speech, no trained weights\), anna/,
+  );
   t.match(logger.lines[0], { level: 'info', fields: { voice: 'plain', graphs: 3, bitIdentical: true } });
+  await piper.stop();
+  await piper.start();
+  t.ok((await of(EN)).length > 0, 'started again');
   const wrong = engine(t, { voices: { anna: { model: twoPath, languages: ['de'], speaker: 'carl' } } });
   await t.rejects(wrong.start(), { code: 'TTS_VOICE', message: /no speaker carl/ });
   const other = engine(t, { voices: { anna: { model: twoPath, languages: ['de'], speaker: 1 } } });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -432,6 +432,12 @@ void test('settings of a voice', (t) => {
   t.throws(broken({ num_speakers: 0 }), { message: /num_speakers/ });
   t.throws(broken({ num_speakers: 2, speaker_id_map: { anna: 2 } }), { message: /speaker_id_map.anna/ });
   t.throws(broken({ inference: { length_scale: 'fast' } }), { message: /length_scale/ });
+  t.end();
+});
+
+void test('the built-in test voice is what its script makes', (t) => {
+  t.equal(Buffer.compare(readFileSync('models/builtin/test-voice.onnx'), small.model), 0, 'scripts/make-test-voice.ts writes it');
+  t.equal(readFileSync('models/builtin/test-voice.onnx.json', 'utf8'), small.settings);
   t.end();
 });
 

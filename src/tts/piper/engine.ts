@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   ParleyError,
   type Logger,
@@ -63,21 +64,24 @@ export class Piper implements TextToSpeech {
   readonly maxChars = MAX_CHARS;
   readonly #options: PiperOptions;
   readonly #logger: Logger;
-  readonly #workshop: Workshop;
+  #workshop: Workshop | null = null;
   readonly #helpers = new Map<string, Phonemiser>();
   readonly #speakers = new Map<string, Speaker>();
 
   constructor(options: PiperOptions) {
     this.#options = options;
     this.#logger = options.logger.child({ engine: 'piper' });
-    this.#workshop = new Workshop({ mostUtterances: options.mostUtterances ?? 64, hangMs: options.timeoutMs ?? 15_000, log: this.#logger });
   }
 
   /** Name and identity of each voice: what the log and the console show. */
   get description(): string {
-    const voices = Object.keys(this.#options.voices).map((name) => {
-      const hash = this.#speakers.get(name)?.loaded.sha256;
-      return hash === undefined ? name : `${name} (sha256 ${hash.slice(0, 12)})`;
+    const voices = Object.entries(this.#options.voices).map(([name, { model }]) => {
+      const loaded = this.#speakers.get(name)?.loaded;
+      const known =
+        loaded === undefined
+          ? []
+          : [`sha256 ${loaded.sha256.slice(0, 12)}`, ...(loaded.config.fixture === null ? [] : [loaded.config.fixture])];
+      return `${name} (${[basename(model), ...known].join(', ')})`;
     });
     return `Piper: ${voices.join(', ')}`;
   }
@@ -89,8 +93,10 @@ export class Piper implements TextToSpeech {
 
   /** Loads and checks every voice. Errors: TTS_VOICE for a file, TTS_FAILED for espeak-ng. */
   async start(): Promise<void> {
+    const { mostUtterances = 64, timeoutMs = 15_000 } = this.#options;
+    const workshop = (this.#workshop ??= new Workshop({ mostUtterances, hangMs: timeoutMs, log: this.#logger }));
     for (const [name, voice] of Object.entries(this.#options.voices)) {
-      const loaded = await this.#workshop.load({
+      const loaded = await workshop.load({
         path: voice.model,
         sha256: voice.sha256 ?? null,
         options: { threads: this.#options.threads ?? 1, chunkFrames: this.#options.chunkFrames ?? 160, cuts: 'best' },
@@ -158,7 +164,9 @@ export class Piper implements TextToSpeech {
     for (const helper of this.#helpers.values()) helper.close();
     this.#helpers.clear();
     this.#speakers.clear();
-    await this.#workshop.close();
+    const workshop = this.#workshop;
+    this.#workshop = null;
+    await workshop?.close();
   }
 
   /** One sentence; marks count from its own first sample. */
@@ -170,6 +178,7 @@ export class Piper implements TextToSpeech {
   ): AsyncGenerator<{ pcm: Int16Array; marks: readonly SpeechMark[] }, void, undefined> {
     const { config } = speaker.loaded;
     const scales = [config.noiseScale, config.lengthScale / rate, config.noiseW] as const;
+    if (this.#workshop === null) throw failed('the synthesiser is stopped');
     let first = true;
     for await (const piece of this.#workshop.speak(speaker.voice.model, { ids: sentence.ids, scales, sid: speaker.sid }, signal)) {
       const marks = first ? marksOf(sentence, piece.frames, piece.hopSamples, piece.pcm.length) : [];

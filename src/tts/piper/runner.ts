@@ -52,13 +52,15 @@ const FLOW_AHEAD_FRAMES = 400;
 /** Audio that differs by more than this in the load check has been cut in the wrong place. */
 const TOLERANCE = 1e-4;
 
-interface Stage extends ChunkedGraph {
+/** Without its bytes: onnxruntime has its own copy. */
+interface Stage extends Omit<ChunkedGraph, 'bytes'> {
   readonly session: InferenceSession;
 }
 
 interface Stages {
   readonly text: InferenceSession;
-  readonly split: SplitVoice;
+  readonly latent: string;
+  readonly durations: string | null;
   readonly flow: Stage | null;
   readonly vocoder: Stage;
 }
@@ -114,12 +116,12 @@ export class VoiceRunner {
       yield { samples: await runWhole(this.#whole, this.#output, utterance), frames: null, last: true };
       return;
     }
-    const { text, split, flow, vocoder } = this.#stages;
+    const { text, latent: latentName, durations, flow, vocoder } = this.#stages;
     const made = await text.run(feedsOf(text, utterance));
-    const latent = frameTensor(made[split.latent]);
+    const latent = frameTensor(made[latentName]);
     const total = latent.frames;
     if (total > MOST_FRAMES) throw new Error(`the sentence came out ${total} frames long, more than ${MOST_FRAMES}`);
-    let frames = framesOf(split.durations === null ? undefined : made[split.durations], utterance.ids.length, total);
+    let frames = framesOf(durations === null ? undefined : made[durations], utterance.ids.length, total);
     const masked = flow === null ? new Ready(latent) : new Flow(flow, latent, utterance.sid);
     let done = 0;
     while (done < total) {
@@ -254,8 +256,12 @@ const open = (bytes: Uint8Array, threads: number): Promise<InferenceSession> =>
 
 async function openStages(split: SplitVoice, threads: number): Promise<Stages> {
   const text = await open(split.text, threads);
-  const flow = split.flow === null ? null : { ...split.flow, session: await open(split.flow.bytes, threads) };
-  return { text, split, flow, vocoder: { ...split.vocoder, session: await open(split.vocoder.bytes, threads) } };
+  const flow = split.flow === null ? null : await openStage(split.flow, threads);
+  return { text, latent: split.latent, durations: split.durations, flow, vocoder: await openStage(split.vocoder, threads) };
+}
+
+async function openStage({ bytes, ...graph }: ChunkedGraph, threads: number): Promise<Stage> {
+  return { ...graph, session: await open(bytes, threads) };
 }
 
 function feedsOf(session: InferenceSession, { ids, scales, sid }: Utterance): Record<string, Tensor> {
@@ -311,10 +317,10 @@ function framesOf(tensor: Tensor | undefined, ids: number, total: number): reado
     : null;
 }
 
-/** Begin, ninety phonemes with pads, end: enough for several chunks of each stage. */
+/** Begin, forty-five phonemes with pads, end: enough for several chunks of each stage. */
 function checkIds(symbols: number): number[] {
   const ids = [1, 0];
-  for (let index = 0; index < 90; index++) ids.push(Math.min(symbols - 1, 3 + ((index * 7) % 30)), 0);
+  for (let index = 0; index < 45; index++) ids.push(Math.min(symbols - 1, 3 + ((index * 7) % 30)), 0);
   return [...ids, 2];
 }
 

@@ -4,6 +4,8 @@
  */
 
 export interface VoiceConfig {
+  /** What a test voice says about itself; null for a real one. */
+  readonly fixture: string | null;
   readonly rateHz: number;
   /** espeak-ng's name of the language: en-us, de. Empty for phoneme type `text`. */
   readonly espeakVoice: string;
@@ -42,6 +44,7 @@ export function parseVoiceConfig(text: string): VoiceConfig {
   const ids = phonemeIds(record(top['phoneme_id_map'], 'phoneme_id_map'), symbols);
   for (const needed of ['^', '$', '_']) if (!ids.has(needed)) throw new Error(`phoneme_id_map must hold ${needed}`);
   return {
+    fixture: typeof top['fixture'] === 'string' ? top['fixture'].slice(0, 200) : null,
     rateHz: whole(record(top['audio'], 'audio'), 'sample_rate', 8000, 48000),
     espeakVoice: phonemeType === 'text' ? '' : espeakVoice(record(top['espeak'], 'espeak')['voice']),
     phonemeType,

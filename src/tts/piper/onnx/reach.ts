@@ -24,7 +24,7 @@ const POINTWISE = new Set([
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Neg', 'Abs', 'Sqrt', 'Exp', 'Reciprocal', 'Min', 'Max', 'Sum', 'Where'],
   ...['Relu', 'LeakyRelu', 'PRelu', 'Elu', 'Tanh', 'Sigmoid', 'Softplus', 'Sin', 'Cos', 'Clip', 'Identity', 'Cast', 'Unsqueeze', 'Squeeze'],
   // zeros of the shape of a chunk
-  ...['Shape', 'ConstantOfShape'],
+  ...['Shape', 'ConstantOfShape', 'Expand'],
 ]);
 /** Local in time as long as their axis is the channels. */
 const ON_CHANNELS = new Set(['Concat', 'Split', 'Slice']);
