@@ -1,6 +1,5 @@
 /** `npm run bench -- NAME [--json FILE] [--key value]`: runs bench/NAME.ts and prints its table. Timed figures are never tests. */
 import { readdirSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import type { BenchResult } from './support/result.ts';
 
 interface Bench {
@@ -38,8 +37,20 @@ if (name === undefined || !names.includes(name)) {
   console.error(`usage: npm run bench -- ${names.join(' | ')} [--json FILE] [--key value]`);
   process.exit(64);
 }
-const { values } = parseArgs({ args: rest, strict: false, allowPositionals: true });
-const options = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]));
+/** `--key value` and `--key=value`. */
+function read(args: readonly string[]): Record<string, string> {
+  const options: Record<string, string> = {};
+  for (let i = 0; i < args.length; i++) {
+    const [, key, value] = /^--([a-z][a-zA-Z0-9-]*)(?:=(.*))?$/.exec(args[i]!) ?? [];
+    const next = args[i + 1];
+    if (key === undefined) throw new Error(`${args[i]!}: expected --key value`);
+    if (value !== undefined) options[key] = value;
+    else if (next === undefined || next.startsWith('--')) options[key] = 'true';
+    else options[key] = args[++i]!;
+  }
+  return options;
+}
+const options = read(rest);
 const bench = (await import(`./${name}.ts`)) as Bench;
 const result = await bench.run(options);
 print(result);

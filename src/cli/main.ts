@@ -6,6 +6,7 @@ import { call } from './call.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { command } from './exit.ts';
+import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { serve } from './serve.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
@@ -43,6 +44,16 @@ audit
   .option('--anchors <file...>', 'files of checkpoints that were kept outside the database')
   .option('--pubkey <file...>', "public keys of the gateways; default: this gateway's")
   .action(command(auditVerify));
+
+const models = program.command('models').description('the files that the engines need');
+models.command('list').description('what can be had, what is there').action(command(modelsList));
+models
+  .command('pull <name>')
+  .description('download a model, resumable, verified before it is used')
+  .option('--accept-licence', 'take a model although its licence forbids some uses')
+  .action(command(modelsPull));
+models.command('verify [name]').description('hash every byte of one model, or of all that are there').action(command(modelsVerify));
+models.command('prune').description('remove broken-off downloads and damaged files').action(command(modelsPrune));
 
 program
   .command('demo')

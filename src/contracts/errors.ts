@@ -55,6 +55,9 @@ export const ERRORS = {
   SIP_MALFORMED: { meaning: 'A datagram on the test caller\'s SIP port is no SIP message.', action: 'None: it was counted and ignored.', retryable: false },
   CALLER_FAILED: { meaning: 'The built-in test caller could not do its part.', action: 'See the message; it says which part and why.', retryable: false },
   CALLER_SCRIPT: { meaning: 'A script of the built-in test caller is not valid.', action: 'Correct the step named in the message.', retryable: false },
+  MODEL_UNKNOWN: { meaning: 'models/models.json has no model of this name.', action: 'parley models list shows the names.', retryable: false },
+  MODEL_DOWNLOAD: { meaning: 'A model file could not be downloaded.', action: 'Run the command again, it goes on where it stopped; or copy the files by hand as it says.', retryable: true },
+  MODEL_DAMAGED: { meaning: 'A model file does not have the size or hash that models.json promises.', action: 'Pull it again; if that repeats, do not use the file.', retryable: false },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
