@@ -79,24 +79,13 @@ class PiperHttp implements TextToSpeech {
 
   async #request(text: string, options: SpeechOptions): Promise<{ pcm: Int16Array; rateHz: number }> {
     if (this.#stopped) throw failed('the synthesiser is stopped');
-    const { timeoutMs = 5000, voices = {}, speaker } = this.#options;
-    const voice = options.voice ?? voices[options.language] ?? voices[options.language.split('-')[0] ?? ''];
-    const body = {
-      text,
-      ...(voice === undefined ? {} : { voice }),
-      ...(speaker === undefined ? {} : { speaker }),
-      ...(options.rate === undefined ? {} : { length_scale: 1 / options.rate }),
-    };
+    const { timeoutMs = 5000 } = this.#options;
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
     try {
-      const response = await fetch(this.#url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        redirect: 'error',
-        signal,
-      });
+      const body = JSON.stringify(this.#question(text, options));
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(this.#url, { method: 'POST', headers, body, redirect: 'error', signal });
       if (!response.ok) {
         await response.body?.cancel();
         throw new Error(`it answered with status ${response.status}`);
@@ -108,6 +97,17 @@ class PiperHttp implements TextToSpeech {
       const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
       throw failed(`the Piper server at ${this.#url.host} failed: ${messageOf(error)}${cause}`, error);
     }
+  }
+
+  #question(text: string, { language, voice, rate }: SpeechOptions): Record<string, string | number> {
+    const { voices = {}, speaker } = this.#options;
+    const named = voice ?? voices[language] ?? voices[language.split('-')[0] ?? ''];
+    return {
+      text,
+      ...(named === undefined ? {} : { voice: named }),
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(rate === undefined ? {} : { length_scale: 1 / rate }),
+    };
   }
 }
 

@@ -9,25 +9,32 @@ export function parseWav(bytes: Uint8Array): { pcm: Int16Array; rateHz: number }
   if (bytes.length < 12 || tag(0) !== 'RIFF' || tag(8) !== 'WAVE') throw new Error('its answer is no WAV');
   let rateHz: number | null = null;
   for (let at = 12; at + 8 <= bytes.length;) {
-    const size = view.getUint32(at + 4, true);
-    const body = at + 8;
-    if (tag(at) === 'fmt ') {
-      if (body + 16 > bytes.length) break;
-      const [format, channels, bits] = [view.getUint16(body, true), view.getUint16(body + 2, true), view.getUint16(body + 14, true)];
-      rateHz = view.getUint32(body + 4, true);
-      if (format !== PCM || channels !== 1 || bits !== 16)
-        throw new Error(`its WAV has format ${format}, ${channels} channels, ${bits} bits; 16-bit mono PCM is needed`);
-      if (rateHz < 8000 || rateHz > 48000) throw new Error(`its WAV has ${rateHz} samples per second`);
-    } else if (tag(at) === 'data') {
+    const [body, size] = [at + 8, view.getUint32(at + 4, true)];
+    if (tag(at) === 'data') {
       if (rateHz === null) throw new Error('its WAV has no format');
-      const streamed = size === 0 || size >= 0x7fffffff;
-      const end = streamed ? bytes.length : body + size;
-      if (end > bytes.length) throw new Error(`its WAV ends after ${bytes.length - body} of ${size} bytes`);
-      const pcm = new Int16Array(Math.floor((end - body) / 2));
-      for (let index = 0; index < pcm.length; index++) pcm[index] = view.getInt16(body + 2 * index, true);
-      return { pcm, rateHz };
+      return { pcm: samplesOf(view, body, size), rateHz };
     }
+    if (tag(at) === 'fmt ' && body + 16 <= bytes.length) rateHz = rateOf(view, body);
     at = body + size + (size & 1);
   }
   throw new Error('its WAV ends before the audio');
+}
+
+function rateOf(view: DataView, at: number): number {
+  const [format, channels, bits] = [view.getUint16(at, true), view.getUint16(at + 2, true), view.getUint16(at + 14, true)];
+  const rateHz = view.getUint32(at + 4, true);
+  if (format !== PCM || channels !== 1 || bits !== 16) {
+    throw new Error(`its WAV has format ${format}, ${channels} channels, ${bits} bits; 16-bit mono PCM is needed`);
+  }
+  if (rateHz < 8000 || rateHz > 48000) throw new Error(`its WAV has ${rateHz} samples per second`);
+  return rateHz;
+}
+
+function samplesOf(view: DataView, at: number, size: number): Int16Array {
+  const streamed = size === 0 || size >= 0x7fffffff;
+  const end = streamed ? view.byteLength : at + size;
+  if (end > view.byteLength) throw new Error(`its WAV ends after ${view.byteLength - at} of ${size} bytes`);
+  const pcm = new Int16Array(Math.floor((end - at) / 2));
+  for (let index = 0; index < pcm.length; index++) pcm[index] = view.getInt16(at + 2 * index, true);
+  return pcm;
 }

@@ -36,6 +36,8 @@ interface Waiting {
 
 // `.ts` when run from source, `.js` when built.
 const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
+/** Reading, checking and cutting a voice takes longer than a sentence. */
+const LOAD_PATIENCE = 4;
 const RESTART_MS = 200;
 const MOST_RESTART_MS = 5000;
 /** What is kept of the worker's stderr to tell why it died. */
@@ -206,11 +208,13 @@ export class Workshop {
     this.#hang = null;
     const worker = this.#worker;
     if (!owed || worker === null) return;
+    const loads = [...this.#waiting.values()].some((waiting) => waiting.kind === 'load');
+    const patienceMs = this.#options.hangMs * (loads ? LOAD_PATIENCE : 1);
     this.#hang = setTimeout(() => {
       this.#hang = null;
-      this.#lost(worker, `no answer for ${this.#options.hangMs} ms`);
+      this.#lost(worker, `no answer for ${patienceMs} ms`);
       worker.kill('SIGKILL');
-    }, this.#options.hangMs);
+    }, patienceMs);
   }
 }
 
