@@ -12,7 +12,8 @@ constexpr double kWordsPerSecond = 6.5;  // faster than anybody speaks
 constexpr size_t kLongestUnit = 6;       // words of a repeated phrase
 constexpr double kThinNoSpeech = 0.3;
 constexpr double kThinLogProb = -0.7;
-constexpr double kThinVoicedSeconds = 0.25;
+constexpr double kShortVoicedSeconds = 0.25;  // a quick "bye" is that short: it must also be uncertain
+constexpr double kShortLogProb = -0.3;
 
 constexpr std::array kPhantoms = {
     std::string_view("you"),
@@ -29,7 +30,6 @@ constexpr std::array kPhantoms = {
     std::string_view("bye bye"),
     std::string_view("the end"),
     std::string_view("so"),
-    std::string_view("okay"),
     std::string_view("subtitles by the amara org community"),
     std::string_view("untertitel der amara org community"),
     std::string_view("untertitel im auftrag des zdf"),
@@ -125,7 +125,8 @@ std::string collapseRepetition(std::string_view text, double seconds) {
 bool isPhantom(std::string_view text, const Evidence& evidence) {
   const std::string plain = bare(text);
   if (plain.empty()) return true;
-  const bool thin = evidence.noSpeech > kThinNoSpeech || evidence.averageLogProb < kThinLogProb || evidence.voicedSeconds < kThinVoicedSeconds;
+  const bool brief = evidence.voicedSeconds < kShortVoicedSeconds && evidence.averageLogProb < kShortLogProb;
+  const bool thin = brief || evidence.noSpeech > kThinNoSpeech || evidence.averageLogProb < kThinLogProb;
   return thin && std::find(kPhantoms.begin(), kPhantoms.end(), plain) != kPhantoms.end();
 }
 

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@ namespace parley {
 namespace {
 constexpr MonoUs kTickUs = 1000;
 constexpr int64_t kMostTicksToCatchUp = 100;
+constexpr int64_t kMostTicksAsleep = 4;
 constexpr MonoUs kLateUs = 10000;
 constexpr int kFifoPriority = 20;
 constexpr int kNice = -10;
@@ -26,7 +26,7 @@ constexpr uint32_t kEventsInRing = 32768;
 constexpr uint32_t kTokensPerSecond = 400;
 constexpr uint32_t kMostTokens = 400;
 constexpr uint64_t kForeignBeforeFilter = 64;
-constexpr int64_t kCpuEveryTicks = 64;
+constexpr uint64_t kCpuEveryTicks = 64;
 constexpr int kCommandsPerTick = 64;
 constexpr MonoUs kNotifyUs = 4000;
 constexpr MonoUs kReportUs = 5000000;
@@ -53,7 +53,7 @@ MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, v
 
 MediaThread::~MediaThread() {
   stop();
-  for (int fd : {timerFd_, wakeFd_, epollFd_})
+  for (int fd : {wakeFd_, epollFd_})
     if (fd >= 0) close(fd);
   for (Command* rest : {pending_, inbox_.takeAll(), spent_.takeAll()}) {
     while (rest != nullptr) {
@@ -65,8 +65,6 @@ MediaThread::~MediaThread() {
 }
 
 int MediaThread::start() {
-  timerFd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-  if (timerFd_ < 0) return errno;
   wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wakeFd_ < 0) return errno;
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
@@ -117,48 +115,40 @@ void MediaThread::setUp() {
   setpriority(PRIO_PROCESS, tid, kNice);
 }
 
-void MediaThread::armTimer(bool on) {
-  if (armed_ == on) return;
-  armed_ = on;
-  itimerspec spec{};
-  if (on) {
-    lastTick_ = monoNowUs() / kTickUs;
-    const MonoUs first = (lastTick_ + 1) * kTickUs;
-    spec.it_value = {first / 1000000, first % 1000000 * 1000};
-    spec.it_interval = {0, kTickUs * 1000};
-  }
-  timerfd_settime(timerFd_, TFD_TIMER_ABSTIME, &spec, nullptr);
-}
-
-// True when a tick is due; false when only the owner called. Without calls there are no ticks: it sleeps.
-bool MediaThread::waitForTick(MonoUs& nowUs) {
-  uint64_t count = 0;
-  if (active_ > 0) {
-    const bool due = read(timerFd_, &count, sizeof(count)) > 0;
-    nowUs = monoNowUs();
-    return due;
-  }
-  armTimer(false);
+// Without calls there are no ticks: it sleeps until the owner posts something.
+void MediaThread::sleepUntilPosted() {
   // Either the owner sees `sleeping_` after its push, or the push is seen here.
   sleeping_.store(true, std::memory_order_seq_cst);
   pollfd wake{wakeFd_, POLLIN, 0};
   if (pending_ == nullptr && inbox_.empty()) poll(&wake, 1, -1);
   sleeping_.store(false, std::memory_order_relaxed);
+  uint64_t count = 0;
   if ((wake.revents & POLLIN) != 0) (void)!read(wakeFd_, &count, sizeof(count));
-  nowUs = monoNowUs();
-  return false;
+}
+
+// The next tick that has frames to send, or something to wait for; at latest after 4 ms, so that packets are not left lying.
+int64_t MediaThread::nextTick() const {
+  if (!gaps_.empty() || pending_ != nullptr) return lastTick_ + 1;
+  int64_t tick = lastTick_ + 1;
+  while (tick < lastTick_ + kMostTicksAsleep && wheel_[static_cast<size_t>(tick % kSlots)].empty()) tick++;
+  return tick;
 }
 
 void MediaThread::run() {
   while (!stopping_.load(std::memory_order_seq_cst)) {
-    MonoUs nowUs = 0;
-    const bool due = waitForTick(nowUs);
-    if (due) {
-      tick(nowUs);
-    } else {
+    if (active_ == 0) {
+      sleepUntilPosted();
+      const MonoUs nowUs = monoNowUs();
+      lastTick_ = nowUs / kTickUs;
       takeCommands(nowUs);
-      armTimer(active_ > 0);
+      if (eventsWaiting_) notifyOwner(nowUs);
+      continue;
     }
+    const MonoUs dueUs = nextTick() * kTickUs;
+    const timespec due{dueUs / 1000000, dueUs % 1000000 * 1000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
+    const MonoUs nowUs = monoNowUs();
+    tick(nowUs);
     // A first event wakes the owner at once; those that follow within 4 ms come together, so that a thousand calls cost it
     // 250 wake-ups a second at most. Without calls there is no later tick to wait for.
     if (eventsWaiting_ && (active_ == 0 || nowUs - lastNotifyUs_ >= kNotifyUs)) notifyOwner(nowUs);
@@ -174,17 +164,23 @@ void MediaThread::tick(MonoUs nowUs) {
     stats.ticksSkipped.add(static_cast<uint64_t>(skipped));
     lastTick_ = current - 1;
   }
+  // Frames that were not prepared ahead (few calls, so few frames) shall still heed what was ordered before their slot.
+  if (preparedTick_ != current) takeCommands(nowUs);
   while (lastTick_ < current) {
     lastTick_++;
     sendTick(lastTick_);
-    stats.ticks.add();
   }
+  stats.ticks.add();
   publishSendEvents(nowUs);
-  takeCommands(nowUs);
+  if (preparedTick_ == current) takeCommands(nowUs);
   drainSockets(nowUs);
   pollGaps(nowUs);
-  prepareTick(lastTick_ + 1, nowUs);
-  if (lastTick_ % kCpuEveryTicks == 0) {
+  if (!wheel_[static_cast<size_t>((lastTick_ + 1) % kSlots)].empty()) {
+    preparedTick_ = lastTick_ + 1;
+    for (Call* call : wheel_[static_cast<size_t>(preparedTick_ % kSlots)])
+      if (call->hasRemote && preparedTick_ >= call->startTick && !call->prepared) prepare(*call, preparedTick_);
+  }
+  if (stats.ticks.get() % kCpuEveryTicks == 0) {
     timespec cpu{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
     stats.cpuUs.set(static_cast<uint64_t>(cpu.tv_sec) * 1000000 + static_cast<uint64_t>(cpu.tv_nsec) / 1000);
@@ -192,8 +188,15 @@ void MediaThread::tick(MonoUs nowUs) {
 }
 
 void MediaThread::sendTick(int64_t tick) {
-  for (Call* call : wheel_[static_cast<size_t>(tick % kSlots)])
+  const auto& slot = wheel_[static_cast<size_t>(tick % kSlots)];
+  for (Call* call : slot)
     if (call->hasRemote && tick >= call->startTick) sendFrame(*call, tick);
+  // After the frames of the slot, what each call needs every 20 ms.
+  const MonoUs nowUs = monoNowUs();
+  for (Call* call : slot) {
+    call->session.poll(nowUs);
+    if (call->hasRemote && nowUs >= call->nextReportUs) sendReport(*call, nowUs);
+  }
 }
 
 void MediaThread::sendFrame(Call& call, int64_t tick) {
@@ -213,14 +216,6 @@ void MediaThread::sendFrame(Call& call, int64_t tick) {
   const MonoUs lateUs = monoNowUs() - tick * kTickUs;
   stats.sendLateness.add(lateUs);
   if (lateUs > kLateUs) stats.framesLate.add();
-}
-
-void MediaThread::prepareTick(int64_t tick, MonoUs nowUs) {
-  for (Call* call : wheel_[static_cast<size_t>(tick % kSlots)]) {
-    call->session.poll(nowUs);
-    if (call->hasRemote && nowUs >= call->nextReportUs) sendReport(*call, nowUs);
-    if (call->hasRemote && tick >= call->startTick && !call->prepared) prepare(*call, tick);
-  }
 }
 
 void MediaThread::prepare(Call& call, int64_t tick) {

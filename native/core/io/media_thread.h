@@ -1,6 +1,7 @@
-// The media thread: a 1 ms wheel on an absolute timer, calls staggered over 20 slots. Each tick sends first, then takes
-// orders, then drains sockets within a bound, then prepares the frames of the next tick: so an order acts in the next
-// slot, and a flood of packets delays no frame. It allocates nothing, locks nothing and logs nothing.
+// The media thread: a wheel of 20 slots of 1 ms on the absolute clock, over which calls are staggered. Each tick sends first,
+// then takes orders, then drains sockets within a bound, then prepares the frames of the next tick: so an order acts in the
+// next slot, and a flood of packets delays no frame. Few calls use few slots, and the thread sleeps through the others.
+// It allocates nothing, locks nothing and logs nothing.
 #pragma once
 #include <pthread.h>
 
@@ -96,12 +97,11 @@ class MediaThread final : private EventSink {
   static void* entry(void* self);
   void setUp();
   void run();
-  bool waitForTick(MonoUs& nowUs);
-  void armTimer(bool on);
+  void sleepUntilPosted();
+  int64_t nextTick() const;
   void tick(MonoUs nowUs);
   void sendTick(int64_t tick);
   void sendFrame(Call& call, int64_t tick);
-  void prepareTick(int64_t tick, MonoUs nowUs);
   void prepare(Call& call, int64_t tick);
   void takeCommands(MonoUs nowUs);
   void apply(const Command& command, MonoUs nowUs);
@@ -142,11 +142,10 @@ class MediaThread final : private EventSink {
 
   pthread_t thread_{};
   bool running_ = false;
-  int timerFd_ = -1;
   int wakeFd_ = -1;
   int epollFd_ = -1;
   uint32_t active_ = 0;
-  bool armed_ = false;
+  int64_t preparedTick_ = -1;
   int64_t lastTick_ = 0;
   Command* pending_ = nullptr;  // taken from the inbox, not yet applied
   std::array<uint8_t, kMaxDatagramBytes> buffer_{};

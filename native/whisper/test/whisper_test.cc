@@ -55,6 +55,8 @@ void phantoms() {
   ok(!isPhantom("thank you", kFirm), "a clear thank you was said");
   ok(isPhantom("Thank you.", kThin), "a thin one was not");
   ok(isPhantom("Thanks for watching!", kThin), "nor this");
+  ok(!isPhantom("bye", {0.01, -0.1, 0.18}), "a quick bye was said");
+  ok(isPhantom("bye", {0.01, -0.5, 0.18}), "an uncertain one was not");
   ok(!isPhantom("table for two", kThin), "other words are not touched");
   ok(isPhantom(" ... ", kFirm), "no letters, no words");
   same(believable("[noise] Thank you.", kThin, 2), "", "all rules together");
