@@ -138,28 +138,31 @@ async function tails({ rounds }: Bench): Promise<BenchRow> {
       const startedMs = performance.now();
       return (await worker.decode({ session: 1, toSample: samples[0] ?? 0 }).answer).atMs - startedMs;
     };
-    const lone: number[] = [];
-    for (let run = 0; run < rounds * 8; run++) {
-      lone.push(await tail());
-      await pause(20);
-    }
-    let load = true;
+    let load = false;
+    let over = false;
     const callers = others.map(async (_, index) => {
-      while (load) {
-        void worker.decode({ session: index + 2, toSample: samples[index + 1] ?? 0, kind: 'partial' }).answer;
-        await pause(250 / 3);
+      while (!over) {
+        if (load) void worker.decode({ session: index + 2, toSample: samples[index + 1] ?? 0, kind: 'partial' }).answer;
+        await pause(250);
       }
     });
+    // Turn about in short stretches: both see the same neighbours on the machine.
+    const lone: number[] = [];
     const loaded: number[] = [];
-    for (let run = 0; run < rounds * 8; run++) {
-      await pause(60 + ((run * 31) % 90));
-      loaded.push(await tail());
+    for (let stretch = 0; stretch < rounds * 4; stretch++) {
+      for (load of [false, true]) {
+        await pause(300);
+        for (let run = 0; run < 6; run++) {
+          await pause(60 + ((run * 31) % 90));
+          (load ? loaded : lone).push(await tail());
+        }
+      }
     }
-    load = false;
+    over = true;
     await Promise.all(callers);
     const [p95, alone] = [percentile(loaded, 0.95), percentile(lone, 0.95)];
     return {
-      metric: 'tail decode p95 while three others send partials (test fixture)',
+      metric: 'tail decode p95 while three others ask for partials every 250 ms (test fixture)',
       value: round(p95),
       unit: 'ms',
       peer: `alone ${round(alone)} ms`,
