@@ -261,9 +261,10 @@ void test('wideband: heard as slin16, answered in g722, both at 16 kHz', async (
   t.same([...new Set(steps)], [160], 'the clock of G.722 runs at 8 kHz');
   // What we sent, heard by ourselves.
   const echo = await openLine(t, { receive: 'g722', send: 'slin' });
-  for (const packet of line.peer.heard) await echo.peer.send(rtpPacket({ ...packet, ssrc: SSRC }));
-  await echo.untilTrue(() => echo.session.stats().packetsReceived === line.peer.heard.length, 'echoed');
-  const heardTo = echo.session.stats().sample - (line.peer.heard.length * 320 - end.sentSample) - 1600;
+  const sent = [...line.peer.heard];
+  for (const packet of sent) await echo.peer.send(rtpPacket({ ...packet, ssrc: SSRC }));
+  await echo.untilTrue(() => echo.session.stats().packetsReceived === sent.length, 'echoed');
+  const heardTo = echo.session.stats().sample - (sent.length * 320 - end.sentSample) - 1600;
   const amplitude = amplitudeAt(echo.engine.read(echo.session, heardTo - 8000, heardTo), 6000, 16000);
   t.ok(amplitude > 7500 && amplitude < 8500, `6 kHz comes through (${Math.round(amplitude)})`);
 });
