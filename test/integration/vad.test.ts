@@ -1,0 +1,245 @@
+/** The detector as it runs: worker thread, onnxruntime, the shipped model, audio out of the shared memory. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { test, type Test } from 'tap';
+
+import { ParleyError, type GateEvent, type Vad, type VadEvent } from '../../src/contracts/index.ts';
+import { createVad, type SileroOptions } from '../../src/vad/index.ts';
+import { startThread } from '../../src/vad/thread.ts';
+import { openLine, SSRC } from '../support/media-line.ts';
+import { pcmToUlaw } from '../support/pcm.ts';
+import { callerAudio, phoneLine } from '../support/phone-speech.ts';
+import { keepingLogger } from '../support/quiet-log.ts';
+import { rtpPacket } from '../support/rtp-peer.ts';
+import { createTestRing, type TestRing } from '../support/stt-ring.ts';
+import { vadSuite, wellFormed } from '../support/vad-suite.ts';
+
+const MODEL = 'models/vad/silero-vad-v6.onnx';
+
+interface Rig {
+  readonly vad: Vad;
+  readonly ring: TestRing;
+  readonly threads: Worker[];
+  readonly log: ReturnType<typeof keepingLogger>;
+}
+
+async function rig(t: Test, options: Partial<SileroOptions> = {}, slots = 4): Promise<Rig> {
+  const ring = createTestRing(slots, 1 << 17);
+  const log = keepingLogger();
+  const threads: Worker[] = [];
+  const thread: SileroOptions['thread'] = (workerOptions) => {
+    const worker = startThread(workerOptions);
+    threads.push(worker);
+    return worker;
+  };
+  const vad = createVad({ engine: 'silero', model: MODEL, logger: log, thread, mostBehind: 30, ...options });
+  await vad.start(ring.audio);
+  t.teardown(async () => {
+    await vad.stop();
+    ring.free();
+  });
+  return { vad, ring, threads, log };
+}
+
+const gate = (t: GateEvent['t'], sample: number): GateEvent => ({ t, sample, atUs: Number(process.hrtime.bigint() / 1000n) });
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let waited = 0; !condition(); waited += 5) {
+    if (waited > 10_000) throw new Error(`never came: ${what}`);
+    await pause(5);
+  }
+}
+
+/** Noise as of a car, from a fixed seed. */
+function hum(count: number): Int16Array {
+  let state = 7;
+  let low = 0;
+  return Int16Array.from({ length: count }, () => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    low = low * 0.95 + (state / 2147483648 - 0.5) * 1500;
+    return Math.round(low);
+  });
+}
+
+const SPEECH = callerAudio('I would like to book a table for four on friday evening please', { padMs: 0 });
+
+test('the model is the one that was measured', (t) => {
+  const bytes = readFileSync(MODEL);
+  const note = readFileSync('models/vad/README.md', 'utf8');
+  t.match(note, createHash('sha256').update(bytes).digest('hex'));
+  t.end();
+});
+
+test('silero', async (t) => {
+  await vadSuite(t, async (t) => {
+    const { vad, ring, threads } = await rig(t, { restart: { firstMs: 200, mostMs: 500 } });
+    let slot = 0;
+    return {
+      vad,
+      call: (voice) => {
+        const mine = slot++;
+        const generation = ring.open(mine);
+        const session = vad.open({ callId: `call-${mine}`, slot: mine, generation });
+        const play = async (): Promise<void> => {
+          const { fromSample, toSample } = voice ?? { fromSample: 16_000, toSample: 40_000 };
+          ring.write(mine, hum(fromSample));
+          const before = vad.stats().windows;
+          const middle = voice === null ? hum(toSample - fromSample) : SPEECH.subarray(0, toSample - fromSample);
+          session.gate(gate('speech-start', fromSample));
+          const startMs = performance.now();
+          for (let at = 0; at < middle.length; at += 320) {
+            await pause(Math.max(0, startMs + at / 16 - performance.now()));
+            ring.write(mine, middle.subarray(at, at + 320));
+          }
+          ring.write(mine, hum(8000));
+          session.gate(gate('speech-end', toSample));
+          await until(() => vad.stats().windows - before >= Math.floor((toSample - fromSample) / 512), 'all windows');
+          await pause(50);
+        };
+        return Promise.resolve({ session, play });
+      },
+      crash: async () => {
+        await threads.at(-1)?.terminate();
+        await until(() => vad.state === 'down', 'down');
+      },
+      recovered: () => until(() => vad.state === 'up', 'up'),
+    };
+  });
+});
+
+test('calls side by side: each hears its own voice only; a wrong generation hears nothing', async (t) => {
+  const { vad, ring } = await rig(t, {}, 40);
+  const heard: VadEvent[][] = Array.from({ length: 40 }, () => []);
+  const sessions = heard.map((events, slot) => {
+    const generation = ring.open(slot);
+    ring.write(slot, slot % 2 === 0 ? SPEECH.subarray(0, 16_000) : hum(16_000));
+    const session = vad.open({ callId: String(slot), slot, generation: slot === 38 ? generation + 2 : generation });
+    session.onEvent((event) => events.push(event));
+    return session;
+  });
+  for (const session of sessions) session.gate(gate('speech-start', 0));
+  await until(() => vad.stats().windows >= 39 * 31, 'all windows');
+  for (const session of sessions) session.gate(gate('speech-end', 15_000));
+  await pause(100);
+  for (const [slot, events] of heard.entries()) {
+    t.ok(wellFormed(events), `call ${slot}`);
+    t.equal(events.length > 0, slot % 2 === 0 && slot !== 38, `call ${slot}`);
+  }
+  const { windows, runs } = vad.stats();
+  t.ok(windows / runs > 4, `${windows} windows in ${runs} runs`);
+  for (const session of sessions) session.close();
+  t.equal(vad.stats().sessions, 0);
+});
+
+test('a worker that hangs is ended and started again; the gate decides meanwhile', async (t) => {
+  const { vad, ring, threads, log } = await rig(t, { hangMs: 150, restart: { firstMs: 20, mostMs: 100 } });
+  // It never hears of the call, and so it says nothing.
+  const [first] = threads;
+  if (first !== undefined) first.postMessage = () => undefined;
+  const session = vad.open({ callId: 'a', slot: 0, generation: ring.open(0) });
+  const events: VadEvent[] = [];
+  session.onEvent((event) => events.push(event));
+  ring.write(0, SPEECH.subarray(0, 20_000));
+  session.gate(gate('speech-start', 1000));
+  await until(() => vad.state === 'down', 'down');
+  t.same(
+    events.map(({ t, sample, by }) => [t, sample, by]),
+    [['speech-start', 1000, 'gate']],
+  );
+  await until(() => vad.state === 'up', 'up');
+  session.gate(gate('speech-end', 9000));
+  session.gate(gate('speech-start', 10_000));
+  await until(() => events.length >= 3, 'the new worker');
+  t.equal(events[2]?.by, 'model');
+  t.equal(vad.stats().restarts, 1);
+  t.ok(log.lines.some(({ message }) => message.includes('talk gate decides')));
+});
+
+test('models and memories that cannot be used', async (t) => {
+  const ring = createTestRing(1, 4096);
+  t.teardown(() => ring.free());
+  const logger = keepingLogger();
+  const broken = path.join(t.testdir({}), 'x.onnx');
+  writeFileSync(broken, readFileSync(MODEL).subarray(0, 100_000));
+  const attempt = (model: string, fd = ring.audio.fd): Promise<unknown> =>
+    createVad({ engine: 'silero', model, logger })
+      .start({ fd, bytes: ring.audio.bytes })
+      .then(
+        () => 'started',
+        (error: unknown) => error,
+      );
+  for (const model of ['models/vad/none.onnx', broken, 'models/vad/README.md', 'models/builtin/test-voice.onnx']) {
+    const error = await attempt(model);
+    t.ok(error instanceof ParleyError && error.code === 'VAD_MODEL' && error.message.includes(model), String(error));
+  }
+  const error = await attempt(MODEL, 2_000);
+  t.ok(error instanceof ParleyError && error.code === 'VAD_MODEL', String(error));
+});
+
+test('a thousand calls opened and closed leave nothing behind', async (t) => {
+  const { vad, ring } = await rig(t);
+  const generation = ring.open(0);
+  ring.write(0, SPEECH.subarray(0, 32_000));
+  const round = async (calls: number): Promise<void> => {
+    for (let i = 0; i < calls; i++) {
+      const session = vad.open({ callId: String(i), slot: 0, generation });
+      session.gate(gate('speech-start', 31_000));
+      if (i % 2 === 0) session.gate(gate('speech-end', 31_500));
+      session.close();
+      if (i % 50 === 0) await pause(1);
+    }
+    await pause(50);
+  };
+  await round(300);
+  const before = process.memoryUsage().rss;
+  await round(1000);
+  t.equal(vad.stats().sessions, 0);
+  t.ok(process.memoryUsage().rss - before < 24 * 1024 * 1024, `${Math.round((process.memoryUsage().rss - before) / 1024)} KB more`);
+});
+
+test('behind the media engine: RTP in, voice out on the sample clock', async (t) => {
+  const line = await openLine(t, { receive: 'ulaw', send: 'ulaw' });
+  const vad = createVad({ engine: 'silero', model: MODEL, logger: keepingLogger() });
+  await vad.start(line.engine.audio);
+  t.teardown(() => vad.stop());
+  const { slot, generation } = line.session;
+  const detector = vad.open({ callId: 'a', slot, generation });
+  const edges: GateEvent[] = [];
+  const events: VadEvent[] = [];
+  detector.onEvent((event) => events.push(event));
+  line.session.onEvent((event) => {
+    if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
+    edges.push(event);
+    detector.gate(event);
+  });
+  // A ringing tone first: it opens the gate, and the model does not take it for a voice.
+  const ringing = Int16Array.from({ length: 8000 }, (_, i) => Math.round(3000 * (Math.sin(i * 0.3456) + Math.sin(i * 0.377))));
+  const quiet = new Int16Array(6400);
+  const pcm = Int16Array.from([...quiet, ...ringing, ...quiet, ...phoneLine('my number is seven three nine two'), ...quiet]);
+  const ulaw = pcmToUlaw(pcm);
+  const startMs = performance.now();
+  for (let seq = 0; (seq + 1) * 160 <= ulaw.length; seq++) {
+    const waitMs = startMs + seq * 20 - performance.now();
+    if (waitMs > 0) await pause(waitMs);
+    const payload = ulaw.subarray(seq * 160, (seq + 1) * 160);
+    await line.peer.send(rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc: SSRC, payload }));
+  }
+  await until(() => events.at(-1)?.t === 'speech-end', 'the end of the voice');
+  const voiceFrom = 2 * (6400 + 8000 + 6400);
+  t.ok(
+    edges.some((edge) => edge.t === 'speech-start' && edge.sample < voiceFrom - 6400),
+    'the gate hears the tone',
+  );
+  t.ok(wellFormed(events) && events.every(({ by }) => by === 'model'));
+  // The gate says where the voice is on the call's clock: late packets move it.
+  const first = events[0]?.sample ?? 0;
+  const gates = edges.map(({ t, sample }) => `${t} ${sample}`).join(', ');
+  t.ok(
+    edges.some((edge) => edge.t === 'speech-start' && edge.sample > voiceFrom - 4800 && Math.abs(first - edge.sample) < 4800),
+    `voice at ${first}; ${gates}`,
+  );
+  detector.close();
+});

@@ -1,0 +1,456 @@
+import fc from 'fast-check';
+import { test, type Test } from 'tap';
+import type { GateEvent, VadEvent } from '../../src/contracts/index.ts';
+import { decimate, HISTORY } from '../../src/vad/decimate.ts';
+import { BATCH, Desk } from '../../src/vad/desk.ts';
+import { Hysteresis, WINDOW } from '../../src/vad/hysteresis.ts';
+import { createScriptedVad, createVad } from '../../src/vad/index.ts';
+import { AudioReader } from '../../src/vad/memory.ts';
+import type { CallNews } from '../../src/vad/messages.ts';
+import type { Memory } from '../../src/vad/model.ts';
+import { Spurt } from '../../src/vad/spurt.ts';
+import { keepingLogger } from '../support/quiet-log.ts';
+import { createTestRing, type TestRing } from '../support/stt-ring.ts';
+import { vadSuite, wellFormed } from '../support/vad-suite.ts';
+
+const THRESHOLDS = { start: 0.5, stop: 0.35, minSpeechMs: 64, minSilenceMs: 96 };
+
+test('hysteresis', (t) => {
+  const edges = (probabilities: readonly number[], thresholds = THRESHOLDS): (string | null)[] => {
+    const hysteresis = new Hysteresis(thresholds);
+    return probabilities.map((probability, index) => {
+      const edge = hysteresis.push(probability, index * WINDOW);
+      return edge === null ? null : `${edge.t === 'speech-start' ? '+' : '-'}${edge.sample / WINDOW}`;
+    });
+  };
+  t.same(edges([0, 0.9, 0, 0.9, 0]), [null, null, null, null, null], 'too short');
+  t.same(edges([0, 0.4, 0.6, 0.6, 0.4, 0.1, 0.1, 0.1]), [null, null, null, '+1', null, null, null, '-5'], 'weak rims belong to it');
+  t.same(edges([0.9, 0.9, 0.1, 0.1, 0.4, 0.1, 0.1]), [null, '+0', null, null, null, null, null], 'a pause that is too short');
+  t.same(edges([0.9], { ...THRESHOLDS, minSpeechMs: 0 }), ['+0']);
+  t.same(edges([0.4, 0.4], { ...THRESHOLDS, minSpeechMs: 0 }), [null, null], 'never sure');
+  const open = new Hysteresis(THRESHOLDS);
+  open.push(0.9, 0);
+  t.equal(open.flush(), null);
+  open.push(0.9, 0);
+  t.equal(open.push(0.9, WINDOW)?.sample, 0);
+  t.equal(open.flush()?.sample, 2 * WINDOW);
+  t.end();
+});
+
+test('decimate keeps speech, takes away what would fold into it', (t) => {
+  const gainAt = (hz: number): number => {
+    const wide = Int16Array.from({ length: HISTORY + 512 }, (_, n) => Math.round(10000 * Math.sin((2 * Math.PI * hz * n) / 16000)));
+    const narrow = new Float32Array(256);
+    decimate(wide, narrow);
+    return (Math.sqrt(narrow.reduce((sum, x) => sum + x * x, 0) / 256) * 32768) / (10000 / Math.SQRT2);
+  };
+  t.ok(Math.abs(gainAt(1000) - 1) < 0.02);
+  t.ok(Math.abs(gainAt(3000) - 1) < 0.15, 'a decibel less at 3 kHz');
+  t.ok(gainAt(6000) < 0.05);
+  t.end();
+});
+
+const loud = (count: number, level: number): Int16Array => new Int16Array(count).fill(level);
+
+test('audio memory', (t) => {
+  const ring = createTestRing(2, 2048);
+  t.teardown(() => ring.free());
+  const reader = new AudioReader(ring.audio.fd, ring.audio.bytes);
+  const out = new Int16Array(512);
+  t.equal(reader.written(0, 1), null, 'nothing is open');
+  const generation = ring.open(0);
+  t.equal(reader.written(0, generation), 0);
+  const pcm = Int16Array.from({ length: 5000 }, (_, n) => n);
+  ring.write(0, pcm.subarray(0, 3000));
+  t.equal(reader.written(0, generation), 3000);
+  t.equal(reader.read(0, generation, 1800, out), 'ok', 'over the ring edge');
+  t.same([...out], [...pcm.subarray(1800, 2312)]);
+  t.equal(reader.read(0, generation, 2600, out), 'not-yet');
+  t.equal(reader.read(0, generation, 900, out), 'gone');
+  ring.write(0, pcm.subarray(3000, 5000));
+  t.equal(reader.read(0, generation, 1800, out), 'gone');
+  t.equal(reader.read(0, generation + 2, 4000, out), 'closed');
+  t.equal(reader.written(0, generation + 2), null, 'another generation');
+  t.equal(reader.written(7, 1), null, 'no such slot');
+  t.equal(reader.written(-1, 1), null);
+  t.not(reader.read(7, 1, 0, out), 'ok');
+  t.not(reader.read(0, generation, 0, new Int16Array(4096)), 'ok', 'longer than the ring');
+  const second = ring.open(1);
+  ring.write(1, pcm.subarray(0, 600));
+  t.equal(reader.read(1, second, -10, out), 'ok', 'before the call there is silence');
+  t.same([...out.subarray(0, 12)], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  ring.close(1);
+  t.equal(reader.read(1, second, 0, out), 'closed');
+  t.throws(() => new AudioReader(ring.audio.fd, 4096), /wrong shape/);
+  t.end();
+});
+
+/** A model that takes positive samples for speech, and notices when a call gets another call's memory. */
+class FakeModel {
+  readonly #windows = Array.from({ length: 64 }, () => new Float32Array(256));
+  readonly sizes: number[] = [];
+  mixed = 0;
+  /** Runs wait for this. */
+  gate: Promise<void> = Promise.resolve();
+
+  window(index: number): Float32Array {
+    return this.#windows[index] ?? new Float32Array();
+  }
+
+  async run(memories: readonly Memory[]): Promise<Float32Array> {
+    this.sizes.push(memories.length);
+    const levels = memories.map((_, index) => this.#windows[index]?.[128] ?? 0);
+    await this.gate;
+    return Float32Array.from(memories, ({ state }, index) => {
+      const level = levels[index] ?? 0;
+      if ((state[0] ?? 0) !== 0 && Math.abs((state[0] ?? 0) - level) > 1e-4) this.mixed++;
+      state[0] = level;
+      return level > 0 ? 1 : 0;
+    });
+  }
+}
+
+interface DeskRig {
+  readonly desk: Desk;
+  readonly model: FakeModel;
+  readonly ring: TestRing;
+  readonly news: CallNews[];
+  readonly beats: () => number;
+  readonly pass: (ms: number, each?: (ms: number) => void) => Promise<void>;
+  readonly alarmed: () => boolean;
+}
+
+function deskRig(t: Test, slots: number): DeskRig {
+  const ring = createTestRing(slots, 1 << 15);
+  t.teardown(() => ring.free());
+  const model = new FakeModel();
+  const news: CallNews[] = [];
+  let beats = 0;
+  let nowUs = 1_000_000;
+  let alarmUs: number | null = null;
+  const desk = new Desk({
+    model,
+    audio: new AudioReader(ring.audio.fd, ring.audio.bytes),
+    thresholds: { start: 0.5, stop: 0.35, minSpeechMs: 32, minSilenceMs: 160 },
+    preRollMs: 96,
+    mostBehind: 2,
+    send: (message) => {
+      if (message.t !== 'news') return;
+      beats++;
+      news.push(...message.news);
+    },
+    nowUs: () => nowUs,
+    alarm: (ms) => (alarmUs = ms === null ? null : nowUs + ms * 1000),
+  });
+  const pass = async (ms: number, each?: (ms: number) => void): Promise<void> => {
+    for (let passed = 1; passed <= ms; passed++) {
+      nowUs += 1000;
+      each?.(passed);
+      if (alarmUs !== null && alarmUs <= nowUs) {
+        alarmUs = null;
+        desk.work();
+      }
+      for (let i = 0; i < 8; i++) await new Promise(setImmediate);
+    }
+  };
+  return { desk, model, ring, news, beats: () => beats, pass, alarmed: () => alarmUs !== null };
+}
+
+test('desk: two calls in one run never mix', async (t) => {
+  const { desk, model, ring, news, pass, alarmed } = deskRig(t, 2);
+  const generations = [ring.open(0), ring.open(1)];
+  ring.write(0, loud(3200, 3000));
+  ring.write(1, loud(3200, -3000));
+  for (const call of [0, 1]) {
+    desk.receive({ t: 'open', call, opening: 1, slot: call, generation: generations[call] ?? 0, sample: 1600 });
+  }
+  await pass(200, (ms) => {
+    if (ms % 20 !== 0) return;
+    ring.write(0, loud(320, 3000));
+    ring.write(1, loud(320, -3000));
+  });
+  t.equal(model.mixed, 0);
+  t.ok(model.sizes.includes(2), 'they share runs');
+  t.same(
+    news.map(({ t, call }) => [t, call]),
+    [['speech-start', 0]],
+  );
+  desk.receive({ t: 'close', call: 0, sample: 5000 });
+  desk.receive({ t: 'close', call: 1, sample: 5000 });
+  await pass(10);
+  t.same(
+    news.slice(1).map(({ t, call }) => [t, call]),
+    [
+      ['speech-end', 0],
+      ['drained', 0],
+      ['drained', 1],
+    ],
+  );
+  t.notOk(alarmed(), 'with every gate closed nothing runs');
+  desk.receive({ t: 'forget', call: 0 });
+  desk.receive({ t: 'forget', call: 1 });
+  t.equal(desk.tracks, 0);
+});
+
+test('desk: the pre-roll is heard first, and only what came since the last opening', async (t) => {
+  const { desk, model, ring, pass } = deskRig(t, 1);
+  const generation = ring.open(0);
+  ring.write(0, loud(8000, 1000));
+  desk.receive({ t: 'open', call: 5, opening: 1, slot: 0, generation, sample: 7000 });
+  await pass(5);
+  t.equal(model.sizes.length, Math.floor((8000 - (7000 - 96 * 16)) / WINDOW), '96 ms before the voice, and what came since');
+  desk.receive({ t: 'close', call: 5, sample: 7500 });
+  ring.write(0, loud(512, 1000));
+  const before = model.sizes.length;
+  desk.receive({ t: 'open', call: 5, opening: 2, slot: 0, generation, sample: 8300 });
+  await pass(5);
+  t.equal(model.sizes.length - before, 1, 'nothing is heard twice');
+});
+
+test('desk: sixteen windows start a run at once, the oldest waits 3 ms', async (t) => {
+  const { desk, model, ring, pass } = deskRig(t, 40);
+  const generations = Array.from({ length: 40 }, (_, slot) => ring.open(slot));
+  const openAll = (count: number, sample: number): void => {
+    for (let call = 0; call < count; call++)
+      desk.receive({ t: 'open', call, opening: 1, slot: call, generation: generations[call] ?? 0, sample });
+  };
+  openAll(40, 0);
+  t.same(model.sizes, [], 'no audio yet');
+  for (let slot = 0; slot < 40; slot++) ring.write(slot, loud(WINDOW, 500));
+  await pass(20);
+  t.same(model.sizes, [40]);
+  for (let slot = 0; slot < BATCH - 1; slot++) ring.write(slot, loud(WINDOW, 500));
+  await pass(40);
+  t.same(model.sizes, [40, BATCH - 1]);
+});
+
+test('desk: calls that lag are shed, and heard again when their gate opens next', async (t) => {
+  const { desk, model, ring, news, pass } = deskRig(t, 2);
+  const generations = [ring.open(0), ring.open(1)];
+  const open = (call: number, opening: number, sample: number): void =>
+    desk.receive({ t: 'open', call, opening, slot: call, generation: generations[call] ?? 0, sample });
+  open(0, 3, 0);
+  let release: () => void = () => undefined;
+  model.gate = new Promise((resolve) => (release = resolve));
+  const speak = (slot: number) => (ms: number) => {
+    if (ms % 20 === 0) ring.write(slot, loud(320, 500));
+  };
+  await pass(200, speak(0));
+  open(1, 1, 0);
+  release();
+  model.gate = Promise.resolve();
+  await pass(60, speak(1));
+  const shed = news.filter((item) => item.t === 'shed').map(({ call, opening }) => [call, opening]);
+  t.same(shed, [[0, 3]]);
+  t.equal(news.filter((item) => item.t === 'speech-start' && item.call === 1).length, 1, 'the other call is heard');
+  desk.receive({ t: 'close', call: 0, sample: 500 });
+  open(0, 4, ring.written(0));
+  await pass(60, speak(0));
+  t.equal(news.filter((item) => item.t === 'speech-start' && item.opening === 4).length, 1, 'its next opening is heard again');
+});
+
+test('desk: a burst after a stall of the network is no lag', async (t) => {
+  const { desk, model, ring, news, pass } = deskRig(t, 1);
+  const generation = ring.open(0);
+  desk.receive({ t: 'open', call: 1, opening: 1, slot: 0, generation, sample: 0 });
+  for (let n = 0; n < 5; n++) {
+    await pass(200);
+    ring.write(0, loud(3200, 500));
+  }
+  await pass(30);
+  t.same(
+    news.map(({ t }) => t),
+    ['speech-start'],
+  );
+  t.equal(model.sizes.length, Math.floor(16_000 / WINDOW));
+});
+
+test('desk: audio that is gone, a wrong generation, a standstill of seconds', async (t) => {
+  const { desk, model, ring, news, pass } = deskRig(t, 3);
+  const generations = [0, 1, 2].map((slot) => ring.open(slot));
+  ring.write(0, loud(1 << 15, 500));
+  ring.write(0, loud(20_000, 500));
+  ring.write(1, loud(8000, 500));
+  ring.write(2, loud(30_000, 500));
+  desk.receive({ t: 'open', call: 0, opening: 1, slot: 0, generation: generations[0] ?? 0, sample: 4000 });
+  desk.receive({ t: 'open', call: 1, opening: 1, slot: 1, generation: 77, sample: 4000 });
+  desk.receive({ t: 'open', call: 2, opening: 1, slot: 2, generation: generations[2] ?? 0, sample: 2000 });
+  await pass(50);
+  t.same(
+    news.map(({ t, call }) => [t, call]),
+    [
+      ['shed', 0],
+      ['shed', 2],
+    ],
+  );
+  t.same(model.sizes, []);
+});
+
+test('desk: a call that is forgotten, or moved on by a new gate, while the model runs', async (t) => {
+  const { desk, model, ring, news, pass, beats } = deskRig(t, 1);
+  const generation = ring.open(0);
+  let release: () => void = () => undefined;
+  model.gate = new Promise((resolve) => (release = resolve));
+  ring.write(0, loud(1024, 500));
+  desk.receive({ t: 'open', call: 1, opening: 1, slot: 0, generation, sample: 0 });
+  await pass(5);
+  desk.receive({ t: 'close', call: 1, sample: 400 });
+  desk.receive({ t: 'open', call: 1, opening: 2, slot: 0, generation, sample: 600 });
+  release();
+  model.gate = Promise.resolve();
+  await pass(10);
+  t.same(
+    news.map(({ t, opening }) => [t, opening]),
+    [['speech-start', 2]],
+  );
+  t.equal(model.sizes.length, 2);
+  await pass(300);
+  t.ok(beats() >= 3, 'gives a sign of life while the gate is open');
+  model.gate = new Promise((resolve) => (release = resolve));
+  ring.write(0, loud(512, 500));
+  await pass(10);
+  desk.receive({ t: 'forget', call: 1 });
+  const told = news.length;
+  const stopped = desk.stop();
+  release();
+  await stopped;
+  await pass(50);
+  t.equal(news.length, told);
+  t.equal(desk.tracks, 0);
+});
+
+test('a gate that opens again in the middle of a word: the new opening hears of the voice', async (t) => {
+  const { desk, ring, news, pass } = deskRig(t, 1);
+  const generation = ring.open(0);
+  ring.write(0, loud(1024, 500));
+  desk.receive({ t: 'open', call: 1, opening: 1, slot: 0, generation, sample: 0 });
+  await pass(5);
+  desk.receive({ t: 'close', call: 1, sample: 2000 });
+  desk.receive({ t: 'open', call: 1, opening: 2, slot: 0, generation, sample: 2100 });
+  await pass(5);
+  t.same(
+    news.map(({ t, opening }) => [t, opening]),
+    [
+      ['speech-start', 1],
+      ['speech-start', 2],
+    ],
+  );
+});
+
+type Step = 'open' | 'close' | 'start' | 'end' | 'drained' | 'shed' | 'lost' | 'back';
+
+/** A call's main-thread side, with a gate and a worker that do as the script says. */
+class SpurtLine {
+  readonly events: VadEvent[] = [];
+  readonly #spurt = new Spurt((event) => this.events.push(event));
+  #sample = 1000;
+  #worker = true;
+  #gateOpen = false;
+  #opening = 0;
+
+  step(step: Step, later: number): void {
+    this.#sample += later;
+    if (step === 'open' || step === 'close') this.#gate(step === 'open');
+    else if (step === 'lost' || step === 'back') this.#work(step === 'back');
+    else if (this.#worker && this.#opening > 0) this.#news(step, this.#sample - later / 2);
+  }
+
+  /** Without a worker, events say what the gate says. */
+  get rightWithoutWorker(): boolean {
+    return this.#worker || (this.events.length % 2 === 1) === this.#gateOpen;
+  }
+
+  #gate(open: boolean): void {
+    this.#gateOpen = open;
+    const edge: GateEvent = { t: open ? 'speech-start' : 'speech-end', sample: this.#sample, atUs: this.#sample };
+    const order = this.#spurt.gate(edge, this.#worker);
+    if (order?.t === 'open') this.#opening = order.opening;
+  }
+
+  #work(up: boolean): void {
+    if (!up && this.#worker) this.#spurt.giveUp(this.#sample);
+    // A new worker is told of the next opening.
+    this.#worker = up;
+  }
+
+  #news(step: 'start' | 'end' | 'drained' | 'shed', sample: number): void {
+    const news = { call: 1, opening: this.#opening, atUs: this.#sample };
+    if (step === 'start' || step === 'end') this.#spurt.news({ ...news, t: `speech-${step}`, sample });
+    else this.#spurt.news({ ...news, t: step });
+  }
+}
+
+test('spurt: whatever happens, starts and ends alternate and the gate loses nothing', (t) => {
+  const steps = fc.constantFrom<Step>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back');
+  const script = fc.array(fc.tuple(steps, fc.integer({ min: 0, max: 500 })), { maxLength: 40 });
+  fc.assert(
+    fc.property(script, (steps) => {
+      const line = new SpurtLine();
+      return steps.every(([step, later]) => {
+        line.step(step, later);
+        return line.rightWithoutWorker && wellFormed(line.events);
+      });
+    }),
+    { numRuns: 2000 },
+  );
+  t.end();
+});
+
+test('the gate alone', (t) => {
+  const vad = createVad({ engine: 'gate' });
+  const session = vad.open({ callId: 'a', slot: 0, generation: 1 });
+  const events: VadEvent[] = [];
+  session.onEvent((event) => events.push(event));
+  const edges: GateEvent[] = [
+    { t: 'speech-start', sample: 10, atUs: 1 },
+    { t: 'speech-end', sample: 90, atUs: 2 },
+  ];
+  for (const edge of edges) session.gate(edge);
+  t.same(
+    events,
+    edges.map((edge) => ({ ...edge, by: 'gate' })),
+  );
+  t.equal(vad.stats().sessions, 1);
+  session.close();
+  session.close();
+  session.gate(edges[0] as GateEvent);
+  t.equal(events.length, 2);
+  t.equal(vad.stats().sessions, 0);
+  t.end();
+});
+
+test('thresholds that make no sense are refused', (t) => {
+  const logger = keepingLogger();
+  for (const wrong of [{ start: 0 }, { start: 1.2 }, { start: 0.4, stop: 0.5 }, { stop: NaN }, { minSilenceMs: -1 }])
+    t.throws(() => createVad({ engine: 'silero', model: 'x', logger, ...wrong }), RangeError);
+  t.end();
+});
+
+test('scripted detector', async (t) => {
+  await vadSuite(t, async () => {
+    let voices: { fromSample: number; toSample: number }[] = [];
+    const vad = createScriptedVad({ speech: () => voices });
+    await vad.start();
+    return {
+      vad,
+      call: (voice) => {
+        voices = voice === null ? [] : [voice];
+        const session = vad.open({ callId: 'a' });
+        const play = (): Promise<void> => {
+          session.gate({ t: 'speech-start', sample: 16_200, atUs: 1 });
+          session.gate({ t: 'speech-end', sample: 39_900, atUs: 2 });
+          return Promise.resolve();
+        };
+        return Promise.resolve({ session, play });
+      },
+      crash: () => {
+        vad.crash();
+        return Promise.resolve();
+      },
+      recovered: () => {
+        vad.revive();
+        return Promise.resolve();
+      },
+    };
+  });
+});
