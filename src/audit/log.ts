@@ -216,8 +216,9 @@ class SpooledAudit implements Audit {
         `The spool in ${this.#options.folder} is full (${running.spool.bytes} bytes wait for Postgres).`,
       );
     }
+    const body = storableBody(event);
     try {
-      await this.#record(running, event);
+      await this.#record(running, event, body);
       this.#failed = false;
     } catch (error) {
       this.#failed = true;
@@ -226,9 +227,9 @@ class SpooledAudit implements Audit {
   }
 
   /** Hash, encrypt, hand to the spool: all in one turn of the loop, so that the order of calls is the order of the chain. */
-  #record(running: Running, event: CallEvent): Promise<void> {
-    const tsUs = this.#options.clock.wallUs();
-    const monoUs = this.#options.clock.monoUs();
+  #record(running: Running, event: CallEvent, body: string): Promise<void> {
+    const tsUs = Math.round(this.#options.clock.wallUs());
+    const monoUs = Math.round(this.#options.clock.monoUs());
     const lines: string[] = [];
     let head = this.#openStream(running, dayOf(tsUs), lines);
     let events = 1;
@@ -236,11 +237,11 @@ class SpooledAudit implements Audit {
       const stepUs = tsUs - head.tsUs - (monoUs - head.monoUs);
       if (Math.abs(stepUs) > STEP_US) {
         const step: CallEvent = { type: 'clock.step', callId: null, body: { stepMs: Math.round(stepUs / 1000) } };
-        head = this.#addEvent(running, head, step, { tsUs, monoUs }, lines);
+        head = this.#addEvent(running, head, step, { tsUs, monoUs, body: JSON.stringify(step.body) }, lines);
         events = 2;
       }
     }
-    head = this.#addEvent(running, head, event, { tsUs, monoUs }, lines);
+    head = this.#addEvent(running, head, event, { tsUs, monoUs, body }, lines);
     this.#head = head;
     const durable = running.spool.append(lines, events, head);
     // A caller who is erased while he talks: what he says from now on belongs to a new subject.
@@ -249,10 +250,8 @@ class SpooledAudit implements Audit {
     return durable;
   }
 
-  #addEvent(running: Running, head: Head, event: CallEvent, at: { tsUs: number; monoUs: number }, lines: string[]): Head {
-    const body = JSON.stringify(event.body);
-    if (body.length > MAX_BODY_CHARS)
-      throw new ParleyError('SPOOL_FAILED', `The body of ${event.type} is too long (${body.length} characters).`);
+  #addEvent(running: Running, head: Head, event: CallEvent, at: { tsUs: number; monoUs: number; body: string }, lines: string[]): Head {
+    const { body } = at;
     const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
     const { vault } = running;
     const { callId, content } = event;
@@ -300,8 +299,29 @@ class SpooledAudit implements Audit {
     if (this.#saidFull) return;
     this.#saidFull = true;
     this.#log.error('the spool is full', { code: 'SPOOL_FAILED', bytes: running.spool.bytes });
-    this.#record(running, { type: 'spool.full', callId: null, body: { bytes: running.spool.bytes } }).catch(() => undefined);
+    const full: CallEvent = { type: 'spool.full', callId: null, body: { bytes: running.spool.bytes } };
+    this.#record(running, full, JSON.stringify(full.body)).catch(() => undefined);
   }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const ZERO_UUID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * The body as text, fit for Postgres: one event that it refuses would hold up all that come after, so it must not get into the
+ * spool. Postgres reads the body as jsonb where it must look inside, and that knows neither U+0000 nor half a surrogate pair.
+ */
+function storableBody(event: CallEvent): string {
+  for (const id of [event.callId, event.subjectId ?? null]) {
+    if (id !== null && (!UUID.test(id) || id === ZERO_UUID))
+      throw new ParleyError('SPOOL_FAILED', `An id of ${event.type} is no uuid in lower case.`);
+  }
+  const json = JSON.stringify(event.body);
+  if (json.length > MAX_BODY_CHARS)
+    throw new ParleyError('SPOOL_FAILED', `The body of ${event.type} is too long (${json.length} characters).`);
+  return json.includes('\\u')
+    ? json.replace(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, (found) => (found === '\\\\' ? found : '\\ufffd'))
+    : json;
 }
 
 /** A spool folder that was lost and made again gets another name: its chain starts anew and cannot collide with the lost one's. */

@@ -54,6 +54,7 @@ export class Spool {
   #pending: Batch[] = [];
   #writing: Promise<void> | null = null;
   #broken = false;
+  #retired = 0;
   #reserve: boolean;
   readonly #sizes: Map<number, number>;
   /** Everything before this has been shipped. */
@@ -174,12 +175,13 @@ export class Spool {
     }
   }
 
-  /** After a failed write: back to what is certain, or no further. */
+  /** After a failed write: back to what is certain, or no further; and on with a new file, for it may be this one that ails. */
   async #repair(): Promise<void> {
     const segment = this.#segment;
     if (segment !== null) {
       await segment.file.truncate(segment.offset);
       await segment.file.datasync();
+      this.#retired = segment.number;
     }
     this.#broken = false;
   }
@@ -197,7 +199,7 @@ export class Spool {
   /** The segment to write to; a full one is closed and the next begins with the chain's head. */
   async #open(): Promise<Segment> {
     const current = this.#segment;
-    if (current !== null && current.offset < this.#options.segmentBytes && !this.#purging.has(current.number)) return current;
+    if (current !== null && this.#usable(current)) return current;
     const number = this.#next;
     const path = segmentPath(this.#options.folder, number);
     await rm(path, { force: true });
@@ -226,6 +228,10 @@ export class Spool {
       await rm(path, { force: true }).catch(() => undefined);
       throw error;
     }
+  }
+
+  #usable(segment: Segment): boolean {
+    return segment.offset < this.#options.segmentBytes && segment.number !== this.#retired && !this.#purging.has(segment.number);
   }
 
   /** How far a segment may be read: only what is on disk for certain. Null for a segment that is not there. */

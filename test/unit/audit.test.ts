@@ -480,6 +480,20 @@ test('bad input', async (t) => {
   await t.rejects(verifySpool({ folder: join(folder, 'keys'), keysFolder: folder }), { code: 'SPOOL_CORRUPT' });
 });
 
+test('an event that Postgres would refuse never gets into the spool', async (t) => {
+  const { store, clock, open } = await bench();
+  const audit = await open();
+  for (const callId of ['x', '00000000-0000-0000-0000-000000000000', randomUUID().toUpperCase()]) {
+    await t.rejects(audit.append(stepEvent('x', callId)), { code: 'SPOOL_FAILED' });
+  }
+  clock.pass(0.0004);
+  await audit.append(stepEvent('nul \0, half \ud83d, whole \u{1f600}, backslash \\u0000'));
+  await audit.stop();
+  t.equal(store.events.length, 1);
+  t.same(JSON.parse(store.events[0]?.body ?? ''), { step: 'nul \ufffd, half \ufffd, whole \u{1f600}, backslash \\u0000', reason: 'test' });
+  t.ok(Number.isInteger(store.events[0]?.tsUs));
+});
+
 test('content: nothing of it is kept by default; with a retention it is ciphertext only', async (t) => {
   const { folder, store, clock, open } = await bench();
   const canary = { from: '+49 170 5550199', name: 'Zephyrine Canary' };
