@@ -13,7 +13,7 @@ import { smallVoice } from '../../scripts/test-voice/small.ts';
 import type { SpeechChunk, TextToSpeech } from '../../src/contracts/index.ts';
 import { makeInitializer } from '../../src/tts/piper/onnx/build.ts';
 import { readModel, writeModel } from '../../src/tts/piper/onnx/model.ts';
-import { createPiper, createPiperHttp, type PiperOptions, type PiperTts } from '../../src/tts/piper/index.ts';
+import { createPiper, createPiperHttp, type PiperOptions, type PiperTts } from '../../src/tts/index.ts';
 import { Phonemiser } from '../../src/tts/piper/phonemiser.ts';
 import { VoiceRunner, type RunnerOptions, type Utterance } from '../../src/tts/piper/runner.ts';
 import { loadVoiceFile } from '../../src/tts/piper/voice-file.ts';
@@ -325,6 +325,18 @@ void test('faults of the worker and the helper', async (t) => {
     t.equal((await all(workshop.speak('v.onnx', utterance(1)))).length, 1);
     await workshop.close();
     await t.rejects(all(workshop.speak('v.onnx', utterance(1))), { code: 'TTS_FAILED' });
+  });
+  await t.test('who was not heard yet goes first', async (t) => {
+    const workshop = new Workshop({ mostUtterances: 10, hangMs: 20_000 });
+    await workshop.load({ path: smallPath, sha256: null, options: { ...OPTIONS, chunkFrames: 10 } });
+    const order: string[] = [];
+    const speak = async (name: string, phonemes: number): Promise<void> => {
+      for await (const piece of workshop.speak(smallPath, utterance(phonemes))) order.push(piece.last ? `${name} ends` : name);
+    };
+    const long = speak('long', 400);
+    await Promise.all([long, speak('b', 100), speak('c', 100)]);
+    t.same([...new Set(order)].slice(0, 3).sort(), ['b', 'c', 'long'], 'all three are heard before one of them ends');
+    await workshop.close();
   });
   await t.test('a worker that is killed in the middle of a sentence costs that sentence', async (t) => {
     const workshop = new Workshop({ mostUtterances: 10, hangMs: 20_000 });
