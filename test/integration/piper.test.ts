@@ -22,7 +22,7 @@ import { ttsSuite } from '../contract/tts-suite.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
 // Loading voices of true size takes seconds on a busy machine.
-root.setTimeout(120_000);
+root.setTimeout(240_000);
 
 const folder = mkdtempSync(join(tmpdir(), 'parley-piper-'));
 process.on('exit', () => rmSync(folder, { recursive: true }));
