@@ -596,7 +596,7 @@ test('a mistake in a flow names file, line, key and what was expected; all of th
       'many-mistakes.yaml:3: langage: is not a known key; did you mean language?',
       'many-mistakes.yaml: language: is missing, expected text',
       'many-mistakes.yaml:5: limits.turns: is "many", expected a number',
-      'many-mistakes.yaml:8: slots.when.type: is "dya", expected one of digits, number, day, time, yes-no, choice, free; did you mean day?',
+      'many-mistakes.yaml:8: slots.when.type: is "dya", expected one of digits, number, day, time, yes-no, choice, free, name, money, email, phone, postcode; did you mean day?',
       'many-mistakes.yaml:10: slots.at.from: is "25:00", expected a time in quotes, as in "19:30"',
       'many-mistakes.yaml:17: steps.first.nxt: is not a known key; did you mean next?',
       'many-mistakes.yaml:15: steps.first.next: is missing, expected text',
@@ -649,10 +649,13 @@ test('paths are checked: steps that nobody comes to, loops that never listen, no
 });
 
 test('a language that is promised must be there in every prompt', (t) => {
-  const text = 'flow: x\nlanguage: en\nlanguages: [en, fr]\nstart: a\nprompts:\n  a: Hello.\nsteps:\n  a: { end: hangup, prompt: a }\n';
+  const text = 'flow: x\nlanguage: en\nlanguages: [en, nl]\nstart: a\nprompts:\n  a: Hello.\nsteps:\n  a: { end: hangup, prompt: a }\n';
   t.strictSame(
     problemsOf(() => parseFlow(text, 'x.yaml')),
-    ['x.yaml:2: language: is "fr", expected one of en', 'x.yaml:6: prompts.a: has no text in "fr", expected one for each of en, fr'],
+    [
+      'x.yaml:2: language: is "nl", expected one of en, de, fr, es',
+      'x.yaml:6: prompts.a: has no text in "nl", expected one for each of en, nl',
+    ],
   );
   t.end();
 });

@@ -59,7 +59,20 @@ function compileSlot(slot: SlotFile, name: string, language: string): Slot {
     }
     case 'yes-no':
     case 'free':
+    case 'name':
+    case 'email':
+    case 'phone':
       return { ...base, type: slot.type };
+    case 'money':
+      return {
+        ...base,
+        type: 'money',
+        minCents: Math.round(slot.min * 100),
+        maxCents: Math.round(slot.max * 100),
+        currency: slot.currency,
+      };
+    case 'postcode':
+      return { ...base, type: 'postcode', country: slot.country };
   }
 }
 

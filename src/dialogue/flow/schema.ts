@@ -44,6 +44,24 @@ export const SLOT_SCHEMAS = {
   'yes-no': z.strictObject({ type: z.literal('yes-no'), ...common }),
   choice: z.strictObject({ type: z.literal('choice'), choices: z.record(name, choice), ...common }),
   free: z.strictObject({ type: z.literal('free'), ...common }),
+  name: z.strictObject({ type: z.literal('name'), ...common }),
+  money: z.strictObject({
+    type: z.literal('money'),
+    min: z.number().min(0).default(0),
+    max: z.number().max(10_000_000).default(10_000_000),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'expected a currency of three capital letters, as in "EUR"')
+      .default('EUR'),
+    ...common,
+  }),
+  email: z.strictObject({ type: z.literal('email'), ...common }),
+  phone: z.strictObject({ type: z.literal('phone'), ...common }),
+  postcode: z.strictObject({
+    type: z.literal('postcode'),
+    country: z.enum(['de', 'fr', 'es', 'it', 'us', 'at', 'ch', 'nl', 'gb']),
+    ...common,
+  }),
 };
 
 const condition = z.strictObject({

@@ -39,7 +39,10 @@ export type Slot = SlotBase &
     | { readonly type: 'time'; readonly fromMinute: number; readonly toMinute: number }
     | { readonly type: 'yes-no' }
     | { readonly type: 'choice'; readonly choices: readonly Choice[] }
-    | { readonly type: 'free' }
+    | { readonly type: 'free' | 'name' | 'email' | 'phone' }
+    /** In hundredths of the currency. */
+    | { readonly type: 'money'; readonly minCents: number; readonly maxCents: number; readonly currency: string }
+    | { readonly type: 'postcode'; readonly country: string }
   );
 
 export type WordsByLanguage = Readonly<Record<string, readonly string[]>>;

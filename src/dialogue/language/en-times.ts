@@ -20,7 +20,7 @@ export function times(words: readonly string[], bare: boolean, number: NumberAt)
     const time = clockAt(words, i, marked || bare, number);
     if (time === null) continue;
     const part = partAfter(words, time.to);
-    found.push({ value: withHalf(time.value, part?.value ?? null), from: marked ? i - 1 : i, to: part?.to ?? time.to });
+    found.push({ value: withHalf(time.value, part?.value ?? elsewhere(words)), from: marked ? i - 1 : i, to: part?.to ?? time.to });
     i = (part?.to ?? time.to) - 1;
   }
   return found;
@@ -38,11 +38,11 @@ function clockAt(words: readonly string[], at: number, loose: boolean, number: N
   const hour = number(words, at);
   if (hour === null) return null;
   if (words[hour.to] === 'oclock') return clock(hour.value, 0, at, hour.to + 1);
-  const isMarked = loose || partAfter(words, hour.to) !== null;
+  const minute = minutesAfter(words, hour.to, number);
+  const isMarked = loose || partAfter(words, hour.to) !== null || (minute !== null && partAfter(words, minute.to) !== null);
   if (!isMarked) return null;
   // "1930" as the recogniser may write "nineteen thirty".
   if (/^\d{3,4}$/.test(word)) return clock(Math.floor(hour.value / 100), hour.value % 100, at, hour.to);
-  const minute = minutesAfter(words, hour.to, number);
   return minute === null ? clock(hour.value, 0, at, hour.to) : clock(hour.value, minute.value, at, minute.to);
 }
 
@@ -69,12 +69,19 @@ function pastOrTo(words: readonly string[], at: number, number: NumberAt): Found
 function shifted(hour: Found<number> | null, minutes: number, from: number): Found<SaidTime> | null {
   if (hour === null || hour.value > 24 || hour.value < 1) return null;
   const total = hour.value * 60 + minutes;
-  return clock(Math.floor(total / 60), total % 60, from, hour.to);
+  // A quarter to one is after twelve, not after midnight.
+  return clock(total < 60 ? 12 : Math.floor(total / 60), total % 60, from, hour.to);
 }
 
 function clock(hour: number, minute: number, from: number, to: number): Found<SaidTime> | null {
   if (hour > 24 || minute > 59 || hour < 0) return null;
   return { value: { hour: hour % 24, minute, half: hour > 12 || hour === 0 ? 'exact' : null }, from, to };
+}
+
+/** "this evening at seven", but not "good morning". */
+function elsewhere(words: readonly string[]): 'am' | 'pm' | null {
+  const found = words.find((word, i) => word !== 'am' && word !== 'pm' && PARTS[word] !== undefined && words[i - 1] !== 'good');
+  return (found === undefined ? undefined : PARTS[found]) ?? null;
 }
 
 /** "pm", "in the evening", "this evening", "at night". */

@@ -73,6 +73,7 @@ export const ORDINALS = table<number>({
 export const SHORT_FORMS = table<string>({
   thats: 'that is',
   whats: 'what is',
+  its: 'it is',
   wheres: 'where is',
   hows: 'how is',
   im: 'i am',

@@ -1,14 +1,53 @@
 /** English numbers, days and times: heard as callers say them, said as people say them. */
-import { addDays, isDate, parseIso, toIso, weekday } from '../calendar.ts';
+import { parseIso, weekday } from '../calendar.ts';
+import { createDayFinder } from './day-finder.ts';
 import { EN_INTENTS, EN_PROMPTS, EN_WORDS, MONTHS, ORDINALS, SHORT_FORMS, TENS, UNITS, WEEKDAYS } from './en-words.ts';
+import { table } from '../table.ts';
 import type { Found, LanguagePack } from './pack.ts';
+import { EN_MONEY, EN_SPELLING } from './en-spelling.ts';
 import { times } from './en-times.ts';
+
+const days = createDayFinder(
+  {
+    weekdays: WEEKDAYS.map((name) => [name, `${name}s`]),
+    months: MONTHS.map((name) => [name]),
+    relative: [
+      ['day after tomorrow', 2],
+      ['today', 0],
+      ['tonight', 0],
+      ['this evening', 0],
+      ['this afternoon', 0],
+      ['tomorrow', 1],
+      ['a week from today', 7],
+      ['a week from tomorrow', 8],
+      ['a week tomorrow', 8],
+      ['in a week', 7],
+      ['in a fortnight', 14],
+      ['in a couple of days', 2],
+    ],
+    notAfter: {},
+    ahead: { before: ['in'], units: { day: 1, days: 1, week: 7, weeks: 7 } },
+    loosely: {},
+    nextWeek: ['next week', 'of next week'],
+    weekLater: ['week', 'in a week'],
+    ordinals: ordinals(),
+    links: ['of', 'on', 'the'],
+    articles: ['the'],
+    dayAfter: [],
+    notBefore: ['time'],
+  },
+  { number },
+);
+
+const SCALES = table<number>({ hundred: 100, thousand: 1000, million: 1_000_000 });
 
 export const ENGLISH: LanguagePack = {
   code: 'en',
   words: EN_WORDS,
   intents: EN_INTENTS,
   prompts: EN_PROMPTS,
+  spelling: EN_SPELLING,
+  money: EN_MONEY,
   tokens,
   number,
   digits,
@@ -30,9 +69,13 @@ function tokens(text: string): readonly string[] {
     .replace(/o['’]clock/g, 'oclock')
     .replace(/['’]/g, '')
     .replace(/(\d),(?=\d{3}\b)/g, '$1')
-    .replace(/\b(\d{1,2})\.(\d{2})\b/g, '$1:$2')
-    .replace(/(\d)(am|pm|oclock)\b/g, '$1 $2');
-  const words = plain.match(/\d{1,2}:\d{2}|\d+(?:st|nd|rd|th)\b|\d+|[\p{L}]+/gu) ?? [];
+    .replace(/\b(\d+)\.(\d{2})\b/g, '$1:$2')
+    .replace(/(\d)(am|pm|oclock|p)\b/g, '$1 $2')
+    .replace(/[$](\d[\d:]*)/g, '$1 dollars ')
+    .replace(/£(\d[\d:]*)/g, '$1 pounds ')
+    .replace(/€(\d[\d:]*)/g, '$1 euros ')
+    .replace(/€/g, ' euros ');
+  const words = plain.match(/\d+:\d{2}|\d+(?:st|nd|rd|th)\b|\d+|[\p{L}]+/gu) ?? [];
   return words.flatMap((word) => (SHORT_FORMS[word] ?? word).split(' '));
 }
 
@@ -43,16 +86,18 @@ function number(words: readonly string[], at: number): Found<number> | null {
   if (/^\d{1,9}$/.test(first)) return { value: Number(first), from: at, to: at + 1 };
   let to = at;
   let total = 0;
-  let group = belowHundred(words, to);
+  // "a hundred"
+  const isOne = first === 'a' && ['hundred', 'thousand', 'million'].includes(words[at + 1] ?? '');
+  let group = isOne ? { value: 1, from: at, to: at + 1 } : belowHundred(words, to);
   if (group === null) return null;
   to = group.to;
   let value = group.value;
   for (;;) {
-    const scale = words[to] === 'hundred' ? 100 : words[to] === 'thousand' ? 1000 : 0;
+    const scale = SCALES[words[to] ?? ''] ?? 0;
     if (scale === 0) break;
     value *= scale;
     to += 1;
-    if (scale === 1000) {
+    if (scale >= 1000) {
       total += value;
       value = 0;
     }
@@ -97,75 +142,21 @@ function digits(words: readonly string[]): string {
   return out;
 }
 
-function days(words: readonly string[], today: string): readonly Found<string>[] {
-  const now = parseIso(today);
-  if (now === undefined) return [];
-  const found: Found<string>[] = [];
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? '';
-    const after = (count: number, to: number): void => {
-      found.push({ value: toIso(addDays(now, count)), from: i, to });
-    };
-    const day = WEEKDAYS.indexOf(word.replace(/s$/, ''));
-    const date = dayOfMonth(words, i, today);
-    if (word === 'day' && words[i + 1] === 'after' && words[i + 2] === 'tomorrow') {
-      after(2, i + 3);
-      i += 2;
-    } else if (word === 'today' || word === 'tonight') after(0, i + 1);
-    else if (word === 'tomorrow') after(1, i + 1);
-    else if (day >= 0) after(((day - weekday(now) + 6) % 7) + 1, i + 1);
-    else if (date !== null) {
-      found.push(date);
-      i = date.to - 1;
-    }
-  }
-  return found;
-}
-
-/** "the twenty seventh", "27th of november", "27 november", "november 27". Without a month: the next such day. */
-function dayOfMonth(words: readonly string[], at: number, today: string): Found<string> | null {
-  const month = MONTHS.indexOf(words[at] ?? '');
-  if (month >= 0) {
-    const day = ordinal(words, words[at + 1] === 'the' ? at + 2 : at + 1) ?? number(words, at + 1);
-    return day === null ? null : next(day.value, month + 1, at, day.to, today);
-  }
-  return dayThenMonth(words, at, today);
-}
-
-function dayThenMonth(words: readonly string[], at: number, today: string): Found<string> | null {
-  const written = ordinal(words, at);
-  const day = written ?? number(words, at);
-  if (day === null) return null;
-  const to = written !== null && words[day.to] === 'of' ? day.to + 1 : day.to;
-  const month = MONTHS.indexOf(words[to] ?? '');
-  if (month >= 0) return next(day.value, month + 1, at, to + 1, today);
-  // Without a month it takes an article: "the fifth", but neither "fifth" nor "the first time".
-  const isDay = written !== null && words[at - 1] === 'the' && words[day.to] !== 'time';
-  return isDay ? next(day.value, null, at, day.to, today) : null;
-}
-
-function ordinal(words: readonly string[], at: number): Found<number> | null {
-  const word = words[at] ?? '';
-  const written = /^(\d+)(?:st|nd|rd|th)$/.exec(word);
-  if (written !== null) return { value: Number(written[1]), from: at, to: at + 1 };
-  const tens = TENS[word];
-  const unit = ORDINALS[words[at + 1] ?? ''];
-  if (tens !== undefined && unit !== undefined && unit < 10) return { value: tens + unit, from: at, to: at + 2 };
+function ordinals(): [string, number][] {
+  const said = Object.entries(ORDINALS)
+    .filter((entry): entry is [string, number] => entry[0] !== 'second' && entry[1] !== undefined)
+    .flatMap(([word, day]): [string, number][] =>
+      day < 10
+        ? [
+            [word, day],
+            [`twenty ${word}`, 20 + day],
+            [`thirty ${word}`, 30 + day],
+          ]
+        : [[word, day]],
+    );
+  const written = Array.from({ length: 31 }, (_, i): [string, number] => [ordinalOf(i + 1), i + 1]);
   // "second" alone is more often a moment than a date.
-  const value = word === 'second' ? undefined : ORDINALS[word];
-  return value === undefined ? null : { value, from: at, to: at + 1 };
-}
-
-/** The first such day from today on. */
-function next(day: number, month: number | null, from: number, to: number, today: string): Found<string> | null {
-  const now = parseIso(today);
-  if (now === undefined) return null;
-  for (let ahead = 0; ahead < 60; ahead++) {
-    const months = now.month - 1 + ahead;
-    const date = { year: now.year + Math.floor(months / 12), month: (months % 12) + 1, day };
-    if ((month === null || date.month === month) && isDate(date) && toIso(date) >= today) return { value: toIso(date), from, to };
-  }
-  return null;
+  return [...said, ['twenty second', 22], ['second of', 2], ...written];
 }
 
 function sayNumber(value: number): string {

@@ -1,3 +1,5 @@
+import type { SpellingWords } from './spelling.ts';
+
 /** What a language brings: tables and the few functions that tables cannot express. One pack per language, found by its code. */
 
 /** Something found among the words of a sentence: tokens [from, to). */
@@ -32,11 +34,25 @@ export interface WordLists {
   readonly stop: readonly string[];
 }
 
+export interface MoneyWords {
+  readonly currencies: readonly (readonly [phrase: string, code: string])[];
+  /** "cents". */
+  readonly minor: readonly string[];
+  /** Between the parts: "five euros AND twenty cents". */
+  readonly and: readonly string[];
+  /** One and several, by ISO 4217 code. */
+  readonly spoken: Readonly<Record<string, readonly [one: string, more: string]>>;
+  /** The word for the sign of the pound. */
+  readonly pound: string;
+}
+
 export interface LanguagePack {
   readonly code: string;
   readonly words: WordLists;
   /** Phrases of each intent, in the small pattern language of understand/phrases.ts. Earlier intents win. */
   readonly intents: Readonly<Record<Intent, readonly string[]>>;
+  readonly spelling: SpellingWords;
+  readonly money: MoneyWords;
   /** Texts of the runner itself; a flow overrides them by key. */
   readonly prompts: Readonly<Record<BuiltinPrompt, string>>;
   /** Lower-case words of a sentence, without punctuation; "7:30" and "27th" stay whole. */

@@ -55,7 +55,7 @@ export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<F
     fixedTexts: fixedTexts(script, knowledge),
     begin: () => begin,
     step(state, event) {
-      const talk: Talk = { script, state, effects: [] };
+      const talk: Talk = { script, state, said: event.t === 'heard' ? event.text : '', effects: [] };
       take(talk, event);
       return [talk.state, talk.effects];
     },

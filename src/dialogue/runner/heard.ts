@@ -145,7 +145,7 @@ function atStep(talk: Talk, tokens: readonly string[]): boolean {
 function captureFor(talk: Talk, tokens: readonly string[], asked: string | null, isMeant: (slot: Slot) => boolean): Captured {
   const { flow, pack } = talk.script;
   const slots = Object.values(flow.slots).filter(isMeant);
-  return capture(tokens, { pack, slots, asked, filled: new Set(Object.keys(talk.state.slots)), today: talk.state.today });
+  return capture(tokens, { pack, slots, asked, text: talk.said, filled: new Set(Object.keys(talk.state.slots)), today: talk.state.today });
 }
 
 function atAsk(talk: Talk, step: StepOf<'ask'>, tokens: readonly string[]): boolean {

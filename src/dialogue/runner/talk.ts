@@ -18,6 +18,8 @@ export interface Script {
 export interface Talk {
   readonly script: Script;
   state: FlowState;
+  /** What the caller just said, as it was written down. */
+  said: string;
   readonly effects: DialogueEffect[];
 }
 
@@ -85,5 +87,18 @@ export function own<T>(record: Readonly<Record<string, T>>, key: string): T | un
 
 export function expectationOf(slot: Slot | undefined): Expectation {
   if (slot === undefined) return { kind: 'free' };
-  return slot.type === 'digits' ? { kind: 'digits', min: slot.min, max: slot.max } : { kind: slot.type };
+  switch (slot.type) {
+    case 'digits':
+      return { kind: 'digits', min: slot.min, max: slot.max };
+    case 'phone':
+      return { kind: 'digits', min: 5, max: 15 };
+    case 'money':
+      return { kind: 'number' };
+    case 'name':
+    case 'email':
+    case 'postcode':
+      return { kind: 'free' };
+    default:
+      return { kind: slot.type };
+  }
 }

@@ -3,6 +3,8 @@ import { addDays, daysBetween, parseIso, toIso } from '../calendar.ts';
 import type { SlotValue } from '../../contracts/index.ts';
 import type { Choice, Slot, WordsByLanguage } from '../flow/types.ts';
 import type { Found, LanguagePack, SaidTime } from '../language/index.ts';
+import { mailIn, nameIn, phoneIn, postcodeIn } from './identity.ts';
+import { type Amount, amountsIn, moneyValue, sayMoney } from './money.ts';
 
 export interface Captured {
   /** Values that may fill their slots. */
@@ -21,6 +23,8 @@ export interface CaptureContext {
   /** Slots that have a value: others of the same type come first. */
   readonly filled: ReadonlySet<string>;
   readonly today: string;
+  /** The sentence as it was written down: for addresses. */
+  readonly text: string;
 }
 
 /** A value found at its place in the sentence, null when it is out of the slot's range. */
@@ -32,10 +36,12 @@ interface Mention {
 }
 
 export function capture(tokens: readonly string[], context: CaptureContext): Captured {
+  const alone = whole(tokens, context);
+  if (alone !== null) return sortOut([], [alone], context.pack);
   const mentions: Mention[] = [];
   const taken = new Set<number>();
   // Marked values first, so that "a table for two at seven" leaves nothing to guess.
-  for (const find of [marked.time, marked.number, marked.day, marked.digits, marked.choice, bare]) {
+  for (const find of [marked.money, marked.time, marked.number, marked.day, marked.digits, marked.choice, bare]) {
     for (const mention of find(tokens, context)) {
       // Yes, no and free text are in the sentence as a whole, beside whatever else is.
       const isWhole = mention.slot.type === 'yes-no' || mention.slot.type === 'free';
@@ -76,7 +82,16 @@ function isRejected(tokens: readonly string[], from: number, to: number, { words
 
 type Finder = (tokens: readonly string[], context: CaptureContext) => readonly Mention[];
 
-const marked: Readonly<Record<'time' | 'number' | 'day' | 'digits' | 'choice', Finder>> = {
+const marked: Readonly<Record<'money' | 'time' | 'number' | 'day' | 'digits' | 'choice', Finder>> = {
+  money: (tokens, context) => {
+    const slot = slotFor('money', context);
+    if (slot === undefined) return [];
+    return amountsIn(tokens, context.pack, slot.currency, false).map((found) => ({
+      slot,
+      ...found,
+      value: amountValue(slot, found, context.pack),
+    }));
+  },
   time: (tokens, context) => {
     const slot = slotFor('time', context);
     if (slot === undefined) return [];
@@ -126,11 +141,41 @@ const bare: Finder = (tokens, context) => {
     }
     case 'free':
       return tokens.length === 0 ? [] : [{ ...whole, value: { value: tokens.join(' '), spoken: tokens.join(' ') } }];
+    case 'money':
+      return amountsIn(tokens, context.pack, slot.currency, true).map((found) => ({
+        slot,
+        ...found,
+        value: amountValue(slot, found, context.pack),
+      }));
     case 'day':
     case 'choice':
+    case 'name':
+    case 'email':
+    case 'phone':
+    case 'postcode':
       return [];
   }
 };
+
+/** Names, addresses and codes are the whole answer: their words mean nothing else then. */
+function whole(tokens: readonly string[], { slots, asked, pack, text }: CaptureContext): Mention | null {
+  const slot = slots.find(({ name }) => name === asked);
+  if (slot === undefined) return null;
+  const mention = (value: string | null, spoken: (value: string) => string): Mention | null =>
+    value === null ? null : { slot, value: { value, spoken: spoken(value) }, from: 0, to: tokens.length };
+  switch (slot.type) {
+    case 'name':
+      return mention(nameIn(tokens, pack), (name) => name);
+    case 'email':
+      return mention(mailIn(text, tokens, pack), (mail) => mail);
+    case 'phone':
+      return mention(phoneIn(text, tokens, pack), (phone) => pack.sayDigits(phone));
+    case 'postcode':
+      return mention(postcodeIn(tokens, slot.country, pack), (code) => spaced(code));
+    default:
+      return null;
+  }
+}
 
 /** True for yes, false for no: the first word that says so, else the verdict. */
 export function polarity(tokens: readonly string[], { words }: LanguagePack): boolean | null {
@@ -151,6 +196,15 @@ export function fromKeys(slot: Slot, keys: string, pack: LanguagePack): SlotValu
   if (!/^\d+$/.test(keys)) return null;
   if (slot.type === 'digits') return digitsValue(slot, keys, pack) ?? 'out-of-range';
   if (slot.type === 'number') return numberValue(slot, Number(keys), pack) ?? 'out-of-range';
+  if (slot.type === 'phone') return keys.length < 5 || keys.length > 15 ? 'out-of-range' : { value: keys, spoken: pack.sayDigits(keys) };
+  if (slot.type === 'postcode') {
+    const code = postcodeIn([keys], slot.country, pack);
+    return code === null ? 'out-of-range' : { value: code, spoken: spaced(code) };
+  }
+  if (slot.type === 'money') {
+    const amount = { cents: Number(keys) * 100, currency: slot.currency };
+    return amountValue(slot, amount, pack) ?? 'out-of-range';
+  }
   if (slot.type === 'time') return timeFromKeys(slot, keys, pack);
   if (slot.type !== 'yes-no' || !['1', '2'].includes(keys)) return null;
   return { value: keys === '1' ? 'yes' : 'no', spoken: pack.sayYesNo(keys === '1') };
@@ -239,6 +293,11 @@ function numberValue(slot: Slot & { type: 'number' }, value: number, pack: Langu
   return value < slot.min || value > slot.max ? null : { value: String(value), spoken: pack.sayNumber(value) };
 }
 
+function amountValue(slot: Slot & { type: 'money' }, amount: Pick<Amount, 'cents' | 'currency'>, pack: LanguagePack): SlotValue | null {
+  if (amount.cents < slot.minCents || amount.cents > slot.maxCents) return null;
+  return { value: moneyValue(amount), spoken: sayMoney(amount, pack) };
+}
+
 function digitsValue(slot: Slot & { type: 'digits' }, digits: string, pack: LanguagePack): SlotValue | null {
   return digits.length < slot.min || digits.length > slot.max ? null : { value: digits, spoken: pack.sayDigits(digits) };
 }
@@ -268,4 +327,9 @@ function timeValue(slot: Slot & { type: 'time' }, said: SaidTime, pack: Language
 
 function range({ from, to }: { from: number; to: number }): number[] {
   return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+}
+
+/** Signs said one by one. */
+function spaced(code: string): string {
+  return code.replace(/(?<=.)(?=.)/gu, ' ');
 }
