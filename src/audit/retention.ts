@@ -23,7 +23,7 @@ const STREAMS_PER_EVENT = 200;
 export async function expireContent(desk: RetentionDesk): Promise<number> {
   let total = 0;
   for (;;) {
-    const nowUs = desk.clock.wallUs();
+    const nowUs = Math.round(desk.clock.wallUs());
     const subjects = await desk.store.use((client) => expiredSubjects(client, nowUs, SUBJECTS_PER_EVENT));
     if (subjects.length === 0) return total;
     await desk.audit.append({ type: 'retention.expired', callId: null, body: { throughUs: nowUs, subjects } });

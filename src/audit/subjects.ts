@@ -36,7 +36,7 @@ const SHIP_LIMIT_MS = 10_000;
 export async function eraseSubject(desk: SubjectDesk, number: string, reason: string): Promise<Erasure> {
   const subjects = await findSubjects(desk, number);
   const request = randomUUID();
-  const throughUs = desk.clock.wallUs();
+  const throughUs = Math.round(desk.clock.wallUs());
   for (const { subjectId } of subjects) {
     await desk.audit.append({ type: 'subject.erased', callId: null, subjectId, body: { request, reason, throughUs } });
   }

@@ -22,7 +22,7 @@ export function handClock(wallUs = MORNING_US): HandClock {
       wall += ms * 1000;
       mono += ms * 1000;
     },
-    set: (ms) => (wall += ms * 1000),
+    set: (ms) => (wall += Math.round(ms * 1000)),
   };
 }
 
