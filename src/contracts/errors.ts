@@ -44,6 +44,7 @@ export const ERRORS = {
   ENGINE_FAILED: { meaning: 'An engine failed in a way that it did not name.', action: 'See the log of the engine.', retryable: true },
   ENGINE_TIMEOUT: { meaning: 'An engine did not answer within its budget.', action: 'Look at the load of the engine, or widen its budget.', retryable: true },
   ENGINE_OPEN: { meaning: 'An engine failed too often and is left alone for a while.', action: 'See the log of the engine; it is tried again by itself.', retryable: true },
+  ENGINE_EXTERNAL: { meaning: 'The host of a recogniser or synthesiser is outside private networks and no processor and legal basis are configured.', action: 'Use a local engine, or name processor and legalBasis for this one.', retryable: false },
   STORE_DOWN: { meaning: 'Postgres cannot be reached.', action: 'Check Postgres; events wait in the spool until it is back.', retryable: true },
   STORE_REFUSED: { meaning: 'Postgres refused a statement.', action: 'See the message of Postgres.', retryable: false },
   STORE_DRIFT: { meaning: 'The database schema is not the one that the migrations make.', action: 'Restore the schema or run parley migrate.', retryable: false },

@@ -2,6 +2,7 @@
  * The speech-to-text port. Audio does not pass through it: engines read the caller's samples from the audio memory
  * (AudioMemory of contracts/media) by absolute 16 kHz sample numbers.
  */
+import type { ExternalProcessor } from './llm.ts';
 import type { AudioMemory } from './media.ts';
 
 export interface DecodeRequest {
@@ -41,6 +42,8 @@ export interface SpeechToText {
   readonly name: string;
   /** What an auditor and the console show: model file name, and the label of a test fixture. */
   readonly description: string;
+  /** Who gets the callers' voices outside the operator's machines; null or absent: nobody. For the log of every call. */
+  readonly external?: ExternalProcessor | null;
   /** Resolves when the model is loaded. Errors: STT_MODEL. */
   start(audio: AudioMemory): Promise<void>;
   open(options: { callId: string; slot: number; generation: number; language: string }): SttSession;

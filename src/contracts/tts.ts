@@ -1,4 +1,5 @@
 /** The text-to-speech port. */
+import type { ExternalProcessor } from './llm.ts';
 
 /** A word of the text and where it begins in the speech. */
 export interface SpeechMark {
@@ -45,6 +46,8 @@ export interface SpeechOptions {
 export interface TextToSpeech {
   readonly name: string;
   readonly description: string;
+  /** Who gets what is said outside the operator's machines; null or absent: nobody. For the log of every call. */
+  readonly external?: ExternalProcessor | null;
   start(): Promise<void>;
   /** Errors: TTS_FAILED, also for text longer than `maxChars`. An aborted call rejects with the signal's reason. */
   synthesise(text: string, options: SpeechOptions): Promise<SpeechClip>;
