@@ -24,6 +24,8 @@ export interface MediaEngineOptions {
   readonly maxCalls: number;
   /** Length of each call's 16 kHz ring; rounded up to a power of two of samples. */
   readonly historyMs: number;
+  /** Also keep what is sent, beside the caller's audio, for recorders. Doubles the audio memory. Default false. */
+  readonly keepSent?: boolean;
 }
 
 /** The caller's audio of all calls, shared with worker processes. RAM only (memfd): no byte reaches a disk. */
@@ -118,6 +120,8 @@ export interface MediaEngine {
   open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number }): MediaSession;
   /** Copies caller PCM [fromSample, toSample) out of a ring: for adapters and tests, never per frame. */
   read(session: MediaSession, fromSample: number, toSample: number): Int16Array;
+  /** The same of what was sent, by `sentSample` numbers; only with `keepSent`. */
+  readSent?(session: MediaSession, fromSample: number, toSample: number): Int16Array;
   stats(): Readonly<Record<string, number>>;
   close(): void;
 }
