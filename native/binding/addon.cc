@@ -61,7 +61,7 @@ void holdLoop(Handle* handle) {
   }
 }
 
-// createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, onEvents) -> engine | errno
+// createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, onEvents) -> engine | errno
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto handle = std::make_unique<Handle>();
@@ -73,9 +73,10 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
   options.maxCalls = u32(info, 3);
   options.historyMs = u32(info, 4);
   options.realtime = info[5].As<Napi::Boolean>().Value();
+  options.keepSent = info[6].As<Napi::Boolean>().Value();
   options.notify = notify;
   options.notifyContext = handle.get();
-  handle->onEvents = Napi::Persistent(info[6].As<Napi::Function>());
+  handle->onEvents = Napi::Persistent(info[7].As<Napi::Function>());
   const napi_status made = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "parley-media"), 0, 1,
                                                            nullptr, nullptr, handle.get(), onWake, &handle->wake);
   if (made != napi_ok) return Napi::Number::New(env, ENOMEM);
@@ -232,6 +233,14 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
+// readSent(engine, slot, generation, fromSample, out: Int16Array) -> a parley_audio_result
+Napi::Value readSent(const Napi::CallbackInfo& info) {
+  auto out = info[4].As<Napi::Int16Array>();
+  const auto from = static_cast<uint64_t>(info[3].As<Napi::Number>().DoubleValue());
+  return Napi::Number::New(info.Env(), parley_audio_read_sent(engineOf(info)->audio().data(), u32(info, 1), u32(info, 2), from,
+                                                              from + out.ElementLength(), out.Data()));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["createEngine"] = Napi::Function::New(env, createEngine);
   exports["closeEngine"] = Napi::Function::New(env, closeEngine);
@@ -249,6 +258,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["callStats"] = Napi::Function::New(env, callStats);
   exports["engineStats"] = Napi::Function::New(env, engineStats);
   exports["read"] = Napi::Function::New(env, read);
+  exports["readSent"] = Napi::Function::New(env, readSent);
   return exports;
 }
 

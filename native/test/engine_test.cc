@@ -125,6 +125,35 @@ TEST("audio memory: nothing of a call is left when it closes, and nobody else ca
   CHECK(ftruncate(memory.fd(), 10) != 0);
 }
 
+TEST("audio memory: what we sent lies beside it, by its own numbers, only where it was asked for") {
+  AudioMemory without;
+  without.create(1, 4096);
+  int16_t sample = 0;
+  CHECK_EQ(parley_audio_read_sent(without.data(), 0, without.openSlot(0), 0, 0, &sample), PARLEY_AUDIO_BAD_RANGE);
+  AudioMemory memory;
+  memory.create(2, 4096, true);
+  CHECK(parley_audio_valid(memory.data(), memory.bytes()));
+  CHECK(!parley_audio_valid(memory.data(), memory.bytes() - 1));
+  const uint32_t generation = memory.openSlot(1);
+  memory.append(1, std::vector<int16_t>(640, 5), 0);
+  std::vector<int16_t> all;
+  std::vector<int16_t> pcm(320);
+  for (int frame = 0; frame < 40; frame++) {
+    for (auto& value : pcm) value = static_cast<int16_t>(all.size() + static_cast<size_t>(&value - pcm.data()));
+    memory.appendSent(1, pcm);
+    all.insert(all.end(), pcm.begin(), pcm.end());
+  }
+  CHECK_EQ(parley_audio_slot_at(memory.data(), 1)->sent_origin_sample, 640u);
+  std::vector<int16_t> out(4096);
+  CHECK_EQ(parley_audio_read_sent(memory.data(), 1, generation, 12800 - 4096, 12800, out.data()), PARLEY_AUDIO_OK);
+  CHECK(std::equal(out.begin(), out.end(), all.end() - 4096));
+  CHECK_EQ(parley_audio_read_sent(memory.data(), 1, generation, 12800 - 4097, 12800 - 4000, out.data()), PARLEY_AUDIO_GONE);
+  CHECK_EQ(parley_audio_read_sent(memory.data(), 1, generation, 12800, 12801, out.data()), PARLEY_AUDIO_NOT_YET);
+  CHECK_EQ(parley_audio_read(memory.data(), 1, generation, 0, 640, out.data(), nullptr), PARLEY_AUDIO_OK);
+  memory.closeSlot(1);
+  CHECK_EQ(parley_audio_read_sent(memory.data(), 1, generation, 12000, 12800, out.data()), PARLEY_AUDIO_CLOSED);
+}
+
 TEST("audio memory: odd lengths and wraps, against a plain copy") {
   AudioMemory memory;
   memory.create(1, 4096);

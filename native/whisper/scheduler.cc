@@ -68,6 +68,7 @@ void Scheduler::close(uint64_t id) {
   dropQueued(partials_, id, Gone::closed);
   if (session->second.running) giveUp(session->second.running, Gone::closed);
   sessions_.erase(session);
+  wake_.notify_all();  // partials may have waited for a tail that will not be
 }
 
 void Scheduler::submit(Request request) {
@@ -87,7 +88,7 @@ void Scheduler::submit(Request request) {
   } else {
     partials_.push_back(job);
   }
-  wake_.notify_one();
+  wake_.notify_all();
 }
 
 void Scheduler::abort(uint64_t id) {
@@ -97,6 +98,7 @@ void Scheduler::abort(uint64_t id) {
     if (job == queue->end()) continue;
     answerGone(**job, Gone::aborted);
     queue->erase(job);
+    wake_.notify_all();
     return;
   }
   for (const JobPtr& job : running_)
@@ -122,24 +124,34 @@ void Scheduler::giveUp(const JobPtr& job, Gone why) {
   job->lane->stop();
 }
 
-// A final waits: put partials aside until there is a lane for every final.
+// How many partials may run now. Beside a tail they take its caches and its share of the cores: with a partial on the
+// other of two lanes a tail took twice as long, so they leave it half the lanes and one more for every other tail.
+size_t Scheduler::partialsAllowed() const {
+  const auto decoding = static_cast<size_t>(std::count_if(running_.begin(), running_.end(), [](const JobPtr& job) { return job->request.final; }));
+  const size_t tails = finals_.size() + decoding;
+  if (tails == 0) return lanes_.size();
+  return lanes_.size() / 2 > tails ? lanes_.size() / 2 - tails : 0;
+}
+
+size_t Scheduler::partialsRunning() const {
+  return static_cast<size_t>(
+      std::count_if(running_.begin(), running_.end(), [](const JobPtr& job) { return !job->request.final && job->gone == Gone::no; }));
+}
+
+// A final has come: put partials aside, the youngest first, because they lose least.
 void Scheduler::makeRoom() {
-  const size_t lanes = lanes_.size();
-  size_t leaving = static_cast<size_t>(std::count_if(running_.begin(), running_.end(), [](const JobPtr& job) { return job->gone != Gone::no; }));
-  size_t free = lanes - std::min(lanes, running_.size());
-  while (free + leaving < finals_.size()) {
+  for (size_t partials = partialsRunning(); partials > partialsAllowed(); partials--) {
     JobPtr youngest;
     for (const JobPtr& job : running_)
       if (!job->request.final && job->gone == Gone::no && (!youngest || job->startedAt > youngest->startedAt)) youngest = job;
-    if (!youngest) return;
     giveUp(youngest, Gone::aside);
-    leaving++;
   }
 }
 
 // The oldest job of a call that is not being decoded already; finals first. Called with the lock held.
 Scheduler::JobPtr Scheduler::next() {
   for (std::deque<JobPtr>* queue : {&finals_, &partials_}) {
+    if (queue == &partials_ && partialsRunning() >= partialsAllowed()) return nullptr;
     for (auto job = queue->begin(); job != queue->end(); ++job) {
       const auto session = sessions_.find((*job)->request.session);
       if (session == sessions_.end() || session->second.running) continue;
@@ -171,7 +183,7 @@ void Scheduler::work(size_t index) {
     lock.unlock();
     run(lane, job, copy, threads);
     lock.lock();
-    wake_.notify_one();  // a call may have a next decode waiting for this one
+    wake_.notify_all();  // the next decode of this call, and partials that waited for a tail
   }
 }
 

@@ -1,5 +1,5 @@
-// Who is decoded next. Finals before partials; of the partials of one call only the newest; a final that finds every
-// lane taken by partials puts the youngest of them aside and lets it start again afterwards.
+// Who is decoded next. Finals before partials; of the partials of one call only the newest; a final puts partials of other
+// calls aside, and they start again afterwards.
 #pragma once
 
 #include <chrono>
@@ -78,6 +78,8 @@ class Scheduler {
   void answerError(uint64_t id, std::string_view error);
   void giveUp(const JobPtr& job, Gone why);
   void makeRoom();
+  size_t partialsAllowed() const;
+  size_t partialsRunning() const;
   void dropQueued(std::deque<JobPtr>& queue, uint64_t session, Gone why);
 
   Model& model_;

@@ -46,8 +46,8 @@ class NativeMediaEngine implements MediaEngine {
   constructor(options: MediaEngineOptions & MediaEngineExtras, native: NativeMedia) {
     this.#options = options;
     this.#native = native;
-    const { host, portMin, portMax, maxCalls, historyMs, realtime = true } = options;
-    const made = native.createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, () => {
+    const { host, portMin, portMax, maxCalls, historyMs, keepSent = false, realtime = true } = options;
+    const made = native.createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, () => {
       this.#drain();
     });
     if (typeof made === 'number')
@@ -99,18 +99,27 @@ class NativeMediaEngine implements MediaEngine {
   }
 
   read(session: MediaSession, fromSample: number, toSample: number): Int16Array {
+    return this.#read('read', session, fromSample, toSample);
+  }
+
+  readSent(session: MediaSession, fromSample: number, toSample: number): Int16Array {
+    if (this.#options.keepSent !== true) throw new RangeError('readSent: the engine was created without keepSent');
+    return this.#read('readSent', session, fromSample, toSample);
+  }
+
+  #read(which: 'read' | 'readSent', session: MediaSession, fromSample: number, toSample: number): Int16Array {
     if (!Number.isSafeInteger(fromSample) || !Number.isSafeInteger(toSample) || fromSample < 0 || toSample < fromSample)
-      throw new RangeError(`read: ${fromSample}..${toSample} is no sample range`);
+      throw new RangeError(`${which}: ${fromSample}..${toSample} is no sample range`);
     const closed = (): ParleyError => new ParleyError('MEDIA_CLOSED', `The media session of call ${session.callId} is closed.`);
     if (this.#sessions.get(session.slot) !== session) throw closed();
-    if ((toSample - fromSample) * 2 > this.audio.bytes) throw new RangeError('read: longer than the ring');
+    if ((toSample - fromSample) * 2 > this.audio.bytes) throw new RangeError(`${which}: longer than the ring`);
     const pcm = new Int16Array(toSample - fromSample);
-    const result = READ_RESULTS[this.#native.read(this.#engine, session.slot, session.generation, fromSample, pcm)];
+    const result = READ_RESULTS[this.#native[which](this.#engine, session.slot, session.generation, fromSample, pcm)];
     if (result === 'ok') return pcm;
     if (result === 'closed') throw closed();
     const why = { notYet: 'not all of it has come yet', gone: 'the ring has gone past it', badRange: 'longer than the ring' };
-    const rate = `${fromSample / CALLER_RATE_HZ} s to ${toSample / CALLER_RATE_HZ} s`;
-    throw new RangeError(`read: ${rate}: ${why[result ?? 'badRange']}`);
+    const range = `${fromSample / CALLER_RATE_HZ} s to ${toSample / CALLER_RATE_HZ} s`;
+    throw new RangeError(`${which}: ${range}: ${why[result ?? 'badRange']}`);
   }
 
   stats(): Readonly<Record<string, number>> {

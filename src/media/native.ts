@@ -14,6 +14,7 @@ export interface NativeMedia {
     maxCalls: number,
     historyMs: number,
     realtime: boolean,
+    keepSent: boolean,
     onEvents: () => void,
   ): NativeEngine | number;
   closeEngine(engine: NativeEngine): void;
@@ -36,6 +37,7 @@ export interface NativeMedia {
   engineStats(engine: NativeEngine, out: Float64Array): void;
   /** Answers an index into READ_RESULTS. */
   read(engine: NativeEngine, slot: number, generation: number, fromSample: number, out: Int16Array): number;
+  readSent(engine: NativeEngine, slot: number, generation: number, fromSample: number, out: Int16Array): number;
 }
 
 /** parley::Codec */

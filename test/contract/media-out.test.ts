@@ -1,8 +1,10 @@
 /** The media port over real UDP sockets on loopback: what goes out. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import { heardPcm, openLine } from '../support/media-line.ts';
+import { createMediaEngine } from '../../src/media/index.ts';
+import { engineFor, heardPcm, openLine, waitFor } from '../support/media-line.ts';
 import { amplitudeAt, fromL16, pcmToUlaw, rms, tone, ulawToPcm } from '../support/pcm.ts';
+import { RtpPeer } from '../support/rtp-peer.ts';
 
 void test('mu-law on the wire is G.711', async (t) => {
   const line = await openLine(t, { receive: 'ulaw', send: 'ulaw' });
@@ -10,11 +12,11 @@ void test('mu-law on the wire is G.711', async (t) => {
   const pcm = tone(1600, { hz: 300, amplitude: 20000 });
   clip.write(pcm);
   clip.end();
-  await line.until('clip-end');
-  await line.untilTrue(() => line.peer.heard.length >= 11, 'frames');
+  const end = (await line.until('clip-end')).sentSample / 2;
+  await line.untilTrue(() => line.peer.heard.length * 160 >= end, 'frames');
   const heard = Buffer.concat(line.peer.heard.map((packet) => packet.payload));
   t.same(
-    [...heard.subarray(0, 1600)].map(ulawToPcm),
+    [...heard.subarray(end - 1600, end)].map(ulawToPcm),
     [...pcmToUlaw(pcm)].map(ulawToPcm),
     'every sample is the nearest level of the recommendation',
   );
@@ -144,4 +146,39 @@ void test('gain, pause and resume', async (t) => {
   line.session.resume();
   const end = await line.until('clip-end');
   t.equal(end.playedSamples, 32000, 'nothing was skipped');
+});
+
+void test('a recorder finds what was sent beside what was heard', async (t) => {
+  const engine = createMediaEngine({ host: '127.0.0.1', portMin: 33000, portMax: 33099, maxCalls: 2, historyMs: 4000, keepSent: true });
+  t.teardown(() => engine.close());
+  const session = engine.open({ callId: 'recorded', receive: 'ulaw', send: 'slin' });
+  const peer = await RtpPeer.open();
+  t.teardown(() => peer.close());
+  session.setRemote('127.0.0.1', peer.port);
+  const clip = session.openClip({ rateHz: 8000, held: false });
+  clip.write(tone(8000, { hz: 600 }));
+  clip.end();
+  let end = 0;
+  session.onEvent((event) => {
+    if (event.t === 'clip-end') end = event.sentSample;
+  });
+  await waitFor(() => end > 0 && session.stats().sentSample > end, 'played');
+  const sent = engine.readSent?.(session, end - 16000, end) ?? new Int16Array();
+  t.ok(Math.abs(amplitudeAt(sent.subarray(200), 600, 16000) - 8000) < 50);
+  t.ok(rms(sent.subarray(0, 20)) < 1000, 'it begins where the clip began');
+  session.secure(true);
+  await sleep(60);
+  const secret = session.openClip({ rateHz: 8000, held: false });
+  secret.write(tone(1600));
+  secret.end();
+  const before = end;
+  await waitFor(() => end > before && session.stats().sentSample > end, 'played');
+  t.equal(rms(engine.readSent?.(session, end - 3000, end) ?? tone(10)), 0, 'secure mode is silence for the recorder');
+  t.ok(
+    amplitudeAt(Int16Array.from(peer.heard.slice(-15).flatMap((packet) => [...fromL16(packet.payload)])), 440, 8000) > 1000,
+    'not for the caller',
+  );
+  const plain = engineFor(t);
+  const unkept = plain.open({ callId: 'plain', receive: 'ulaw', send: 'ulaw' });
+  t.throws(() => plain.readSent?.(unkept, 0, 0), RangeError);
 });

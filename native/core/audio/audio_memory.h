@@ -7,12 +7,16 @@
  *                       parley_audio_slot (control block), padded to pcm_offset
  *                       int16_t pcm[ring_samples]                           at pcm_offset
  *                       uint8_t flags[ring_samples / flag_block_samples]    at flags_offset
+ *                       int16_t sent[ring_samples]                          at sent_offset, when that is not 0
  *
  * Samples are numbered from 0 since the call opened ("caller time"); sample n lies at pcm[n & (ring_samples - 1)] and is
  * described by flags[(n & (ring_samples - 1)) / flag_block_samples].
  *
  * Writer (one thread):  start_sample = oldest sample that survives; release fence; PCM; write_sample (release).
  * Reader (any number):  parley_audio_read() below. It never blocks, and it never returns overwritten audio.
+ *
+ * `sent` is what we sent to the caller (the agent's side of a recording), numbered from 0 since the first frame went out;
+ * that was when the caller's line had come to sent_origin_sample. parley_audio_read_sent() reads it.
  *
  * All integers are native-endian: the memory never leaves the machine.
  */
@@ -48,7 +52,7 @@ struct parley_audio_header {
   uint32_t pcm_offset;   /* bytes from the start of a slot */
   uint32_t flags_offset; /* bytes from the start of a slot */
   uint32_t flag_block_samples;
-  uint32_t reserved;
+  uint32_t sent_offset; /* bytes from the start of a slot; 0: not kept */
 };
 
 /* Changed by the media thread at any moment: read the fields only with the functions below. */
@@ -56,9 +60,12 @@ struct parley_audio_slot {
   uint32_t generation; /* odd: a call is open in this slot; even: none. Grows by one at each open and at each close. */
   uint32_t reserved0;
   uint64_t start_sample; /* oldest sample that is still whole */
-  uint64_t reserved1[6]; /* write_sample has a cache line of its own */
+  uint64_t sent_start_sample;
+  uint64_t sent_origin_sample; /* caller sample at which sent sample 0 went out */
+  uint64_t reserved1[4];       /* write_sample has a cache line of its own */
   uint64_t write_sample; /* one past the newest sample */
-  uint64_t reserved2[7];
+  uint64_t sent_write_sample;
+  uint64_t reserved2[6];
 };
 
 enum parley_audio_result {
@@ -77,6 +84,8 @@ static inline int parley_audio_valid(const void *memory, uint64_t bytes) {
   if (h->slots_offset > bytes || h->slot_stride == 0 || h->slot_count > (bytes - h->slots_offset) / h->slot_stride) return 0;
   if (h->pcm_offset < sizeof(struct parley_audio_slot) || h->pcm_offset % 8 != 0) return 0;
   if ((uint64_t)h->pcm_offset + (uint64_t)h->ring_samples * 2u > h->flags_offset) return 0;
+  if (h->sent_offset % 8 != 0 || (h->sent_offset != 0 && h->sent_offset < sizeof(struct parley_audio_slot))) return 0;
+  if ((uint64_t)h->sent_offset + (h->sent_offset != 0 ? (uint64_t)h->ring_samples * 2u : 0) > h->slot_stride) return 0;
   return (uint64_t)h->flags_offset + h->ring_samples / h->flag_block_samples <= h->slot_stride;
 }
 
@@ -123,6 +132,26 @@ static inline enum parley_audio_result parley_audio_read(const void *memory, uin
   }
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
   if (from_sample < __atomic_load_n(&s->start_sample, __ATOMIC_RELAXED)) return PARLEY_AUDIO_GONE;
+  if (__atomic_load_n(&s->generation, __ATOMIC_RELAXED) != generation) return PARLEY_AUDIO_CLOSED;
+  return PARLEY_AUDIO_OK;
+}
+
+/* The same for what we sent. A memory that does not keep it answers BAD_RANGE. */
+static inline enum parley_audio_result parley_audio_read_sent(const void *memory, uint32_t slot, uint32_t generation,
+                                                              uint64_t from_sample, uint64_t to_sample, int16_t *out) {
+  const struct parley_audio_header *h = (const struct parley_audio_header *)memory;
+  if (slot >= h->slot_count || h->sent_offset == 0 || from_sample > to_sample || to_sample - from_sample > h->ring_samples)
+    return PARLEY_AUDIO_BAD_RANGE;
+  const struct parley_audio_slot *s = parley_audio_slot_at(memory, slot);
+  const int16_t *pcm = (const int16_t *)((const char *)s + h->sent_offset);
+  const uint64_t mask = h->ring_samples - 1u;
+  if (parley_audio_generation(s) != generation) return PARLEY_AUDIO_CLOSED;
+  if (to_sample > __atomic_load_n(&s->sent_write_sample, __ATOMIC_ACQUIRE)) return PARLEY_AUDIO_NOT_YET;
+  if (from_sample < __atomic_load_n(&s->sent_start_sample, __ATOMIC_RELAXED)) return PARLEY_AUDIO_GONE;
+  for (uint64_t n = from_sample; n < to_sample; n++)
+    out[n - from_sample] = __atomic_load_n(&pcm[n & mask], __ATOMIC_RELAXED);
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  if (from_sample < __atomic_load_n(&s->sent_start_sample, __ATOMIC_RELAXED)) return PARLEY_AUDIO_GONE;
   if (__atomic_load_n(&s->generation, __ATOMIC_RELAXED) != generation) return PARLEY_AUDIO_CLOSED;
   return PARLEY_AUDIO_OK;
 }

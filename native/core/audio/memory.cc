@@ -37,12 +37,16 @@ AudioMemory::~AudioMemory() {
   if (readerFd_ >= 0) close(readerFd_);
 }
 
-int AudioMemory::create(uint32_t slots, uint32_t historySamples) {
+int AudioMemory::create(uint32_t slots, uint32_t historySamples, bool keepSent) {
   ringSamples_ = std::bit_ceil(std::max<uint32_t>(historySamples, 4096));
   pcmOffset_ = kPage;
   const uint64_t pcmBytes = uint64_t{ringSamples_} * sizeof(int16_t);
   flagsOffset_ = static_cast<uint32_t>(pcmOffset_ + pcmBytes);
   slotStride_ = roundToPage(flagsOffset_ + ringSamples_ / PARLEY_AUDIO_FLAG_BLOCK_SAMPLES);
+  if (keepSent) {
+    sentOffset_ = static_cast<uint32_t>(slotStride_);
+    slotStride_ += roundToPage(pcmBytes);
+  }
   bytes_ = kPage + slotStride_ * slots;
 
   fd_ = memfd_create("parley-audio", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -67,6 +71,7 @@ int AudioMemory::create(uint32_t slots, uint32_t historySamples) {
   header->pcm_offset = pcmOffset_;
   header->flags_offset = flagsOffset_;
   header->flag_block_samples = PARLEY_AUDIO_FLAG_BLOCK_SAMPLES;
+  header->sent_offset = sentOffset_;
   header->magic = PARLEY_AUDIO_MAGIC;
   return 0;
 }
@@ -79,6 +84,9 @@ uint32_t AudioMemory::openSlot(uint32_t slot) {
   parley_audio_slot* s = slotAt(slot);
   __atomic_store_n(&s->start_sample, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->write_sample, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->sent_start_sample, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->sent_origin_sample, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&s->sent_write_sample, 0, __ATOMIC_RELAXED);
   const uint32_t generation = (__atomic_load_n(&s->generation, __ATOMIC_RELAXED) | 1u);
   __atomic_store_n(&s->generation, generation, __ATOMIC_RELEASE);
   return generation;
@@ -115,6 +123,22 @@ void AudioMemory::append(uint32_t slot, std::span<const int16_t> pcm, uint8_t fl
       __atomic_store_n(block, static_cast<uint8_t>(before | flags), __ATOMIC_RELAXED);
     }
     __atomic_store_n(&s->write_sample, end, __ATOMIC_RELEASE);
+    pcm = pcm.subspan(count);
+  }
+}
+
+void AudioMemory::appendSent(uint32_t slot, std::span<const int16_t> pcm) {
+  parley_audio_slot* s = slotAt(slot);
+  auto* ring = reinterpret_cast<int16_t*>(reinterpret_cast<char*>(s) + sentOffset_);
+  if (s->sent_write_sample == 0) __atomic_store_n(&s->sent_origin_sample, s->write_sample, __ATOMIC_RELAXED);
+  while (!pcm.empty()) {
+    const uint64_t at = s->sent_write_sample;
+    const uint64_t ringAt = at & (ringSamples_ - 1u);
+    const size_t count = std::min<size_t>({pcm.size(), ringSamples_ - ringAt, ringSamples_ / 4});
+    if (at + count > ringSamples_) __atomic_store_n(&s->sent_start_sample, at + count - ringSamples_, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    storeSamples(ring + ringAt, pcm.first(count));
+    __atomic_store_n(&s->sent_write_sample, at + count, __ATOMIC_RELEASE);
     pcm = pcm.subspan(count);
   }
 }

@@ -14,14 +14,15 @@ class AudioMemory {
   AudioMemory(const AudioMemory&) = delete;
   AudioMemory& operator=(const AudioMemory&) = delete;
 
-  // 0, or an errno. `historySamples` is rounded up to a power of two.
-  int create(uint32_t slots, uint32_t historySamples);
+  // 0, or an errno. `historySamples` is rounded up to a power of two. `keepSent`: rings for what we send, too.
+  int create(uint32_t slots, uint32_t historySamples, bool keepSent = false);
 
   // For workers to inherit: read-only.
   int fd() const { return readerFd_; }
   uint64_t bytes() const { return bytes_; }
   uint32_t ringSamples() const { return ringSamples_; }
   const void* data() const { return base_; }
+  bool keepsSent() const { return sentOffset_ != 0; }
 
   // Begins a call in a slot; returns its generation (odd). Owner: the thread that opens calls.
   uint32_t openSlot(uint32_t slot);
@@ -31,6 +32,8 @@ class AudioMemory {
 
   // Writer thread: appends at the call's time line. `flags` describe the samples written.
   void append(uint32_t slot, std::span<const int16_t> pcm, uint8_t flags);
+  // Writer thread: what went out, when keepsSent().
+  void appendSent(uint32_t slot, std::span<const int16_t> pcm);
 
  private:
   parley_audio_slot* slotAt(uint32_t slot) const;
@@ -43,6 +46,7 @@ class AudioMemory {
   uint32_t ringSamples_ = 0;
   uint32_t pcmOffset_ = 0;
   uint32_t flagsOffset_ = 0;
+  uint32_t sentOffset_ = 0;
 };
 
 }  // namespace parley

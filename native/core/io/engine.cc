@@ -39,7 +39,7 @@ bool Engine::rateSupported(uint32_t rateHz) { return std::find(kRates.begin(), k
 int Engine::start() {
   const uint64_t historySamples = uint64_t{options_.historyMs} * PARLEY_AUDIO_RATE_HZ / 1000;
   if (historySamples > (1u << 24) || options_.maxCalls == 0 || options_.portMax < options_.portMin) return EINVAL;
-  if (const int error = audio_.create(options_.maxCalls, static_cast<uint32_t>(historySamples)); error != 0) return error;
+  if (const int error = audio_.create(options_.maxCalls, static_cast<uint32_t>(historySamples), options_.keepSent); error != 0) return error;
   entries_.resize(options_.maxCalls);
   portUsed_.assign(static_cast<size_t>(options_.portMax - options_.portMin) + 1, false);
   // Tables are built here, not by the first packet.

@@ -20,6 +20,7 @@ struct EngineOptions {
   uint32_t maxCalls = 0;
   uint32_t historyMs = 0;
   bool realtime = true;  // ask for SCHED_FIFO
+  bool keepSent = false; // also keep what is sent, for recorders
   void (*notify)(void*) = nullptr;  // called on the media thread when events wait, at most once until drain()
   void* notifyContext = nullptr;
 };

@@ -26,6 +26,7 @@ void Session::open(const SessionOptions& options, MonoUs nowUs) {
   playout_.open(encoder_.info().rateHz);
   concealer_.open(decoder_.info().rateHz);
   upsampler_.reset();
+  sentUpsampler_.reset();
   gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz);
   dtmfIn_.reset();
   dtmfOut_ = DtmfSender();
@@ -259,8 +260,19 @@ size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
   return kRtpHeaderBytes + frameBytes_;
 }
 
+// The agent's side of a recording. Secure mode blanks it as it blanks the caller's.
+void Session::keepSent() {
+  std::array<int16_t, 2 * kPiece> wide;
+  const auto sent = frame();
+  if (secure_) std::fill(sent.begin(), sent.end(), int16_t{0});
+  if (encoder_.info().rateHz == PARLEY_AUDIO_RATE_HZ) return audio_.appendSent(options_.slot, sent);
+  sentUpsampler_.process(sent, wide.data());
+  audio_.appendSent(options_.slot, {wide.data(), 2 * sent.size()});
+}
+
 void Session::frameSent() {
   gate_.sent(frame());
+  if (audio_.keepsSent()) keepSent();
   stats.packetsSent.add();
   octets_ += static_cast<uint32_t>(frameBytes_);
   stats.sentSample.set(sentTime(playout_.sentWire()));

@@ -137,6 +137,7 @@ class Session final : private IngestSink, private PlayoutSink {
   uint64_t callerTime(uint64_t samples) const { return samples * PARLEY_AUDIO_RATE_HZ / decoder_.info().rateHz; }
   uint64_t sentTime(uint64_t samples) const { return samples * PARLEY_AUDIO_RATE_HZ / encoder_.info().rateHz; }
   std::span<int16_t> frame() { return std::span(frame_).first(playout_.frameSamples()); }
+  void keepSent();
   void deliver(std::span<int16_t> pcm, uint8_t flags);
   void dtmfKey(const DtmfKey& key);
   void noteReception(const RtpView& packet, PayloadKind kind);
@@ -152,6 +153,7 @@ class Session final : private IngestSink, private PlayoutSink {
   Encoder encoder_;
   Concealer concealer_;
   Upsampler upsampler_;
+  Upsampler sentUpsampler_;
   TalkGate gate_;
   DtmfReceiver dtmfIn_;
   DtmfSender dtmfOut_;
