@@ -1,5 +1,5 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
-import { type Audit, createAudit } from './audit/index.ts';
+import { type Audit, createAudit, expireContent } from './audit/index.ts';
 import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
@@ -15,10 +15,12 @@ import {
   createPbx,
   createTts,
   type Dialogues,
+  keysFolder,
   localDay,
   readOrCreateToken,
   storeOptions,
   sttOptions,
+  subjectActs,
   version,
 } from './parts.ts';
 import { createStore, type Store } from './store/index.ts';
@@ -39,6 +41,7 @@ export interface Service {
 
 const PHRASES = 2000;
 const HEARTBEAT_MS = 10_000;
+const RETENTION_MS = 3_600_000;
 
 /** What went up, to be taken down in reverse. */
 class Ups {
@@ -119,6 +122,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     token: await readOrCreateToken(config.http.tokenFile),
     runner,
     logger,
+    acts: subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
     health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog }),
   });
   ups.onDown(() => http.close());
@@ -131,6 +135,14 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner.journal.write({ type: 'gateway.heartbeat', body: { openCalls: runner.openCalls().length } });
   }, HEARTBEAT_MS);
   ups.onDown(() => clearInterval(heartbeat));
+  const retention = setInterval(() => {
+    expireContent({ audit, store, clock: systemClock }).catch((error: unknown) => {
+      logger.warn('content whose time is over is still there; tried again in an hour', {
+        reason: error instanceof Error ? error.message : '',
+      });
+    });
+  }, RETENTION_MS);
+  ups.onDown(() => clearInterval(retention));
   ups.onDown(() => pbx.driver.stop());
   connect(pbx.driver, logger);
   logger.info('parley is up', { http: http.port, flows: Object.keys(dialogues.versions), sipPort: pbx.sip?.port ?? null });

@@ -4,9 +4,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { AuditOptions } from './audit/index.ts';
+import { type AuditOptions, eraseSubject, exportSubject, type SubjectDesk } from './audit/index.ts';
+import type { Act } from './http/index.ts';
 import { type Config, readSecret } from './config/index.ts';
-import { type Dialogue, type Logger, ParleyError, type PbxDriver, type Problem, ProblemsError, type TextToSpeech } from './contracts/index.ts';
+import {
+  type Dialogue,
+  type Logger,
+  ParleyError,
+  type PbxDriver,
+  type Problem,
+  ProblemsError,
+  type TextToSpeech,
+} from './contracts/index.ts';
 import { createDialogue, desksOf, type FlowSet } from './dialogue/index.ts';
 import type { StoreOptions } from './store/index.ts';
 import { createAsterisk, type PrivateAsteriskOptions, startPrivateAsterisk } from './telephony/index.ts';
@@ -33,6 +42,21 @@ export function auditOptions(config: Config): Pick<AuditOptions, 'folder' | 'con
     content: contentDays === 0 ? 'discard' : { retentionDays: contentDays },
     maxBytes: spoolMaxBytes,
     ...(anchorFile === null ? {} : { anchorFile }),
+  };
+}
+
+export const keysFolder = (config: Config): string => join(config.audit.spoolDirectory, 'keys');
+
+/** What may be done for a person whose number is given: everything kept about him as vCon, or its erasure. */
+export function subjectActs(desk: SubjectDesk): Readonly<Record<'/v1/subjects/export' | '/v1/subjects/erase', Act>> {
+  const text = (input: Readonly<Record<string, unknown>>, key: string): string => {
+    const value = input[key];
+    if (typeof value === 'string' && value !== '' && value.length <= 200) return value;
+    throw new ParleyError('CONFIG_INVALID', `'${key}' is missing, expected a text of at most 200 characters`);
+  };
+  return {
+    '/v1/subjects/export': (input) => exportSubject(desk, text(input, 'number')),
+    '/v1/subjects/erase': (input) => eraseSubject(desk, text(input, 'number'), text(input, 'reason')),
   };
 }
 

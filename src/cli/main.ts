@@ -8,6 +8,7 @@ import { demo } from './demo.ts';
 import { command } from './exit.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { serve } from './serve.ts';
+import { subjectErase, subjectExport } from './subject.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
 
@@ -44,6 +45,20 @@ audit
   .option('--anchors <file...>', 'files of checkpoints that were kept outside the database')
   .option('--pubkey <file...>', "public keys of the gateways; default: this gateway's")
   .action(command(auditVerify));
+
+const subject = program.command('subject').description('the rights of a person, by phone number');
+subject
+  .command('export <number>')
+  .description('everything that is kept about a person, one vCon per call; the reading is logged')
+  .option(...CONFIG)
+  .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
+  .action(command(subjectExport));
+subject
+  .command('erase <number>')
+  .description('erase what is kept about a person; prints the signed certificate')
+  .option(...CONFIG)
+  .option('-r, --reason <text>', 'goes to the log; no names')
+  .action(command(subjectErase));
 
 const models = program.command('models').description('the files that the engines need');
 models.command('list').description('what can be had, what is there').action(command(modelsList));
