@@ -23,8 +23,8 @@ for stage in "${stages[@]}"; do
     *) files=(test/"$stage"/*.test.ts)
        jobs=2; [ "$stage" = e2e ] && jobs=1   # calls are heard in real time: one Asterisk at a time
        npx tap --disable-coverage --jobs="$jobs" --reporter=tap "${files[@]}" >"$log" 2>&1 || status=1
-       grep -E '^(ok|not ok|# \{)' "$log"
-       [ $status = 0 ] || { grep -vE '^ *ok ' "$log" | tail -n 200; }
+       grep -E '^(ok|not ok|# \{ total)' "$log"
+       [ $status = 0 ] || { printf -- '-- what failed:\n'; grep -E -A 40 '^ *not ok' "$log" | head -n 400; }
        before=$failed; count; [ $status = 1 ] && [ "$failed" = "$before" ] && failed=$((failed + 1)) ;;
   esac
   printf '== %s: %s in %s s\n' "$stage" "$([ $status = 0 ] && echo passed || echo FAILED)" "$((SECONDS - started))"
