@@ -53,7 +53,9 @@ export async function startServiceProcess(config: Config, folder: string): Promi
   await log.close();
   const seen = { up: false };
   const asking = setInterval(() => {
-    void health({ host: config.http.host, port: config.http.port }).then((answer) => (seen.up ||= answer?.status === 200 && answer.body['postgres'] === true));
+    void health({ host: config.http.host, port: config.http.port }).then(
+      (answer) => (seen.up ||= answer?.status === 200 && answer.body['postgres'] === true),
+    );
   }, 100);
   await until(() => seen.up || gone(child), START_LIMIT_MS);
   clearInterval(asking);

@@ -1,7 +1,86 @@
 /**
  * The arrow from a committed turn to what is said and done: `step(state, event) -> [state, effects]`, pure.
  */
+import type { ChatMessage, ToolCall, ToolSpec } from './llm.ts';
 import type { Expectation } from './turn.ts';
+
+/** What a tool changes: nothing, something that can be undone, something that cannot. */
+export type EffectClass = 'read' | 'write' | 'irreversible';
+
+/** One value of a tool's arguments or result. Numbers are finite. */
+export type ToolValue = string | number | boolean;
+
+export interface ToolField {
+  readonly type: 'string' | 'number' | 'boolean';
+  readonly optional: boolean;
+  /** The only values that it may have; null when any. */
+  readonly oneOf: readonly ToolValue[] | null;
+  /** Longest text, characters. */
+  readonly maxLength: number;
+  /** Arguments only: taken from the call's context by this name. Never chosen by a caller or a model. */
+  readonly context: string | null;
+}
+
+export type ToolShape = Readonly<Record<string, ToolField>>;
+
+export type ToolTarget =
+  | { readonly t: 'http'; readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly url: string }
+  /** A tool of a Model Context Protocol server that the configuration names. */
+  | { readonly t: 'mcp'; readonly server: string; readonly tool: string }
+  /** A port of Parley by name: 'calendar.free', 'directory.find', 'message.send'. */
+  | { readonly t: 'port'; readonly name: string };
+
+/** A tool as a flow file describes it. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly effect: EffectClass;
+  /** A person must agree before every call. */
+  readonly approval: boolean;
+  readonly arguments: ToolShape;
+  readonly result: ToolShape;
+  readonly target: ToolTarget;
+  readonly timeoutMs: number;
+  /** Tries after the first; only for reads, and for writes with the same idempotency key. */
+  readonly retries: number;
+  readonly concurrency: number;
+  readonly perMinute: number;
+  /** In the operator's currency, for the cost of a call. */
+  readonly cost: number;
+}
+
+export interface ToolRequest {
+  /** Unique in the call. */
+  readonly id: string;
+  readonly tool: string;
+  /** Without those that come from the call's context. */
+  readonly arguments: Readonly<Record<string, ToolValue>>;
+  /** The same for every try of the same act: nothing is done twice. */
+  readonly idempotencyKey: string;
+  /** The approval that allows it; null where none is needed. */
+  readonly approval: string | null;
+}
+
+export type ToolFailure =
+  'failed' | 'timeout' | 'busy' | 'wrong-shape' | 'too-large' | 'refused' | 'unknown-tool' | 'bad-arguments' | 'not-approved';
+
+/** Data, never instructions. `mayHaveHappened`: an act whose answer was lost. */
+export type ToolOutcome =
+  | { readonly ok: true; readonly data: Readonly<Record<string, ToolValue>> }
+  | { readonly ok: false; readonly reason: ToolFailure; readonly mayHaveHappened: boolean };
+
+/** What is asked of the outside; each is answered by an event of the same id. May be answered late, never twice. */
+export type Errand =
+  | { readonly t: 'tool'; readonly request: ToolRequest; readonly definition: ToolDefinition }
+  | { readonly t: 'approval'; readonly id: string; readonly tool: string; readonly summary: string; readonly timeoutMs: number }
+  | {
+      readonly t: 'think';
+      readonly id: string;
+      readonly messages: readonly ChatMessage[];
+      readonly tools: readonly ToolSpec[];
+      readonly maxTokens: number;
+      readonly timeoutMs: number;
+    };
 
 export type DialogueEvent =
   | { readonly t: 'start'; readonly variables: Readonly<Record<string, string>> }
@@ -12,7 +91,17 @@ export type DialogueEvent =
   | { readonly t: 'not-understood' }
   /** All that was said has been played, or the caller broke in. `heard`: the text up to the last word that the caller heard. */
   | { readonly t: 'said'; readonly interrupted: boolean; readonly heard?: string }
-  | { readonly t: 'transfer-failed'; readonly reason: string };
+  | { readonly t: 'transfer-failed'; readonly reason: string }
+  /** An errand takes longer than a caller waits in silence. */
+  | { readonly t: 'errand-slow'; readonly id: string }
+  | { readonly t: 'tool-result'; readonly id: string; readonly outcome: ToolOutcome }
+  | { readonly t: 'approval-result'; readonly id: string; readonly decision: 'approved' | 'denied' | 'timeout' }
+  /** What the model said and which tools it wants called; null when it failed or was too late. */
+  | {
+      readonly t: 'thought';
+      readonly id: string;
+      readonly answer: { readonly text: string; readonly calls: readonly ToolCall[]; readonly tokens: number } | null;
+    };
 
 export interface SlotValue {
   /** Canonical form: '2026-11-27', '19:00', '4', 'yes', '1234'. */
@@ -38,7 +127,18 @@ export type DialogueEffect =
   | { readonly t: 'end'; readonly how: 'hangup' | 'leave'; readonly outcome: string }
   /** For the log. `value` is content: it goes to the vault or nowhere. */
   | { readonly t: 'slot'; readonly slot: string; readonly value: SlotValue; readonly corrected: boolean }
-  | { readonly t: 'step'; readonly step: string; readonly reason: string };
+  | { readonly t: 'step'; readonly step: string; readonly reason: string }
+  /** A way was chosen, for the log: by which rule, and on what evidence (names and numbers, no words of the caller). */
+  | {
+      readonly t: 'route';
+      readonly step: string;
+      readonly choice: string;
+      readonly by: 'rule' | 'model' | 'default';
+      readonly evidence: string;
+    }
+  /** Something was kept from being said or done, for the log. */
+  | { readonly t: 'refused'; readonly what: string; readonly rule: string }
+  | Errand;
 
 /** A running flow, immutable. The runner in dialogue/ knows what is inside. */
 export interface Dialogue<S> {

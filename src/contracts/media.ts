@@ -48,7 +48,14 @@ export type MediaEvent =
   /** A mark's sample went out. */
   | { readonly t: 'clip-mark'; readonly clip: number; readonly mark: number; readonly sentSample: number; readonly atUs: number }
   /** The clip is over. `playedSamples` counts 16 kHz samples of the clip really sent. */
-  | { readonly t: 'clip-end'; readonly clip: number; readonly outcome: 'played' | 'stopped'; readonly playedSamples: number; readonly sentSample: number; readonly atUs: number }
+  | {
+      readonly t: 'clip-end';
+      readonly clip: number;
+      readonly outcome: 'played' | 'stopped';
+      readonly playedSamples: number;
+      readonly sentSample: number;
+      readonly atUs: number;
+    }
   /** No packet for `ms` although some came before. Callers that send no silence make this normal. */
   | { readonly t: 'rtp-idle'; readonly ms: number; readonly atUs: number };
 

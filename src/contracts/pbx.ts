@@ -20,8 +20,18 @@ export interface PbxCall {
 }
 
 export type HangupReason =
-  | 'normal' | 'busy' | 'no-answer' | 'rejected' | 'cancelled' | 'unallocated' | 'congestion'
-  | 'out-of-order' | 'network' | 'media-timeout' | 'admin' | 'unknown';
+  | 'normal'
+  | 'busy'
+  | 'no-answer'
+  | 'rejected'
+  | 'cancelled'
+  | 'unallocated'
+  | 'congestion'
+  | 'out-of-order'
+  | 'network'
+  | 'media-timeout'
+  | 'admin'
+  | 'unknown';
 
 export type PbxEvent =
   /** The control connection. On 'down' calls stay up in the PBX. */

@@ -72,10 +72,19 @@ function suggestion(value: unknown, values: readonly unknown[] | undefined): str
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
-const TYPE_NAMES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a map of keys', record: 'a map of keys' };
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map of keys',
+  record: 'a map of keys',
+};
 
 function expectedOf(issue: SchemaIssue): string {
-  if (issue.values !== undefined) return issue.values.length === 1 ? shown(issue.values[0]) : `one of ${issue.values.map(String).join(', ')}`;
+  if (issue.values !== undefined)
+    return issue.values.length === 1 ? shown(issue.values[0]) : `one of ${issue.values.map(String).join(', ')}`;
   if (issue.expected !== undefined) return TYPE_NAMES[issue.expected] ?? issue.expected;
   const unit = issue.origin === 'string' ? ' characters' : issue.origin === 'array' ? ' entries' : '';
   if (issue.minimum !== undefined) return `at least ${issue.minimum}${unit}`;

@@ -61,7 +61,13 @@ export type TurnEvent =
 
 export type TurnEffect =
   /** Ask the recogniser for the words of [fromSample, toSample). */
-  | { readonly t: 'decode'; readonly decode: number; readonly fromSample: number; readonly toSample: number; readonly kind: 'partial' | 'final' }
+  | {
+      readonly t: 'decode';
+      readonly decode: number;
+      readonly fromSample: number;
+      readonly toSample: number;
+      readonly kind: 'partial' | 'final';
+    }
   /** Give up a decode. */
   | { readonly t: 'abort-decode'; readonly decode: number }
   /** The caller may be done: prepare the reply to these words and hold it. Nothing of it may be heard, logged or have an effect. */
