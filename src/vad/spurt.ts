@@ -1,6 +1,9 @@
 import type { GateEvent, VadEvent } from '../contracts/index.ts';
 import type { CallNews } from './messages.ts';
 
+/** A voice that the model finds so soon after the gate's first loud sample began with it: 160 ms. The model hears vowels best. */
+const SAME_VOICE = 2560;
+
 export type Order =
   { readonly t: 'open'; readonly opening: number; readonly sample: number } | { readonly t: 'close'; readonly sample: number };
 
@@ -41,8 +44,9 @@ export class Spurt {
 
   news(news: CallNews): void {
     if (news.t === 'shed') this.giveUp(news.atUs);
-    else if (this.#byGate) return;
-    else if (news.t !== 'drained') this.#say(news.t, news.sample, news.atUs, 'model');
+    else if (this.#byGate || !this.#owed) return;
+    else if (news.t === 'speech-start') this.#say(news.t, this.#begin(news.sample), news.atUs, 'model');
+    else if (news.t === 'speech-end') this.#say(news.t, news.sample, news.atUs, 'model');
     else if (news.opening === this.#opening && !this.#gateOpen) {
       this.#owed = false;
       this.#say('speech-end', this.#gateEnd, news.atUs, 'model');
@@ -57,6 +61,10 @@ export class Spurt {
     this.#say('speech-start', this.#from, atUs, 'gate');
     if (!this.#gateOpen) this.#say('speech-end', this.#gateEnd, atUs, 'gate');
     return true;
+  }
+
+  #begin(sample: number): number {
+    return sample > this.#from && sample - this.#from <= SAME_VOICE ? this.#from : sample;
   }
 
   #opened(edge: GateEvent, hasWorker: boolean): Order | null {

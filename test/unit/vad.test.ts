@@ -1,16 +1,16 @@
 import fc from 'fast-check';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import type { GateEvent, VadEvent } from '../../src/contracts/index.ts';
 import { decimate, HISTORY } from '../../src/vad/decimate.ts';
-import { BATCH, Desk } from '../../src/vad/desk.ts';
+import { BATCH } from '../../src/vad/desk.ts';
 import { Hysteresis, WINDOW } from '../../src/vad/hysteresis.ts';
 import { createScriptedVad, createVad } from '../../src/vad/index.ts';
 import { AudioReader } from '../../src/vad/memory.ts';
-import type { CallNews } from '../../src/vad/messages.ts';
-import type { Memory } from '../../src/vad/model.ts';
 import { Spurt } from '../../src/vad/spurt.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
-import { createTestRing, type TestRing } from '../support/stt-ring.ts';
+import { createTestRing } from '../support/stt-ring.ts';
+import { SpurtLine, type SpurtStep } from '../support/spurt-line.ts';
+import { deskRig } from '../support/vad-desk.ts';
 import { vadSuite, wellFormed } from '../support/vad-suite.ts';
 
 const THRESHOLDS = { start: 0.5, stop: 0.35, minSpeechMs: 64, minSilenceMs: 96 };
@@ -84,77 +84,6 @@ test('audio memory', (t) => {
   t.throws(() => new AudioReader(ring.audio.fd, 4096), /wrong shape/);
   t.end();
 });
-
-/** A model that takes positive samples for speech, and notices when a call gets another call's memory. */
-class FakeModel {
-  readonly #windows = Array.from({ length: 64 }, () => new Float32Array(256));
-  readonly sizes: number[] = [];
-  mixed = 0;
-  /** Runs wait for this. */
-  gate: Promise<void> = Promise.resolve();
-
-  window(index: number): Float32Array {
-    return this.#windows[index] ?? new Float32Array();
-  }
-
-  async run(memories: readonly Memory[]): Promise<Float32Array> {
-    this.sizes.push(memories.length);
-    const levels = memories.map((_, index) => this.#windows[index]?.[128] ?? 0);
-    await this.gate;
-    return Float32Array.from(memories, ({ state }, index) => {
-      const level = levels[index] ?? 0;
-      if ((state[0] ?? 0) !== 0 && Math.abs((state[0] ?? 0) - level) > 1e-4) this.mixed++;
-      state[0] = level;
-      return level > 0 ? 1 : 0;
-    });
-  }
-}
-
-interface DeskRig {
-  readonly desk: Desk;
-  readonly model: FakeModel;
-  readonly ring: TestRing;
-  readonly news: CallNews[];
-  readonly beats: () => number;
-  readonly pass: (ms: number, each?: (ms: number) => void) => Promise<void>;
-  readonly alarmed: () => boolean;
-}
-
-function deskRig(t: Test, slots: number): DeskRig {
-  const ring = createTestRing(slots, 1 << 15);
-  t.teardown(() => ring.free());
-  const model = new FakeModel();
-  const news: CallNews[] = [];
-  let beats = 0;
-  let nowUs = 1_000_000;
-  let alarmUs: number | null = null;
-  const desk = new Desk({
-    model,
-    audio: new AudioReader(ring.audio.fd, ring.audio.bytes),
-    thresholds: { start: 0.5, stop: 0.35, minSpeechMs: 32, minSilenceMs: 160 },
-    preRollMs: 96,
-    mostBehind: 2,
-    send: (message) => {
-      if (message.t !== 'news') return;
-      beats++;
-      news.push(...message.news);
-    },
-    nowUs: () => nowUs,
-    alarm: (ms) => (alarmUs = ms === null ? null : nowUs + ms * 1000),
-  });
-  const pass = async (ms: number, each?: (ms: number) => void): Promise<void> => {
-    for (let passed = 1; passed <= ms; passed++) {
-      nowUs += 1000;
-      each?.(passed);
-      if (alarmUs !== null && alarmUs <= nowUs) {
-        alarmUs = null;
-        desk.work();
-      }
-      for (let i = 0; i < 8; i++) await new Promise(setImmediate);
-    }
-  };
-  return { desk, model, ring, news, beats: () => beats, pass, alarmed: () => alarmUs !== null };
-}
 
 test('desk: two calls in one run never mix', async (t) => {
   const { desk, model, ring, news, pass, alarmed } = deskRig(t, 2);
@@ -337,51 +266,8 @@ test('a gate that opens again in the middle of a word: the new opening hears of 
   );
 });
 
-type Step = 'open' | 'close' | 'start' | 'end' | 'drained' | 'shed' | 'lost' | 'back';
-
-/** A call's main-thread side, with a gate and a worker that do as the script says. */
-class SpurtLine {
-  readonly events: VadEvent[] = [];
-  readonly #spurt = new Spurt((event) => this.events.push(event));
-  #sample = 1000;
-  #worker = true;
-  #gateOpen = false;
-  #opening = 0;
-
-  step(step: Step, later: number): void {
-    this.#sample += later;
-    if (step === 'open' || step === 'close') this.#gate(step === 'open');
-    else if (step === 'lost' || step === 'back') this.#work(step === 'back');
-    else if (this.#worker && this.#opening > 0) this.#news(step, this.#sample - later / 2);
-  }
-
-  /** Without a worker, events say what the gate says. */
-  get rightWithoutWorker(): boolean {
-    return this.#worker || (this.events.length % 2 === 1) === this.#gateOpen;
-  }
-
-  #gate(open: boolean): void {
-    this.#gateOpen = open;
-    const edge: GateEvent = { t: open ? 'speech-start' : 'speech-end', sample: this.#sample, atUs: this.#sample };
-    const order = this.#spurt.gate(edge, this.#worker);
-    if (order?.t === 'open') this.#opening = order.opening;
-  }
-
-  #work(up: boolean): void {
-    if (!up && this.#worker) this.#spurt.giveUp(this.#sample);
-    // A new worker is told of the next opening.
-    this.#worker = up;
-  }
-
-  #news(step: 'start' | 'end' | 'drained' | 'shed', sample: number): void {
-    const news = { call: 1, opening: this.#opening, atUs: this.#sample };
-    if (step === 'start' || step === 'end') this.#spurt.news({ ...news, t: `speech-${step}`, sample });
-    else this.#spurt.news({ ...news, t: step });
-  }
-}
-
 test('spurt: whatever happens, starts and ends alternate and the gate loses nothing', (t) => {
-  const steps = fc.constantFrom<Step>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back');
+  const steps = fc.constantFrom<SpurtStep>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back');
   const script = fc.array(fc.tuple(steps, fc.integer({ min: 0, max: 500 })), { maxLength: 40 });
   fc.assert(
     fc.property(script, (steps) => {
@@ -392,6 +278,24 @@ test('spurt: whatever happens, starts and ends alternate and the gate loses noth
       });
     }),
     { numRuns: 2000 },
+  );
+  t.end();
+});
+
+test('spurt: a voice found just after the gate opened began with the gate', (t) => {
+  const events: VadEvent[] = [];
+  const spurt = new Spurt((event) => events.push(event));
+  spurt.gate({ t: 'speech-start', sample: 10_000, atUs: 1 }, true);
+  for (const [from, to] of [
+    [11_500, 14_000],
+    [15_000, 16_000],
+  ] as const) {
+    spurt.news({ t: 'speech-start', call: 1, opening: 1, sample: from, atUs: 2 });
+    spurt.news({ t: 'speech-end', call: 1, opening: 1, sample: to, atUs: 3 });
+  }
+  t.same(
+    events.map(({ sample }) => sample),
+    [10_000, 14_000, 15_000, 16_000],
   );
   t.end();
 });

@@ -1,0 +1,55 @@
+/** The media engine's own talk gate, compiled as a filter: what it says about a line. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { FRAME, type Line } from './audio.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PROGRAM = join(ROOT, 'build/bench/vad-gate');
+
+/** 16 kHz samples. `known`: the end of the packet with which the edge came out. */
+export interface Edge {
+  readonly open: boolean;
+  readonly sample: number;
+  readonly known: number;
+}
+
+let built = false;
+function build(): void {
+  if (built) return;
+  mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
+  const sources = [join(ROOT, 'bench/vad/gate.cc'), join(ROOT, 'native/core/gate/talk_gate.cc')];
+  execFileSync('g++', ['-std=c++20', '-O2', '-Wall', '-Wextra', `-I${join(ROOT, 'native/core')}`, ...sources, '-o', PROGRAM]);
+  built = true;
+}
+
+/** Settings that differ from the media engine's own. */
+export interface GateSettings {
+  readonly openFrames: number;
+  readonly openWindowFrames: number;
+  /** Energy ratio to the noise floor. */
+  readonly overNoise: number;
+}
+
+export function gateEdges(line: Line, settings?: GateSettings): Edge[] {
+  build();
+  const frames = line.natural.length;
+  const input = new Int16Array(frames * (2 * FRAME + 1));
+  line.natural.forEach((natural, frame) => {
+    const at = frame * (2 * FRAME + 1);
+    input.set(line.sent.subarray(frame * FRAME, (frame + 1) * FRAME), at);
+    input.set(line.caller.subarray(frame * FRAME, (frame + 1) * FRAME), at + FRAME);
+    input[at + 2 * FRAME] = natural ? 1 : 0;
+  });
+  const run = spawnSync(
+    PROGRAM,
+    settings === undefined ? [] : [settings.openFrames, settings.openWindowFrames, settings.overNoise].map(String),
+    { input: new Uint8Array(input.buffer), maxBuffer: 1 << 26 },
+  );
+  if (run.status !== 0) throw new Error(`the gate program failed: ${run.stderr.toString()}`);
+  const lines = run.stdout.toString().split('\n').filter(Boolean);
+  return lines.map((text) => {
+    const [open = 0, sample = 0, known = 0] = text.split(' ').map(Number);
+    return { open: open === 1, sample: sample * 2, known: known * 2 };
+  });
+}
