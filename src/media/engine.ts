@@ -42,6 +42,7 @@ class NativeMediaEngine implements MediaEngine {
   readonly #sessions = new Map<number, NativeSession>();
   readonly #events = new Float64Array(EVENTS_PER_DRAIN * EVENT_FIELDS);
   #closed = false;
+  #classReported = false;
 
   constructor(options: MediaEngineOptions & MediaEngineExtras, native: NativeMedia) {
     this.#options = options;
@@ -84,7 +85,20 @@ class NativeMediaEngine implements MediaEngine {
       },
     });
     this.#sessions.set(slot, session);
+    this.#reportClass();
     return session;
+  }
+
+  /** Once, when the thread has long been running: whether frames may be late when the machine is busy. */
+  #reportClass(): void {
+    if (this.#classReported) return;
+    this.#classReported = true;
+    if (this.stats()['fifo'] === 1) this.#options.logger?.info('media thread runs in real time', { class: 'SCHED_FIFO' });
+    else
+      this.#options.logger?.warn('media thread has no real-time class: frames may be late when the machine is busy', {
+        class: 'SCHED_OTHER',
+        remedy: 'grant CAP_SYS_NICE, or LimitRTPRIO=20 in the unit file',
+      });
   }
 
   #openFailed(error: (typeof OPEN_ERRORS)[number] | undefined, errno: number, callId: string): ParleyError {

@@ -1,7 +1,9 @@
 /** The media port over real UDP sockets on loopback: how calls begin and end. */
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { engineFor, frame, openLine, waitFor } from '../support/media-line.ts';
@@ -180,4 +182,38 @@ void test('RTCP: our reports go to the port above, the answers give loss and rou
   t.ok(quality.roundTripMs !== null && quality.roundTripMs < 5000);
   await rtcp.send(answer.subarray(0, 20));
   await waitFor(() => session.stats().dropped['rtcp'] === 1, 'counted');
+});
+
+void test('a process that ends, stands still or has no right to real time: the engine goes along', async (t) => {
+  const script = `
+    import { createMediaEngine } from './src/media/index.ts';
+    const said = [];
+    const logger = { info: (m) => said.push('info'), warn: (m) => said.push('warn'), error() {}, debug() {}, child: () => logger };
+    const engine = createMediaEngine({ host: '127.0.0.1', portMin: 34000, portMax: 34099, maxCalls: 4, historyMs: 1000, realtime: false, logger });
+    const session = engine.open({ callId: 'left open', receive: 'ulaw', send: 'ulaw' });
+    session.setRemote('127.0.0.1', 9);
+    const clip = session.openClip({ rateHz: 22050, held: false });
+    clip.write(new Int16Array(22050 * 3));
+    engine.open({ callId: 'second', receive: 'ulaw', send: 'ulaw' });
+    console.log(said.join());
+    setInterval(() => console.log(JSON.stringify({ sent: session.stats().sentSample, skipped: engine.stats().ticksSkipped })), 50);
+    setTimeout(() => process.exit(0), 2500);
+  `;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
+    cwd: join(import.meta.dirname, '..', '..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  await waitFor(() => output.includes('skipped'), 'running');
+  child.kill('SIGSTOP');
+  await sleep(500);
+  child.kill('SIGCONT');
+  const [code] = (await once(child, 'exit')) as [number | null];
+  t.equal(code, 0, 'it ended by itself, with calls open');
+  const [said, ...lines] = output.trim().split('\n');
+  t.equal(said, 'warn', 'said once that it has no real-time class');
+  const last = JSON.parse(lines.at(-1) ?? '{}') as { sent: number; skipped: number };
+  t.ok(last.skipped > 300, `slots slept through are skipped, not sent in a burst (${last.skipped} ms)`);
+  t.ok(last.sent > 16000, 'and it went on');
 });
