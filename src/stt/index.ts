@@ -10,3 +10,4 @@
  */
 export { createWhisper, type WhisperOptions } from './whisper.ts';
 export { createScriptedStt, spoken, type ScriptedStt, type ScriptedSttOptions } from './testing/scripted.ts';
+export { createDeepgram, createGoogleStt, createOpenAiStt, createWhisperServer } from './adapters/index.ts';

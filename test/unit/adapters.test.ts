@@ -1,0 +1,123 @@
+/** Adapters to engines that somebody else runs: where they may be, and what is made of their answers. */
+import fc from 'fast-check';
+import { test } from 'tap';
+import { checkedProcessor, checkedUrl, isNear } from '../../src/stt/adapters/hosts.ts';
+import { formOf } from '../../src/stt/adapters/multipart.ts';
+import { shape } from '../../src/stt/adapters/shape.ts';
+import { heardFromOpenAi, heardFromWhisperCpp } from '../../src/stt/adapters/verbose.ts';
+import { readMultipart } from '../../bench/servers/multipart.ts';
+
+const external = { processor: 'Example Cloud Ltd', legalBasis: 'Art. 6(1)(b) GDPR' };
+
+test('where a recogniser may be', (t) => {
+  for (const address of ['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.9.9', '169.254.1.1', '::1', 'fd00::1', 'fe80::1'])
+    t.ok(isNear(address), address);
+  for (const address of ['8.8.8.8', '172.32.0.1', '2001:db8::1', '0.0.0.0', 'localhost', '', '1270.0.0.1'])
+    t.notOk(isNear(address), address);
+  t.throws(() => checkedUrl('http://203.0.113.5:8080', null), { code: 'ENGINE_EXTERNAL' });
+  t.throws(() => checkedUrl('http://[2001:db8::1]/', null), { code: 'ENGINE_EXTERNAL' });
+  t.equal(checkedUrl('https://203.0.113.5', external).hostname, '203.0.113.5');
+  t.throws(() => checkedUrl('http://203.0.113.5', external), { code: 'CONFIG_INVALID', message: /in clear/ });
+  for (const url of ['', 'ftp://127.0.0.1', 'file:///etc/passwd', 'http://user:secret@127.0.0.1'])
+    t.throws(() => checkedUrl(url, null), { code: 'CONFIG_INVALID' }, url);
+  t.equal(checkedProcessor(undefined), null);
+  t.throws(() => checkedProcessor({ processor: 'x', legalBasis: ' ' }), { code: 'ENGINE_EXTERNAL' });
+  t.end();
+});
+
+test('whisper.cpp lists tokens: pieces of a word come together', (t) => {
+  const token = (word: string, start: number, end: number): object => ({ word, start, end, probability: 0.9 });
+  const words = [token(' reser', 0, 0.3), token('vation', 0.3, 0.6), token(' please', 0.7, 1), token('.', 1, 1)];
+  const heard = heardFromWhisperCpp({
+    text: ' reservation please.\n',
+    segments: [{ text: ' reservation please.', avg_logprob: -0.1, no_speech_prob: 0.01, words }],
+  });
+  t.same(
+    heard.words?.map(({ text }) => text.trim()),
+    ['reservation', 'please.'],
+  );
+  t.ok(Math.abs((heard.confidence ?? 0) - Math.exp(-0.1)) < 1e-9);
+  const result = shape(heard, 16_000, 48_000);
+  t.equal(result.text, 'reservation please.');
+  t.same(result.words[0], { text: 'reservation', fromSample: 16_000, toSample: 25_600 });
+  t.end();
+});
+
+test("Whisper's own rule: a segment in which nobody spoke is no text", (t) => {
+  const ghost = { text: ' Thank you for watching.', avg_logprob: -1.5, no_speech_prob: 0.9 };
+  t.match(heardFromOpenAi({ text: ' Thank you for watching.', segments: [ghost] }), { text: '' });
+  const real = { text: ' Yes.', avg_logprob: -0.2, no_speech_prob: 0.1 };
+  t.equal(shape(heardFromOpenAi({ text: ' Yes. Thank you for watching.', segments: [real, ghost] }), 0, 16_000).text, 'Yes.');
+  t.end();
+});
+
+test('plain json: words are spread over the samples, the confidence is unknown', (t) => {
+  const result = shape(heardFromOpenAi({ text: 'four people please' }), 0, 3000);
+  t.same(
+    result.words.map((word) => [word.fromSample, word.toSample]),
+    [
+      [0, 1000],
+      [1000, 2000],
+      [2000, 3000],
+    ],
+  );
+  t.ok(result.confidence > 0 && result.confidence < 1);
+  for (const wrong of [
+    {},
+    { text: 5 },
+    { text: 'a', words: 'b' },
+    { text: 'a', words: [{ word: 'a', start: 'x', end: 1 }] },
+    { text: 'a', segments: [{}] },
+  ])
+    t.throws(() => heardFromOpenAi(wrong), Error, JSON.stringify(wrong));
+  t.throws(() => shape({ text: 'long '.repeat(3000), confidence: 1, words: null }, 0, 1), /10000 characters/);
+  t.end();
+});
+
+test('whatever a server says, words lie in order inside the samples and are the text', (t) => {
+  const word = fc.record({
+    text: fc.string({ unit: 'binary', maxLength: 12 }),
+    fromMs: fc.double({ noNaN: true, min: -1e9, max: 1e9 }),
+    toMs: fc.double({ noNaN: true, min: -1e9, max: 1e9 }),
+  });
+  const heard = fc.record({
+    text: fc.string({ unit: 'binary', maxLength: 60 }),
+    confidence: fc.option(fc.double({ noNaN: true, min: -2, max: 2 })),
+    words: fc.option(fc.array(word, { maxLength: 8 })),
+  });
+  fc.assert(
+    fc.property(heard, fc.nat(1e6), fc.nat(1e5), (given, from, length) => {
+      const { text, words, confidence } = shape(given, from, from + length);
+      return (
+        text === words.map((each) => each.text).join(' ') &&
+        !/[\u0000-\u001f]/.test(text) &&
+        !/[\uD800-\uDFFF]/u.test(text) &&
+        confidence >= 0 &&
+        confidence <= 1 &&
+        words.every(
+          (each, i) =>
+            from <= each.fromSample &&
+            each.fromSample <= each.toSample &&
+            each.toSample <= from + length &&
+            each.fromSample >= (words[i - 1]?.fromSample ?? 0),
+        )
+      );
+    }),
+    { numRuns: 30 },
+  );
+  t.pass();
+  t.end();
+});
+
+test('a form field is data', (t) => {
+  const hostile = 'x\r\n--parley-\r\ncontent-disposition: form-data; name="model"\r\n\r\nother';
+  const { body, contentType } = formOf(Buffer.from('RIFF'), [
+    ['prompt', hostile],
+    ['model', 'mine'],
+  ]);
+  const fields = readMultipart(body, contentType);
+  t.equal(fields.get('prompt')?.toString(), hostile);
+  t.equal(fields.get('model')?.toString(), 'mine');
+  t.equal(fields.get('file')?.toString(), 'RIFF');
+  t.end();
+});
