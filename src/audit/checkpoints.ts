@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import type { Logger } from '../contracts/index.ts';
 import type { Store } from '../store/index.ts';
+import { publishNote, type AnchorOptions } from './anchors.ts';
 import type { Signer } from './keys.ts';
 import { writeNote } from './note.ts';
 import type { Head } from './records.ts';
@@ -8,12 +8,11 @@ import type { Head } from './records.ts';
 export interface CheckpointOptions {
   readonly everyMs: number;
   readonly everyEvents: number;
-  /** Append-only file outside the database; put it on another host or send it on from there. */
-  readonly anchorFile: string;
+  readonly anchors: AnchorOptions;
 }
 
 /**
- * Signed heads of what Postgres holds. Each goes to the anchor file first, then into the database: an owner of the database can
+ * Signed heads of what Postgres holds. Each goes to the anchors first, then into the database: an owner of the database can
  * rewrite everything in it, but not the anchors. Made of shipped events only: an anchor ahead of the database would look like a cut.
  */
 export class Checkpoints {
@@ -68,13 +67,7 @@ export class Checkpoints {
     if (tsUs === null) return;
     const note = writeNote({ ...head, tsUs }, this.#signer);
     try {
-      const file = await open(this.#options.anchorFile, 'a', 0o600);
-      try {
-        await file.appendFile(note);
-        await file.datasync();
-      } finally {
-        await file.close();
-      }
+      await publishNote(this.#options.anchors, note);
       await this.#store.insertCheckpoint({ streamId: head.streamId, seq: head.seq, hash: head.hash, tsUs, note });
     } catch (error) {
       // The next one covers the same events; a period without any shows in the verification as a longer open end.

@@ -30,6 +30,8 @@ export interface AuditOptions {
   readonly content?: 'discard' | { readonly retentionDays: number };
   /** Where checkpoints go besides the database. Default: `anchors.txt` in the folder. */
   readonly anchorFile?: string;
+  /** Program and arguments that also get each checkpoint, on standard input. */
+  readonly anchorCommand?: readonly string[];
   readonly checkpointMs?: number;
   readonly checkpointEvents?: number;
   /** Bound of the spool on disk. */
@@ -164,9 +166,10 @@ class SpooledAudit implements Audit {
   }
 
   #makeCheckpoints(signer: Signer): Checkpoints {
-    const { folder, anchorFile, checkpointMs, checkpointEvents, store, clock } = this.#options;
+    const { folder, anchorFile, anchorCommand, checkpointMs, checkpointEvents, store, clock } = this.#options;
+    const anchors = { file: anchorFile ?? join(folder, 'anchors.txt'), command: anchorCommand };
     return new Checkpoints(
-      { anchorFile: anchorFile ?? join(folder, 'anchors.txt'), everyMs: checkpointMs ?? 60_000, everyEvents: checkpointEvents ?? 10_000 },
+      { anchors, everyMs: checkpointMs ?? 60_000, everyEvents: checkpointEvents ?? 10_000 },
       { signer, store, log: this.#log, nowUs: clock.monoUs() },
     );
   }

@@ -34,8 +34,8 @@ const REFUSED_PAUSE_MS = 15_000;
 
 /**
  * Carries the spool to Postgres: in order, in batches, one transaction each, each of which may be sent twice. Reads only what is
- * on disk for certain. After every reconnection it begins again with the oldest segment it kept, so that a database which came
- * back as an older copy is filled up.
+ * on disk for certain. After every reconnection it looks where the database stands and begins there, so that one which came back
+ * as an older copy of itself is filled up from the segments that were kept.
  */
 export class Shipper {
   readonly #options: ShipperOptions;
@@ -131,12 +131,24 @@ export class Shipper {
     return sleep(ms, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
   }
 
-  /** From the oldest kept segment, and erasures first: a database restored from a backup holds erased people again. */
+  /** Erasures first: a database restored from a backup holds erased people again. Then on from where it really stands. */
   async #begin(): Promise<void> {
-    const { spool, store } = this.#parts;
-    await this.#goTo(spool.segments()[0] ?? this.#segment);
-    await store.eraseAnnounced();
+    await this.#parts.store.eraseAnnounced();
+    await this.#goTo(await this.#firstMissing());
     this.#rewind = false;
+  }
+
+  /** The oldest kept segment whose end the database does not hold. Links are enforced there, so what stands before an end is there too. */
+  async #firstMissing(): Promise<number> {
+    const { spool, store } = this.#parts;
+    const kept = spool.segments();
+    const tails = kept.map((number) => spool.tail(number));
+    const there = await store.hasEvents(tails.flatMap((tail) => (tail === null ? [] : [tail])));
+    const missing = kept.find((_, at) => {
+      const tail = tails[at] ?? null;
+      return tail !== null && !there.has(`${tail.streamId} ${String(tail.seq)} ${tail.hash.toString('hex')}`);
+    });
+    return missing ?? kept.at(-1) ?? this.#segment;
   }
 
   async #goTo(segment: number): Promise<void> {

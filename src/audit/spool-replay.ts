@@ -14,6 +14,15 @@ export interface Replay {
   readonly corrupt: readonly Damage[];
 }
 
+/** A segment on disk. */
+export interface SegmentState {
+  /** Bytes that are on disk for certain. */
+  size: number;
+  events: number;
+  /** Where the chain stood at its end; null when it holds no chain. */
+  tail: Head | null;
+}
+
 export interface Damage {
   readonly path: string;
   readonly at: number;
@@ -41,12 +50,12 @@ export async function walkSegment(
 export async function replayFolder(
   folder: string,
   key: Buffer,
-): Promise<{ replay: Replay; next: number; sizes: Map<number, number>; events: Map<number, number> }> {
+): Promise<{ replay: Replay; next: number; segments: Map<number, SegmentState> }> {
   const numbers = await listSegments(folder);
-  const sizes = new Map<number, number>();
+  const segments = new Map<number, SegmentState>();
   const corrupt: Damage[] = [];
   let head: Head | null = null;
-  const events = new Map<number, number>();
+  let events = 0;
   let tornBytes = 0;
   for (const number of numbers) {
     const path = segmentPath(folder, number);
@@ -58,23 +67,27 @@ export async function replayFolder(
       continue;
     }
     try {
-      const size = await reader.size();
+      const state: SegmentState = { size: await reader.size(), events: 0, tail: head };
       const visit = (record: SpoolRecord): void => {
-        head = advance(head, record);
-        if (record.t === 'event') events.set(number, (events.get(number) ?? 0) + 1);
+        state.tail = advance(state.tail, record);
+        if (record.t === 'event') state.events += 1;
       };
       const end = await walkSegment(reader, visit, (at) => corrupt.push({ path, at }));
-      sizes.set(number, end.t === 'torn' ? end.at : size);
-      if (end.t === 'torn' && newest) {
-        await truncate(path, end.at);
-        tornBytes += end.bytes;
-      } else if (end.t === 'torn') corrupt.push({ path, at: end.at });
+      if (end.t === 'torn') {
+        state.size = end.at;
+        if (newest) {
+          await truncate(path, end.at);
+          tornBytes += end.bytes;
+        } else corrupt.push({ path, at: end.at });
+      }
+      segments.set(number, state);
+      head = state.tail;
+      events += state.events;
     } finally {
       await reader.close();
     }
   }
-  const total = [...events.values()].reduce((sum, count) => sum + count, 0);
-  return { replay: { head, segments: sizes.size, events: total, tornBytes, corrupt }, next: (numbers.at(-1) ?? 0) + 1, sizes, events };
+  return { replay: { head, segments: segments.size, events, tornBytes, corrupt }, next: (numbers.at(-1) ?? 0) + 1, segments };
 }
 
 async function openOrNull(path: string, key: Buffer, corrupt: Damage[]): Promise<SegmentReader | null> {

@@ -5,7 +5,7 @@ import { ParleyError } from '../contracts/index.ts';
 import { readOrCreateKey, syncFolder } from './keys.ts';
 import { encodeHead, type Head } from './records.ts';
 import { encodeFrame, SALT_BYTES, segmentHeader, segmentKey } from './spool-format.ts';
-import { replayFolder, type Replay } from './spool-replay.ts';
+import { replayFolder, type Replay, type SegmentState } from './spool-replay.ts';
 import { SegmentReader, segmentPath } from './spool-segments.ts';
 
 export interface SpoolOptions {
@@ -56,35 +56,31 @@ export class Spool {
   #broken = false;
   #retired = 0;
   #reserve: boolean;
-  readonly #sizes: Map<number, number>;
+  readonly #segments: Map<number, SegmentState>;
   /** Everything before this has been shipped. */
   #shipped = 0;
   readonly #purging = new Set<number>();
   #onDiscard: (head: Head | null) => void = () => undefined;
   #onDurable: () => void = () => undefined;
 
-  /** Events per segment: what a reader has before it. */
-  readonly #events: Map<number, number>;
-
   private constructor(
     options: SpoolOptions,
     key: Buffer,
-    state: { next: number; head: Head | null; reserve: boolean; sizes: Map<number, number>; events: Map<number, number> },
+    state: { next: number; head: Head | null; reserve: boolean; segments: Map<number, SegmentState> },
   ) {
     this.#options = options;
     this.#key = key;
     this.#next = state.next;
     this.#durable = state.head;
     this.#reserve = state.reserve;
-    this.#sizes = state.sizes;
-    this.#events = state.events;
+    this.#segments = state.segments;
   }
 
   static async open(options: SpoolOptions): Promise<{ spool: Spool; replay: Replay }> {
     const key = await readOrCreateKey(options.keyFile);
-    const { replay, next, sizes, events } = await replayFolder(options.folder, key);
+    const { replay, next, segments } = await replayFolder(options.folder, key);
     const reserve = await makeReserve(options);
-    return { spool: new Spool(options, key, { next, head: replay.head, reserve, sizes, events }), replay };
+    return { spool: new Spool(options, key, { next, head: replay.head, reserve, segments }), replay };
   }
 
   /** Called when appended records were given up: the chain stands at `head` again. */
@@ -103,7 +99,7 @@ export class Spool {
 
   get bytes(): number {
     let sum = 0;
-    for (const size of this.#sizes.values()) sum += size;
+    for (const { size } of this.#segments.values()) sum += size;
     return sum;
   }
 
@@ -165,8 +161,8 @@ export class Spool {
       await segment.file.datasync();
       segment.offset += frame.length;
       segment.frame += 1;
-      this.#sizes.set(segment.number, segment.offset);
-      this.#events.set(segment.number, (this.#events.get(segment.number) ?? 0) + batch.events);
+      const state = this.#segments.get(segment.number);
+      if (state !== undefined) Object.assign(state, { size: segment.offset, events: state.events + batch.events, tail: batch.head });
     } catch (error) {
       this.#broken = true;
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || !this.#reserve) throw error;
@@ -220,7 +216,7 @@ export class Spool {
       await syncFolder(this.#options.folder);
       this.#next = number + 1;
       this.#segment = segment;
-      this.#sizes.set(number, segment.offset);
+      this.#segments.set(number, { size: segment.offset, events: 0, tail: this.#durable });
       await current?.file.close();
       return segment;
     } catch (error) {
@@ -236,18 +232,23 @@ export class Spool {
 
   /** How far a segment may be read: only what is on disk for certain. Null for a segment that is not there. */
   limit(number: number): number | null {
-    return this.#sizes.get(number) ?? null;
+    return this.#segments.get(number)?.size ?? null;
   }
 
   /** Events of this and all later segments. */
   eventsFrom(segment: number): number {
     let sum = 0;
-    for (const [number, count] of this.#events) if (number >= segment) sum += count;
+    for (const [number, { events }] of this.#segments) if (number >= segment) sum += events;
     return sum;
   }
 
+  /** Where the chain stood at a segment's end. */
+  tail(segment: number): Head | null {
+    return this.#segments.get(segment)?.tail ?? null;
+  }
+
   segments(): readonly number[] {
-    return [...this.#sizes.keys()].sort((a, b) => a - b);
+    return [...this.#segments.keys()].sort((a, b) => a - b);
   }
 
   /** Null for a segment without a whole header. */
@@ -273,20 +274,19 @@ export class Spool {
    * Somebody was erased: no segment written so far stays longer than it takes to ship it. The next event begins a new one.
    */
   purge(): void {
-    for (const number of this.#sizes.keys()) this.#purging.add(number);
+    for (const number of this.#segments.keys()) this.#purging.add(number);
   }
 
   /** Removes segments before the one that is being shipped, oldest first, down to `keepBytes` of them: a database that fails over to an older copy needs them again. */
   async prune(keepBytes: number, before: number): Promise<number> {
     const done = this.segments().filter((number) => number < before && number !== this.#segment?.number);
-    let kept = done.reduce((sum, number) => sum + (this.#sizes.get(number) ?? 0), 0);
+    let kept = done.reduce((sum, number) => sum + (this.#segments.get(number)?.size ?? 0), 0);
     let removed = 0;
     for (const number of done) {
       if (kept <= keepBytes && !this.#purging.has(number)) break;
-      kept -= this.#sizes.get(number) ?? 0;
+      kept -= this.#segments.get(number)?.size ?? 0;
       await rm(segmentPath(this.#options.folder, number), { force: true });
-      this.#sizes.delete(number);
-      this.#events.delete(number);
+      this.#segments.delete(number);
       this.#purging.delete(number);
       removed += 1;
     }

@@ -112,3 +112,19 @@ export async function eraseAnnounced(client: pg.ClientBase): Promise<{ subjects:
   await client.query('SELECT vault.expire_announced()');
   return { subjects: Number(rows[0]?.subjects ?? 0), payloads: Number(rows[0]?.payloads ?? 0) };
 }
+
+export interface EventPlace {
+  readonly streamId: string;
+  readonly seq: number;
+  readonly hash: Buffer;
+}
+
+/** Which of these events are stored with this very hash, as "stream seq hash". */
+export async function findEvents(client: pg.ClientBase, places: readonly EventPlace[]): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ key: string }>(
+    `SELECT r."streamId" || ' ' || r.seq || ' ' || r.hash AS key FROM json_to_recordset($1) AS r("streamId" uuid, seq bigint, hash text)
+       JOIN audit.event e ON e.stream_id = r."streamId" AND e.seq = r.seq AND e.hash = decode(r.hash, 'hex')`,
+    [JSON.stringify(places.map(({ streamId, seq, hash }) => ({ streamId, seq, hash: hex(hash) })))],
+  );
+  return new Set(rows.map((row) => row.key));
+}

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { ParleyError, type Logger } from '../contracts/index.ts';
-import { eraseAnnounced, insertBatch, insertCheckpoint } from './audit-tables.ts';
+import { eraseAnnounced, findEvents, insertBatch, insertCheckpoint, type EventPlace } from './audit-tables.ts';
 import { findDrift } from './catalogue.ts';
 import { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
 import { storeError } from './failures.ts';
@@ -37,6 +37,8 @@ export interface Store {
   insertAudit(batch: AuditBatch): Promise<void>;
   insertCheckpoint(row: CheckpointRow): Promise<void>;
   eraseAnnounced(): Promise<{ subjects: number; payloads: number }>;
+  /** Which of these events are stored with this very hash, as "stream seq hash". */
+  hasEvents(places: readonly EventPlace[]): Promise<ReadonlySet<string>>;
   /** Runs `work` on a connection of our own role. */
   use<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>;
   /** How to connect as another role (auditor, dpo, gw_retention); null when passwords are the operator's. */
@@ -114,6 +116,10 @@ class PostgresStore implements Store {
 
   eraseAnnounced(): Promise<{ subjects: number; payloads: number }> {
     return this.use((client) => eraseAnnounced(client));
+  }
+
+  hasEvents(places: readonly EventPlace[]): Promise<ReadonlySet<string>> {
+    return this.use((client) => findEvents(client, places));
   }
 
   async connectionFor(role: string): Promise<pg.ClientConfig | null> {

@@ -70,6 +70,12 @@ export function memoryStore(state: StoreState = 'up'): MemoryStore {
       return Promise.resolve();
     },
     eraseAnnounced: () => Promise.resolve({ subjects: 0, payloads: 0 }),
+    hasEvents: (places) => {
+      const stored = new Set(store.events.map((e) => `${e.streamId} ${String(e.seq)} ${e.hash.toString('hex')}`));
+      return Promise.resolve(
+        new Set(places.map((p) => `${p.streamId} ${String(p.seq)} ${p.hash.toString('hex')}`).filter((key) => stored.has(key))),
+      );
+    },
     use: () => Promise.reject(new ParleyError('STORE_DOWN', 'no database')),
     connectionFor: () => Promise.resolve(null),
   };

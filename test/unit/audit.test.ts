@@ -310,6 +310,25 @@ test('events are chained in call order, shipped in order, and a restart pins wha
   t.ok(store.checkpoints.length >= 2, 'the end of a stream is always checkpointed');
 });
 
+test('checkpoints go where a command takes them; an anchor that fails does not stop the log', async (t) => {
+  const { folder, store, open } = await bench();
+  const sink = join(folder, 'sink');
+  const first = await open({ anchorCommand: ['sh', '-c', 'cat >> "$0"', sink] });
+  await first.append(stepEvent('one'));
+  await first.stop();
+  t.equal(readAnchors(await readFile(sink, 'utf8')).notes.length, 1);
+  t.same(await readFile(sink), await readFile(join(folder, 'anchors.txt')));
+  for (const anchorCommand of [['false'], [join(folder, 'no-such-program')]]) {
+    const log = keepingLogger();
+    const audit = await open({ anchorCommand, log });
+    await audit.append(stepEvent('more'));
+    await audit.stop();
+    t.ok(log.lines.some((line) => /checkpoint was not published/.test(line.message)));
+  }
+  t.ok(verifyMemory(store).ok);
+  t.equal(readAnchors(await readFile(join(folder, 'anchors.txt'), 'utf8')).notes.length, 3, 'the file got them all');
+});
+
 test('midnight UTC opens the next stream; a clock that was set is said before the event', async (t) => {
   const { store, clock, open } = await bench();
   const audit = await open();
