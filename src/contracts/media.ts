@@ -26,6 +26,11 @@ export interface MediaEngineOptions {
   readonly historyMs: number;
   /** Also keep what is sent, beside the caller's audio, for recorders. Doubles the audio memory. Default false. */
   readonly keepSent?: boolean;
+  /**
+   * One RTP port for all calls, told apart by the addresses given to setRemote: fewer ports and system calls. For a PBX that
+   * sends each call from a port of its own (Asterisk does). Default false: a port per call.
+   */
+  readonly sharedSocket?: boolean;
 }
 
 /** The caller's audio of all calls, shared with worker processes. RAM only (memfd): no byte reaches a disk. */
