@@ -61,7 +61,7 @@ void holdLoop(Handle* handle) {
   }
 }
 
-// createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, onEvents) -> engine | errno
+// createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, sharedSocket, onEvents) -> engine | errno
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto handle = std::make_unique<Handle>();
@@ -74,9 +74,10 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
   options.historyMs = u32(info, 4);
   options.realtime = info[5].As<Napi::Boolean>().Value();
   options.keepSent = info[6].As<Napi::Boolean>().Value();
+  options.sharedSocket = info[7].As<Napi::Boolean>().Value();
   options.notify = notify;
   options.notifyContext = handle.get();
-  handle->onEvents = Napi::Persistent(info[7].As<Napi::Function>());
+  handle->onEvents = Napi::Persistent(info[8].As<Napi::Function>());
   const napi_status made = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "parley-media"), 0, 1,
                                                            nullptr, nullptr, handle.get(), onWake, &handle->wake);
   if (made != napi_ok) return Napi::Number::New(env, ENOMEM);
@@ -217,7 +218,7 @@ Napi::Value engineStats(const Napi::CallbackInfo& info) {
   *out++ = engine.openCalls();
   for (const parley::Counter* counter :
        {&stats.ticks, &stats.ticksSkipped, &stats.packetsSent, &stats.packetsReceived, &stats.sendErrors, &stats.framesLate,
-        &stats.eventsLost, &stats.fifo, &stats.cpuUs})
+        &stats.strays, &stats.eventsLost, &stats.fifo, &stats.cpuUs})
     *out++ = static_cast<double>(counter->get());
   for (double share : {0.5, 0.99, 0.999}) *out++ = static_cast<double>(stats.sendLateness.percentileUs(share));
   *out++ = static_cast<double>(stats.sendLateness.maxUs());

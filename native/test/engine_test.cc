@@ -319,6 +319,57 @@ TEST("engine: calls come and go in every state while packets fly; ports and slot
   CHECK_EQ(engine.openCalls(), calls.size());
 }
 
+TEST("engine: one socket for all calls: each hears its own peer, sends to it, and comes and goes without the others noticing") {
+  EngineOptions options = optionsFor(8, 4);
+  options.sharedSocket = true;
+  const size_t before = openFds();
+  {
+    Engine engine(options);
+    CHECK_EQ(engine.start(), 0);
+    std::vector<std::unique_ptr<Peer>> peers;
+    std::vector<Engine::Opened> calls;
+    for (int i = 0; i < 8; i++) {
+      peers.push_back(std::make_unique<Peer>());
+      calls.push_back(engine.open(Codec::ulaw, Codec::ulaw, 101));
+      CHECK_EQ(calls.back().port, calls.front().port);
+      CHECK(engine.setRemote(calls.back().call, "127.0.0.1", peers.back()->port));
+    }
+    CHECK_EQ(engine.open(Codec::ulaw, Codec::ulaw, 101).error, Engine::OpenError::callsExhausted);
+    sleepMs(30);
+    for (uint16_t seq = 0; seq < 30; seq++) {
+      for (size_t i = 0; i < peers.size(); i++)
+        if (seq % (i + 1) == 0) peers[i]->send(calls[0].port, seq, static_cast<uint32_t>(i));
+      if (seq == 15) CHECK(engine.close(calls[3].call));
+      sleepMs(5);
+    }
+    sleepMs(60);
+    for (size_t i = 0; i < peers.size(); i++) {
+      if (i == 3) continue;
+      CHECK_EQ(engine.stats(calls[i].call)->packetsReceived.get(), (30 + i) / (i + 1));
+      CHECK(peers[i]->drain() > 0);
+    }
+    CHECK(engine.threadStats().strays.get() > 0);
+    // A new call gets the closed one's peer; a call that is given another's peer takes it over.
+    std::vector<Event> events(256);
+    engine.drain(events.data(), events.size());
+    const auto again = engine.open(Codec::ulaw, Codec::ulaw, 101);
+    CHECK_EQ(again.error, Engine::OpenError::none);
+    engine.setRemote(again.call, "127.0.0.1", peers[0]->port);
+    sleepMs(30);
+    const uint64_t first = engine.stats(calls[0].call)->packetsReceived.get();
+    peers[0]->send(calls[0].port, 100, 77);
+    for (int i = 0; i < 200 && engine.stats(again.call)->packetsReceived.get() == 0; i++) sleepMs(10);
+    CHECK_EQ(engine.stats(again.call)->packetsReceived.get(), 1u);
+    CHECK_EQ(engine.stats(calls[0].call)->packetsReceived.get(), first);
+    engine.setRemote(calls[0].call, "127.0.0.1", peers[3]->port);
+    sleepMs(30);
+    peers[3]->send(calls[0].port, 100, 0);
+    for (int i = 0; i < 200 && engine.stats(calls[0].call)->packetsReceived.get() == first; i++) sleepMs(10);
+    CHECK_EQ(engine.stats(calls[0].call)->packetsReceived.get(), first + 1);
+  }
+  CHECK_EQ(openFds(), before);
+}
+
 TEST("engine: exhausted ports and calls are errors, freed ones are found at once, impossible options are refused") {
   Engine engine(optionsFor(3, 4));
   CHECK_EQ(engine.start(), 0);

@@ -47,10 +47,15 @@ class NativeMediaEngine implements MediaEngine {
   constructor(options: MediaEngineOptions & MediaEngineExtras, native: NativeMedia) {
     this.#options = options;
     this.#native = native;
-    const { host, portMin, portMax, maxCalls, historyMs, keepSent = false, realtime = true } = options;
-    const made = native.createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, () => {
+    const { host, portMin, portMax, maxCalls, historyMs, keepSent = false, sharedSocket = false, realtime = true } = options;
+    const made = native.createEngine(host, portMin, portMax, maxCalls, historyMs, realtime, keepSent, sharedSocket, () => {
       this.#drain();
     });
+    if (typeof made === 'number' && sharedSocket && getSystemErrorName(-made) === 'EADDRINUSE')
+      throw new ParleyError(
+        'MEDIA_PORTS_EXHAUSTED',
+        `The shared RTP socket gets no port: no free pair from ${portMin} to ${portMax} on ${host}.`,
+      );
     if (typeof made === 'number')
       throw new ParleyError(
         'MEDIA_ADDON',

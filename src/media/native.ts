@@ -15,6 +15,7 @@ export interface NativeMedia {
     historyMs: number,
     realtime: boolean,
     keepSent: boolean,
+    sharedSocket: boolean,
     onEvents: () => void,
   ): NativeEngine | number;
   closeEngine(engine: NativeEngine): void;
@@ -103,6 +104,7 @@ export const ENGINE_STATS = [
   'packetsReceived',
   'sendErrors',
   'framesLate',
+  'strays',
   'eventsLost',
   'fifo',
   'cpuUs',

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { createMediaEngine } from '../../src/media/index.ts';
 import { engineFor, frame, openLine, waitFor } from '../support/media-line.ts';
 import type { Line } from '../support/media-line.ts';
 import { tone } from '../support/pcm.ts';
@@ -216,4 +217,35 @@ void test('a process that ends, stands still or has no right to real time: the e
   const last = JSON.parse(lines.at(-1) ?? '{}') as { sent: number; skipped: number };
   t.ok(last.skipped > 300, `slots slept through are skipped, not sent in a burst (${last.skipped} ms)`);
   t.ok(last.sent > 16000, 'and it went on');
+});
+
+void test('one socket for all calls, told apart by their peers', async (t) => {
+  const options = { host: '127.0.0.1', portMin: 34200, portMax: 34201, maxCalls: 4, historyMs: 1000, sharedSocket: true };
+  const engine = createMediaEngine(options);
+  t.teardown(() => engine.close());
+  const lines = await Promise.all(
+    [0, 1, 2].map(async (n) => {
+      const session = engine.open({ callId: `shared-${n}`, receive: 'ulaw', send: 'ulaw' });
+      const peer = await RtpPeer.open();
+      t.teardown(() => peer.close());
+      peer.sendTo(session.localPort);
+      session.setRemote('127.0.0.1', peer.port);
+      return { session, peer };
+    }),
+  );
+  t.equal(new Set(lines.map((line) => line.session.localPort)).size, 1);
+  t.throws(() => createMediaEngine(options), { code: 'MEDIA_PORTS_EXHAUSTED' });
+  await waitFor(() => lines.every((line) => line.peer.heard.length > 3), 'all are sent to');
+  t.equal(new Set(lines.flatMap((line) => line.peer.heard.map((packet) => packet.ssrc))).size, 3, 'a stream each');
+  const stranger = await RtpPeer.open();
+  t.teardown(() => stranger.close());
+  stranger.sendTo(lines[0]!.session.localPort);
+  const packet = rtpPacket({ payloadType: 0, seq: 1, timestamp: 0, ssrc: 5, payload: Buffer.alloc(160, 0xff) });
+  await stranger.send(packet);
+  await lines[1]!.peer.send(packet);
+  await waitFor(() => lines[1]?.session.stats().packetsReceived === 1 && engine.stats()['strays'] === 1, 'heard, and counted');
+  t.same(
+    lines.map((line) => line.session.stats().packetsReceived),
+    [0, 1, 0],
+  );
 });

@@ -49,6 +49,11 @@ int Engine::start() {
   Decoder decoder;
   decoder.decode(std::array<uint8_t, 1>{0xff}, out.data());
   thread_ = std::make_unique<MediaThread>(audio_, options_.maxCalls, options_.realtime, options_.notify, options_.notifyContext);
+  if (options_.sharedSocket) {
+    if (const int error = bindPorts(shared_); error != 0) return error;
+    widenReceiveBuffer(shared_.rtp);
+    thread_->share(shared_.rtp, shared_.rtcp);
+  }
   return thread_->start();
 }
 
@@ -58,6 +63,10 @@ void Engine::stop() {
   for (uint32_t slot = 0; slot < entries_.size(); slot++)
     if (entries_[slot].state != Entry::State::free) free(entries_[slot], slot);
   reap();
+  for (int* fd : {&shared_.rtp, &shared_.rtcp}) {
+    if (*fd >= 0) ::close(*fd);
+    *fd = -1;
+  }
 }
 
 Engine::Entry* Engine::entryOf(CallRef call) { return const_cast<Entry*>(std::as_const(*this).entryOf(call)); }
@@ -134,7 +143,8 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
     return opened;
   }
   Sockets sockets;
-  int error = bindPorts(sockets);
+  sockets.port = shared_.port;
+  int error = options_.sharedSocket ? 0 : bindPorts(sockets);
   if (error == EADDRINUSE && closing_ > 0) {
     waitForClosing();
     error = bindPorts(sockets);
@@ -291,11 +301,13 @@ void Engine::free(Entry& entry, uint32_t slot) {
   } else {
     openCalls_--;
   }
-  ::close(entry.fd);
-  ::close(entry.rtcpFd);
+  if (entry.fd >= 0) {
+    ::close(entry.fd);
+    ::close(entry.rtcpFd);
+    portUsed_[entry.port - options_.portMin] = false;
+  }
   audio_.closeSlot(slot);
   entry.clips.clear();
-  portUsed_[entry.port - options_.portMin] = false;
   phaseLoad_[entry.phase]--;
   entry.fd = entry.rtcpFd = -1;
   entry.state = Entry::State::free;

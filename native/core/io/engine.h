@@ -20,6 +20,7 @@ struct EngineOptions {
   uint32_t maxCalls = 0;
   uint32_t historyMs = 0;
   bool realtime = true;  // ask for SCHED_FIFO
+  bool sharedSocket = false;  // one RTP port for all calls, told apart by their peers' addresses
   bool keepSent = false; // also keep what is sent, for recorders
   void (*notify)(void*) = nullptr;  // called on the media thread when events wait, at most once until drain()
   void* notifyContext = nullptr;
@@ -94,6 +95,7 @@ class Engine {
     uint16_t port = 0;
   };
   int bindPorts(Sockets& sockets);
+  Sockets shared_;
   void reap();
   void free(Entry& entry, uint32_t slot);
   void waitForClosing();

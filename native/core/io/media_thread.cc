@@ -32,6 +32,7 @@ constexpr MonoUs kNotifyUs = 4000;
 constexpr MonoUs kReportUs = 5000000;
 constexpr MonoUs kFirstReportUs = 1000000;
 constexpr uint32_t kRtcpTag = 0x80000000u;
+constexpr uint32_t kSharedTag = 0x40000000u;
 
 size_t roundUpToPower(size_t n) { return std::bit_ceil(std::max<size_t>(n, 2)); }
 }  // namespace
@@ -42,7 +43,8 @@ MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, v
       closed_(roundUpToPower(maxCalls + 1)),
       realtime_(realtime),
       notify_(notify),
-      notifyContext_(notifyContext) {
+      notifyContext_(notifyContext),
+      peers_(maxCalls) {
   calls_.reserve(maxCalls);
   EventSink& sink = *this;
   for (uint32_t i = 0; i < maxCalls; i++) calls_.push_back(std::make_unique<Call>(pool_, audio, sink));
@@ -64,11 +66,19 @@ MediaThread::~MediaThread() {
   }
 }
 
+void MediaThread::share(int rtpFd, int rtcpFd) {
+  sharedFd_ = rtpFd;
+  sharedRtcpFd_ = rtcpFd;
+  sharedBuffers_.resize(kBatch);
+}
+
 int MediaThread::start() {
   wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wakeFd_ < 0) return errno;
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
   if (epollFd_ < 0) return errno;
+  if (sharedFd_ >= 0) watch(sharedFd_, kSharedTag);
+  if (sharedRtcpFd_ >= 0) watch(sharedRtcpFd_, kSharedTag | kRtcpTag);
   // Signals belong to the owner's threads.
   sigset_t all;
   sigset_t before;
@@ -191,6 +201,7 @@ void MediaThread::sendTick(int64_t tick) {
   const auto& slot = wheel_[static_cast<size_t>(tick % kSlots)];
   for (Call* call : slot)
     if (call->hasRemote && tick >= call->startTick) sendFrame(*call, tick);
+  flushBatch(tick);
   // After the frames of the slot, what each call needs every 20 ms.
   const MonoUs nowUs = monoNowUs();
   for (Call* call : slot) {
@@ -202,10 +213,41 @@ void MediaThread::sendTick(int64_t tick) {
 void MediaThread::sendFrame(Call& call, int64_t tick) {
   if (!call.prepared) prepare(call, tick);
   call.prepared = false;
+  if (call.fd < 0) {
+    batchFrame(call);
+    if (batched_ == kBatch) flushBatch(tick);
+    return;
+  }
   const ssize_t sent = call.connected ? ::send(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT)
                                       : sendto(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT,
                                                reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length);
-  if (sent < 0) {
+  noteSent(call, sent >= 0, tick);
+}
+
+void MediaThread::batchFrame(Call& call) {
+  batchCalls_[batched_] = &call;
+  batchParts_[batched_] = {call.frame.data(), call.frameBytes};
+  msghdr& header = batch_[batched_].msg_hdr;
+  header = {};
+  header.msg_name = &call.remote.storage;
+  header.msg_namelen = call.remote.length;
+  header.msg_iov = &batchParts_[batched_];
+  header.msg_iovlen = 1;
+  batched_++;
+}
+
+void MediaThread::flushBatch(int64_t tick) {
+  for (size_t at = 0; at < batched_;) {
+    const int sent = sendmmsg(sharedFd_, &batch_[at], static_cast<unsigned>(batched_ - at), MSG_DONTWAIT);
+    for (int i = 0; i < sent; i++) noteSent(*batchCalls_[at++], true, tick);
+    // It stops at the first that cannot be sent; the others go on.
+    if (at < batched_ && sent <= 0) noteSent(*batchCalls_[at++], false, tick);
+  }
+  batched_ = 0;
+}
+
+void MediaThread::noteSent(Call& call, bool sent, int64_t tick) {
+  if (!sent) {
     // Refused, unreachable or a full buffer: the frame is lost like any packet; the next slot tries again.
     call.session.stats.sendErrors.add();
     stats.sendErrors.add();
@@ -228,11 +270,12 @@ void MediaThread::prepare(Call& call, int64_t tick) {
 void MediaThread::sendReport(Call& call, MonoUs nowUs) {
   call.random = call.random * 1664525u + 1013904223u;
   call.nextReportUs = nowUs + kReportUs / 2 + static_cast<MonoUs>(call.random >> 8) * kReportUs / (1 << 24);
-  if (call.rtcpFd < 0) return;
+  const int fd = call.fd < 0 ? sharedRtcpFd_ : call.rtcpFd;
+  if (fd < 0) return;
   std::array<uint8_t, kMaxRtcpBytes> report;
   const size_t bytes = call.session.writeReport(report.data(), nowUs);
   // A peer without RTCP refuses it: no harm, and not counted as a lost frame.
-  (void)!sendto(call.rtcpFd, report.data(), bytes, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&call.rtcpRemote.storage),
+  (void)!sendto(fd, report.data(), bytes, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&call.rtcpRemote.storage),
                 call.rtcpRemote.length);
 }
 
@@ -246,6 +289,13 @@ void MediaThread::takeCommands(MonoUs nowUs) {
     apply(*command, nowUs);
     spent_.push(command);
   }
+}
+
+void MediaThread::rebuildPeers() {
+  peersChanged_ = false;
+  peers_.clear();
+  for (const auto& call : calls_)
+    if (call->active && call->hasRemote && call->fd < 0) peers_.add(call.get());
 }
 
 void MediaThread::apply(const Command& command, MonoUs nowUs) {
@@ -299,7 +349,7 @@ void MediaThread::openCall(const Command& command, MonoUs nowUs) {
   call.tokensAtUs = nowUs;
   call.session.open(command.session, nowUs);
   wheel_[call.phase].push_back(&call);
-  watch(call.fd, command.slot);
+  if (call.fd >= 0) watch(call.fd, command.slot);
   if (call.rtcpFd >= 0) watch(call.rtcpFd, command.slot | kRtcpTag);
   active_++;
 }
@@ -314,7 +364,8 @@ void MediaThread::watch(int fd, uint32_t tag) {
 void MediaThread::closeCall(Call& call) {
   call.session.close();
   call.active = call.hasRemote = false;
-  epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.fd, nullptr);
+  peersChanged_ = peersChanged_ || call.fd < 0;
+  if (call.fd >= 0) epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.fd, nullptr);
   if (call.rtcpFd >= 0) epoll_ctl(epollFd_, EPOLL_CTL_DEL, call.rtcpFd, nullptr);
   std::erase(wheel_[call.phase], &call);
   if (call.inGapList) std::erase(gaps_, &call);
@@ -325,19 +376,30 @@ void MediaThread::closeCall(Call& call) {
 }
 
 void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
-  if (!call.hasRemote) {
+  const bool first = !call.hasRemote;
+  const bool moved = !first && !(call.remote == remote);
+  if (first) {
     const int64_t ahead = (static_cast<int64_t>(call.phase) - lastTick_ % kSlots + kSlots) % kSlots;
     call.startTick = lastTick_ + (ahead == 0 ? kSlots : ahead);
-  } else if (!(call.remote == remote)) {
+  } else if (moved) {
     call.session.remoteChanged();
+  }
+  if (call.fd < 0) {
+    // On a shared socket an address is one call. The PBX gave it to this one, so an older call that has it is over.
+    if (peersChanged_) rebuildPeers();
+    Call* older = peers_.find(remote);
+    if (older != nullptr && older != &call) older->hasRemote = false;
+    peersChanged_ = moved || (older != nullptr && older != &call);
   }
   call.remote = remote;
   call.rtcpRemote = remote.withNextPort();
   call.hasRemote = true;
+  if (call.fd < 0 && first && !peersChanged_) peers_.add(&call);
   if (call.connected) connect(call.fd, reinterpret_cast<const sockaddr*>(&remote.storage), remote.length);
 }
 
 void MediaThread::drainSockets(MonoUs nowUs) {
+  if (peersChanged_) rebuildPeers();
   // One datagram per socket and pass: no call waits for another's flood, and a socket that is empty costs no system call.
   std::array<epoll_event, 256> ready;
   size_t left = kPacketsPerTick;
@@ -345,13 +407,44 @@ void MediaThread::drainSockets(MonoUs nowUs) {
     const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(std::min(ready.size(), left)), 0);
     for (int i = 0; i < count; i++) {
       const uint32_t tag = ready[static_cast<size_t>(i)].data.u32;
+      if ((tag & kSharedTag) != 0) {
+        left -= std::min(left, readShared((tag & kRtcpTag) != 0, nowUs));
+        continue;
+      }
       Call& call = *calls_[tag & ~kRtcpTag];
       if (call.active) readSocket(call, (tag & kRtcpTag) != 0, nowUs);
     }
-    left -= static_cast<size_t>(std::max(count, 0));
+    left -= std::min(left, static_cast<size_t>(std::max(count, 0)));
     // What is left waits for the next tick; the kernel reports first those that were not looked at.
     if (count <= 0 || left == 0) return;
   }
+}
+
+size_t MediaThread::readShared(bool rtcp, MonoUs nowUs) {
+  std::array<UdpAddress, kBatch> from;
+  std::array<mmsghdr, kBatch> messages{};
+  std::array<iovec, kBatch> parts;
+  for (size_t i = 0; i < kBatch; i++) {
+    parts[i] = {sharedBuffers_[i].data(), sharedBuffers_[i].size()};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_name = &from[i].storage;
+    messages[i].msg_hdr.msg_namelen = sizeof(from[i].storage);
+  }
+  const int got = recvmmsg(rtcp ? sharedRtcpFd_ : sharedFd_, messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+  for (size_t i = 0; got > 0 && i < static_cast<size_t>(got); i++) {
+    Call* call = peers_.find(rtcp ? from[i].withPreviousPort() : from[i]);
+    if (call == nullptr) {
+      stats.strays.add();
+    } else if ((messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+      call->session.countDrop(Drop::badLength);
+    } else if (rtcp) {
+      receiveRtcp(*call, {sharedBuffers_[i].data(), messages[i].msg_len}, from[i], nowUs);
+    } else {
+      receive(*call, {sharedBuffers_[i].data(), messages[i].msg_len}, from[i], nowUs);
+    }
+  }
+  return static_cast<size_t>(std::max(got, 0));
 }
 
 void MediaThread::readSocket(Call& call, bool rtcp, MonoUs nowUs) {
@@ -376,7 +469,7 @@ void MediaThread::receive(Call& call, std::span<const uint8_t> datagram, const U
   if (!(from == call.remote)) {
     call.session.countDrop(Drop::foreignSource);
     // Enough has been seen: from here the kernel keeps strays out, so that a flood cannot fill this call's buffer.
-    if (!call.connected && call.session.stats.dropped[static_cast<size_t>(Drop::foreignSource)].get() >= kForeignBeforeFilter)
+    if (!call.connected && call.fd >= 0 && call.session.stats.dropped[static_cast<size_t>(Drop::foreignSource)].get() >= kForeignBeforeFilter)
       call.connected = connect(call.fd, reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length) == 0;
     return;
   }

@@ -4,12 +4,14 @@
 // It allocates nothing, locks nothing and logs nothing.
 #pragma once
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
 
+#include "io/peer_table.h"
 #include "io/udp.h"
 #include "session/session.h"
 #include "util/histogram.h"
@@ -44,6 +46,7 @@ struct ThreadStats {
   Counter packetsReceived;
   Counter sendErrors;
   Counter framesLate;     // sent more than 10 ms after their slot
+  Counter strays;         // on the shared socket, from nobody's peer
   Counter eventsLost;     // the owner did not drain for very long
   Counter fifo;           // 1: SCHED_FIFO was granted
   Counter cpuUs;          // CPU time of the thread
@@ -55,6 +58,8 @@ class MediaThread final : private EventSink {
   MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, void (*notify)(void*), void* notifyContext);
   ~MediaThread();
 
+  // One pair of sockets for all calls that bring none of their own. Before start(); they stay the owner's.
+  void share(int rtpFd, int rtcpFd);
   int start();
   void stop();
   void post(Command* command);  // ownership passes until takeSpent()
@@ -111,6 +116,11 @@ class MediaThread final : private EventSink {
   void control(Call& call, Control what, float value);
   void drainSockets(MonoUs nowUs);
   void readSocket(Call& call, bool rtcp, MonoUs nowUs);
+  size_t readShared(bool rtcp, MonoUs nowUs);
+  void batchFrame(Call& call);
+  void flushBatch(int64_t tick);
+  void noteSent(Call& call, bool sent, int64_t tick);
+  void rebuildPeers();
   void receiveRtcp(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
   void sendReport(Call& call, MonoUs nowUs);
   void watch(int fd, uint32_t tag);
@@ -149,6 +159,17 @@ class MediaThread final : private EventSink {
   int64_t lastTick_ = 0;
   Command* pending_ = nullptr;  // taken from the inbox, not yet applied
   std::array<uint8_t, kMaxDatagramBytes> buffer_{};
+  // The shared socket: who is who, and one system call for many datagrams, either way.
+  static constexpr size_t kBatch = 64;
+  int sharedFd_ = -1;
+  int sharedRtcpFd_ = -1;
+  PeerTable<Call> peers_;
+  bool peersChanged_ = false;
+  size_t batched_ = 0;
+  std::array<Call*, kBatch> batchCalls_{};
+  std::array<mmsghdr, kBatch> batch_{};
+  std::array<iovec, kBatch> batchParts_{};
+  std::vector<std::array<uint8_t, kMaxDatagramBytes>> sharedBuffers_;
 };
 
 }  // namespace parley

@@ -47,13 +47,34 @@ bool UdpAddress::operator==(const UdpAddress& other) const {
   return a->sin6_port == b->sin6_port && std::memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
 }
 
-UdpAddress UdpAddress::withNextPort() const {
+UdpAddress UdpAddress::withPort(int step) const {
   UdpAddress next = *this;
   // The port lies at the same place in both families.
   auto* address = reinterpret_cast<sockaddr_in*>(&next.storage);
   static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
-  address->sin_port = htons(static_cast<uint16_t>(ntohs(address->sin_port) + 1));
+  address->sin_port = htons(static_cast<uint16_t>(ntohs(address->sin_port) + step));
   return next;
+}
+
+uint64_t UdpAddress::hash() const {
+  uint64_t mixed = 0;
+  if (storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    mixed = uint64_t{v4->sin_addr.s_addr} << 16 | v4->sin_port;
+  } else {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    uint64_t halves[2];
+    std::memcpy(halves, &v6->sin6_addr, sizeof(halves));
+    mixed = halves[0] ^ (halves[1] * 31) ^ v6->sin6_port;
+  }
+  mixed *= 0x9e3779b97f4a7c15u;
+  return mixed ^ mixed >> 32;
+}
+
+void widenReceiveBuffer(int fd) {
+  constexpr int kWide = 4 << 20;
+  // The privileged form goes beyond net.core.rmem_max.
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kWide, sizeof(kWide)) != 0) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kWide, sizeof(kWide));
 }
 
 int openUdp(const UdpAddress& local) {

@@ -16,10 +16,17 @@ struct UdpAddress {
   static bool parse(const std::string& host, uint16_t port, UdpAddress& out);
   bool operator==(const UdpAddress& other) const;
   // Where RTCP goes (RFC 3550 section 11).
-  UdpAddress withNextPort() const;
+  UdpAddress withNextPort() const { return withPort(1); }
+  UdpAddress withPreviousPort() const { return withPort(-1); }
+  uint64_t hash() const;
+
+ private:
+  UdpAddress withPort(int step) const;
 };
 
 // A bound, non-blocking socket; or -errno.
 int openUdp(const UdpAddress& local);
+// For a socket that serves many calls: as much room as the system grants.
+void widenReceiveBuffer(int fd);
 
 }  // namespace parley
