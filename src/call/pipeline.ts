@@ -191,7 +191,9 @@ export class CallPipeline {
     open.speaker.onMedia(event);
     if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
-    if (event.t === 'speech-start' || event.t === 'speech-end') open.ear.gate(event);
+    if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
+    open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
+    open.ear.gate(event);
   }
 
   #tellTurn(event: TurnEvent): void {

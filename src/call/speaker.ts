@@ -174,7 +174,7 @@ export class Speaker {
   #play(item: Item, held: boolean): void {
     const { rateHz } = item.speech;
     const pcm = item.pcm.subarray(item.fromSample);
-    const asks = questionSample(item.speech);
+    const asks = isQuestion(item.say) ? questionSample(item.speech) : -1;
     const marks = asks >= item.fromSample ? { marks: [asks - item.fromSample] } : {};
     const writer = this.#media.openClip({ rateHz, held, ...marks });
     item.writer = writer;
@@ -268,6 +268,10 @@ export class Speaker {
     this.#open.clear();
     this.#quiet?.resolve();
   }
+}
+
+function isQuestion({ kind, text }: Say): boolean {
+  return kind === 'question' || kind === 'confirm' || /\?\s*$/.test(text);
 }
 
 function fadedIn(pcm: Int16Array, fadeSamples: number): Int16Array {

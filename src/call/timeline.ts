@@ -5,6 +5,8 @@
 import { CALLER_RATE_HZ } from '../contracts/index.ts';
 
 const SAMPLES_PER_MS = CALLER_RATE_HZ / 1000;
+/** Jitter is less. */
+const AHEAD_MS = 60;
 
 export class Timeline {
   /** Monotonic microseconds at caller sample 0. */
@@ -17,6 +19,11 @@ export class Timeline {
   /** The engine has written `sample` caller samples at `atUs`. */
   anchor(sample: number, atUs: number): void {
     this.#zeroUs = atUs - (sample / SAMPLES_PER_MS) * 1000;
+  }
+
+  /** Audio came faster than time: what was late, lost or silent has been filled in. The audio is right. */
+  follow(sample: number, nowUs: number): void {
+    if (sample / SAMPLES_PER_MS > this.ms(nowUs) + AHEAD_MS) this.anchor(sample, nowUs);
   }
 
   ms(atUs: number): number {

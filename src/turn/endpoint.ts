@@ -3,7 +3,7 @@
  * detector and from the caller's own habits adds up to a probability that the caller is done, and that to a wait without steps:
  * a threshold would make scores near it cost seconds. The score holds for one moment of the silence; it is looked at every 20 ms.
  */
-import type { Expectation } from '../contracts/index.ts';
+import type { Expectation, Prosody } from '../contracts/index.ts';
 import type { Draft, Stretch } from './state.ts';
 import type { TurnOptions } from './options.ts';
 import { digitsIn, endsWithPhrase, isComplete, isHold, tokensOf } from './words.ts';
@@ -113,17 +113,21 @@ function voice(draft: Readonly<Facts>, group: readonly Stretch[], expect: Expect
   const voicedMs = group.reduce((sum, stretch) => sum + stretch.voicedMs + stretch.endMs - stretch.voiceMs, 0);
   if (voicedMs < SHORT_VOICE_MS && expect?.kind !== 'yes-no') found['short'] = -0.6;
   const { prosody, detector } = draft.pauseEvidence;
-  if (prosody?.pitchSlope !== null && prosody?.pitchSlope !== undefined) {
-    // A fall of 12 semitones per second is a plain end; a level tone keeps the floor.
-    found['pitch'] = Math.max(-0.6, Math.min(0.8, -0.4 - prosody.pitchSlope / 10));
-  }
-  if (prosody?.levelDropDb !== null && prosody?.levelDropDb !== undefined) {
-    found['level'] = Math.max(-0.3, Math.min(0.4, -0.2 - prosody.levelDropDb / 20));
-  }
+  if (draft.options.prosody) Object.assign(found, melody(prosody));
   if (detector !== null) {
     const probability = Math.max(0.01, Math.min(0.99, detector));
     found['detector'] = 1.2 * Math.log(probability / (1 - probability));
   }
+  return found;
+}
+
+/** Small weights: how people on telephones end their sentences is not measured yet. */
+function melody(prosody: Prosody | null): Evidence {
+  const found: Record<string, number> = {};
+  const { pitchSlope = null, levelDropDb = null } = prosody ?? {};
+  // A fall of 12 semitones per second is a plain end; a level tone keeps the floor.
+  if (pitchSlope !== null) found['pitch'] = Math.max(-0.4, Math.min(0.4, -0.2 - pitchSlope / 20));
+  if (levelDropDb !== null) found['level'] = Math.max(-0.2, Math.min(0.3, -0.2 - levelDropDb / 20));
   return found;
 }
 

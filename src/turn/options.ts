@@ -14,6 +14,8 @@ export interface TurnOptions {
   readonly waitFactor: number;
   /** Does what was asked for count as evidence? */
   readonly slotGrammar: boolean;
+  /** Does the melody before a pause count as evidence? */
+  readonly prosody: boolean;
   /** After "one moment" the caller gets this long. */
   readonly holdMs: number;
   /** While the caller speaks, words so far are asked for this often; 0: never. */
@@ -66,6 +68,7 @@ export const TURN_DEFAULTS: TurnOptions = {
   maxWaitMs: 2500,
   waitFactor: 1,
   slotGrammar: true,
+  prosody: true,
   holdMs: 8000,
   partialMs: 250,
   decodeEarly: true,

@@ -1,12 +1,15 @@
 /** The pipeline with every stage but turn/ faked: what is asked of the stages, in which order, and that nothing is left behind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
 import { test } from 'tap';
-import { CallRunner } from '../../src/call/index.ts';
+import { type CallOptions, CallRunner, maskWords } from '../../src/call/index.ts';
 import { type Dialogue, type DialogueEffect, type DialogueEvent, ParleyError } from '../../src/contracts/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
 import { createScriptedStt, spoken } from '../../src/stt/index.ts';
 import { createFakePbx } from '../../src/telephony/index.ts';
 import { createScriptedTts } from '../../src/tts/index.ts';
-import { TURN_DEFAULTS } from '../../src/turn/index.ts';
+import { type RecordedStep, replayTurns, TURN_DEFAULTS, turnWords } from '../../src/turn/index.ts';
 import { FakeMediaEngine, type FakeMediaSession } from '../support/fake-media.ts';
 import { MemoryAudit, settle, VirtualTime } from '../support/virtual-time.ts';
 
@@ -35,7 +38,7 @@ function dialogue(answer: Answer): Dialogue<unknown> {
   };
 }
 
-function rig(answer: Answer, says = spoken('i want a table', 32_000)) {
+function rig(answer: Answer, says = spoken('i want a table', 32_000), options: Partial<CallOptions> = {}) {
   const time = new VirtualTime();
   const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
   const media = new FakeMediaEngine(time);
@@ -57,7 +60,7 @@ function rig(answer: Answer, says = spoken('i want a table', 32_000)) {
       admit: () => admission.now,
       desk: (name) => (name === 'sales' ? { context: 'parley-desks', extension: '100' } : undefined),
     },
-    { receive: 'ulaw', send: 'ulaw', turn: TURN_DEFAULTS, drainMs: 1000 },
+    { receive: 'ulaw', send: 'ulaw', turn: TURN_DEFAULTS, drainMs: 1000, ...options },
   );
   time.every10Ms((ms) => {
     for (const session of media.sessions) if (!session.closed) session.play(ms);
@@ -243,4 +246,158 @@ test('11. a full log sends new calls to people or refuses them, as configured', 
   pbx.ring({ args: { flow: 'test' } });
   await settle();
   t.match(pbx.actions.at(-1), { t: 'hangup', reason: 'congestion' });
+});
+
+const gate = (line: { time: VirtualTime; media: FakeMediaEngine }, t: 'speech-start' | 'speech-end', sampleMs: number): void =>
+  session(line.media).emit({ t, sample: sampleMs * 16, atUs: line.time.us });
+
+/** A rig that has greeted and listens; `at` lets time pass up to that moment of the call. */
+async function listening(
+  answer: (event: DialogueEvent) => readonly DialogueEffect[],
+  says = spoken('i want a table', 32_000),
+  options: Partial<CallOptions> = {},
+) {
+  const made = rig((event) => (event.t === 'start' ? [NOTICE, listen] : answer(event)), says, options);
+  const zeroUs = made.time.us;
+  const id = await made.begin();
+  const at = (ms: number): Promise<void> => made.time.pass(ms - (made.time.us - zeroUs) / 1000);
+  await at(1500);
+  return { ...made, at, id };
+}
+
+test('12. the reply is made while the caller may still go on; nothing of it is logged or heard before the commit', async (t) => {
+  const line = await listening((event) => (event.t === 'heard' ? [slotDay, say('a table it is'), listen] : []));
+  await line.at(2000);
+  gate(line, 'speech-start', 1950);
+  await line.at(3400);
+  gate(line, 'speech-end', 3300);
+  await line.at(3500);
+  t.ok(line.tts.spoken.includes('a table it is'), 'synthesised under the wait');
+  t.equal(line.audit.of('caller.said').length + line.audit.of('slot.filled').length, 0);
+  await line.at(6000);
+  t.equal(line.tts.spoken.filter((text) => text === 'a table it is').length, 1, 'made once');
+  t.equal(line.audit.of('turn.latency')[0]!.body.waterfall.speculation, 'hit');
+  t.equal(line.audit.of('agent.said').filter((event) => event.content?.['text'] === 'a table it is').length, 1);
+});
+
+test('13. a caller who goes on after our start: silence, the turn is taken back, and comes back with all its words', async (t) => {
+  const heard: string[] = [];
+  const line = await listening(
+    (event) => {
+      if (event.t === 'heard') heard.push(event.text);
+      return event.t === 'heard' ? [say(`you want ${event.text} is it so and not otherwise`), listen] : [];
+    },
+    [...spoken('a table', 32_000), ...spoken('on friday', 72_000)],
+  );
+  await line.at(2000);
+  gate(line, 'speech-start', 2000);
+  await line.at(2800);
+  gate(line, 'speech-end', 2700);
+  await line.at(4100);
+  t.equal(line.audit.of('caller.said').length, 1);
+  gate(line, 'speech-start', 4050);
+  await line.at(4200);
+  t.match(line.audit.of('turn.retracted')[0]?.body, { turn: 1 });
+  gate(line, 'speech-end', 5300);
+  await line.at(9000);
+  const said = line.audit.of('caller.said');
+  t.same(
+    said.map((event) => [event.body.turn, event.content?.['text']]),
+    [
+      [1, 'a table'],
+      [1, 'a table on friday'],
+    ],
+  );
+  t.equal(line.audit.of('agent.said').at(-1)?.content?.['text'], 'you want a table on friday is it so and not otherwise');
+});
+
+test('14. the log, and the dialogue, have what we said up to the last word that was heard', async (t) => {
+  const told: (string | undefined)[] = [];
+  const line = await listening(
+    (event) => {
+      if (event.t === 'said') told.push(event.heard);
+      return event.t === 'heard' ? [say('one two three four five six seven eight'), listen] : [];
+    },
+    [...spoken('hello', 32_000), ...spoken('stop it now', 64_000)],
+  );
+  await line.at(2000);
+  gate(line, 'speech-start', 2000);
+  await line.at(2500);
+  gate(line, 'speech-end', 2400);
+  await line.at(4060);
+  gate(line, 'speech-start', 4000);
+  await line.at(4800);
+  const cut = line.audit.of('agent.said').at(-1)!;
+  t.equal(cut.body.interrupted, true);
+  const words = cut.content?.['text']?.split(' ') ?? [];
+  t.equal(words.length, cut.body.heardWords);
+  t.ok(words.length > 2 && words.length < 8 && 'one two three four five six seven eight'.startsWith(words.join(' ')), words.join(' '));
+  t.equal(told.at(-1), words.join(' '));
+});
+
+const slotDay: DialogueEffect = { t: 'slot', slot: 'day', value: { value: '2026-11-27', spoken: 'friday' }, corrected: false };
+
+test('15. whatever the caller does, a speculation that was thrown away leaves nothing behind', async (t) => {
+  const talk = fc.array(fc.record({ voiceMs: fc.integer({ min: 100, max: 900 }), pauseMs: fc.integer({ min: 250, max: 1400 }) }), {
+    minLength: 1,
+    maxLength: 5,
+  });
+  await fc.assert(
+    fc.asyncProperty(talk, async (pieces) => {
+      const line = await listening(
+        (event) => (event.t === 'heard' ? [slotDay, say(`answer to ${event.text}`), listen] : []),
+        spoken('one two three four five six seven eight nine ten eleven twelve', 32_000),
+      );
+      let ms = 2000;
+      for (const { voiceMs, pauseMs } of pieces) {
+        await line.at(ms);
+        gate(line, 'speech-start', ms - 40);
+        await line.at(ms + voiceMs);
+        gate(line, 'speech-end', ms + voiceMs - 60);
+        ms += voiceMs + pauseMs;
+      }
+      await line.at(ms + 4000);
+      const committed = line.audit.of('caller.said').map((event) => `answer to ${event.content?.['text'] ?? ''}`);
+      if (line.audit.of('slot.filled').length !== committed.length) throw new Error('an effect without its turn, or a turn without it');
+      for (const said of line.audit.of('agent.said')) {
+        const text = said.content?.['text'] ?? '';
+        if (text.startsWith('answer') && !committed.some((whole) => whole.startsWith(text))) throw new Error('said without a turn');
+      }
+      const open = committed.length - line.audit.of('turn.retracted').length;
+      const turns = new Set(line.audit.of('caller.said').map((event) => event.body.turn));
+      if (turns.size !== open) throw new Error('a turn that is neither committed nor taken back exactly once');
+    }),
+    { numRuns: 40 },
+  );
+  t.end();
+});
+
+test('16. turn events are recorded without words, and replayed they give the same decisions', async (t) => {
+  const mask = maskWords(turnWords('en'));
+  t.equal(
+    mask('my number is four two and um friday please call Mrs. Miller or miller'),
+    'my number is oh oh and um monday please w1 w2. w3 or w3',
+  );
+  const folder = t.testdir();
+  const line = await listening((event) => (event.t === 'heard' ? [say('fine'), listen] : []), spoken('i want a table', 32_000), {
+    turnRecords: { folder, words: false },
+  });
+  await line.at(2000);
+  gate(line, 'speech-start', 1950);
+  await line.at(3400);
+  gate(line, 'speech-end', 3300);
+  await line.at(7000);
+  line.pbx.callerHangsUp(line.id);
+  await settle();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const [file] = readdirSync(folder);
+  const text = readFileSync(join(folder, file ?? ''), 'utf8');
+  t.notMatch(text, /table/);
+  const [, ...steps] = text.trim().split('\n');
+  const recorded = steps.map((step) => JSON.parse(step) as RecordedStep);
+  const same = replayTurns(recorded, TURN_DEFAULTS);
+  t.ok(same.decisions >= 2);
+  t.strictSame(same.differences, []);
+  const slower = replayTurns(recorded, { ...TURN_DEFAULTS, endpoint: 'fixed', waitMs: 1500 });
+  t.ok(slower.differences.some((difference) => difference.before?.what === 'commit 1'));
 });

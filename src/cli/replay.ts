@@ -1,0 +1,77 @@
+/** `parley replay CALL`: the recorded turn events of a call through the present turn engine; says where decisions differ. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ParleyError } from '../contracts/index.ts';
+import { type Decision, type RecordedStep, replayTurns, type TurnOptions, turnWords } from '../turn/index.ts';
+import { EXIT } from './exit.ts';
+
+export interface ReplayOptions {
+  /** Id of the call, or a file. */
+  readonly call: string;
+  /** Where `turnRecords` keeps them. */
+  readonly folder: string;
+  /** Changes to the options that the call ran with: --set waitMs=500. */
+  readonly set?: readonly string[];
+}
+
+interface Header {
+  readonly version: number;
+  readonly callId: string;
+  readonly language: string;
+  readonly words: boolean;
+  readonly turn: Partial<TurnOptions>;
+}
+
+/** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record. */
+export async function replay(options: ReplayOptions): Promise<number> {
+  const file = /[/.]/.test(options.call) ? options.call : join(options.folder, `${options.call}.turns.jsonl`);
+  const { header, steps } = read(await readFile(file, 'utf8'), file);
+  const result = replayTurns(steps, { ...header.turn, words: turnWords(header.language), ...changes(options.set ?? []) });
+  console.log(
+    `call ${header.callId}: ${steps.length} events, ${result.decisions} decisions${header.words ? '' : ' (words masked by kind)'}`,
+  );
+  for (const { t, before, now } of result.differences) {
+    const line = {
+      gone: `- ${shown(before)}`,
+      new: `+ ${shown(now)}`,
+      moved: `~ ${shown(before)}  now ${now === null ? '' : seconds(now.atMs)}`,
+    }[t];
+    console.log(line);
+  }
+  if (result.unanswered > 0) console.log(`${result.unanswered} decodes were not asked for then: their words are not known`);
+  console.log(result.differences.length === 0 ? 'the same decisions' : `${result.differences.length} decisions differ`);
+  return result.differences.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(3)} s`;
+const shown = (decision: Decision | null): string =>
+  decision === null ? '' : `${seconds(decision.atMs).padStart(10)}  ${decision.what.padEnd(16)} ${decision.why}`;
+
+function read(text: string, file: string): { header: Header; steps: readonly RecordedStep[] } {
+  const [first = '', ...rest] = text.split('\n').filter((line) => line !== '');
+  const parse = (line: string, number: number): unknown => {
+    try {
+      return JSON.parse(line);
+    } catch (cause) {
+      throw new ParleyError('CALLER_SCRIPT', `${file} line ${number} is no JSON: is it a record of turn events?`, { cause });
+    }
+  };
+  const header = parse(first, 1) as Partial<Header>;
+  if (header.version !== 1 || header.turn === undefined || header.callId === undefined || header.language === undefined) {
+    throw new ParleyError('CALLER_SCRIPT', `${file} does not begin with the header of a record of turn events (version 1)`);
+  }
+  return { header: { words: false, ...header } as Header, steps: rest.map((line, i) => parse(line, i + 2) as RecordedStep) };
+}
+
+/** name=value for options that are numbers, true or false. */
+function changes(set: readonly string[]): Partial<TurnOptions> {
+  return Object.fromEntries(
+    set.map((change) => {
+      const [name = '', value = ''] = change.split('=');
+      if (!/^[a-zA-Z]+$/.test(name) || !/^(true|false|null|-?\d+(\.\d+)?|dynamic|fixed)$/.test(value)) {
+        throw new ParleyError('CALLER_SCRIPT', `--set ${change}: expected an option and its value, as in waitMs=500`);
+      }
+      return [name, /^[a-z]+$/.test(value) && !/^(true|false|null)$/.test(value) ? value : (JSON.parse(value) as unknown)];
+    }),
+  );
+}
