@@ -12,3 +12,4 @@ export { createEspeak, type EspeakOptions } from './espeak.ts';
 export { createPiper, createPiperHttp, type PiperHttpOptions, type PiperOptions, type PiperTts, type PiperVoice } from './piper/index.ts';
 export { createPhraseCache, type PhraseCache } from './phrase-cache.ts';
 export { createScriptedTts, type ScriptedTts } from './testing/scripted.ts';
+export { createElevenLabs, createPolly } from './adapters/index.ts';

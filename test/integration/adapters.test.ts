@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { Fault } from '../../bench/servers/calls.ts';
 import { startServer, type EngineServer } from '../../bench/servers/start.ts';
+import { speak } from '../../bench/servers/voice.ts';
 import { readWav } from '../../bench/servers/wav.ts';
-import { ParleyError, type SpeechToText } from '../../src/contracts/index.ts';
+import { ParleyError, type SpeechToText, type TextToSpeech } from '../../src/contracts/index.ts';
 import { createDeepgram, createGoogleStt, createOpenAiStt, createWhisperServer } from '../../src/stt/adapters/index.ts';
+import { createElevenLabs, createPolly } from '../../src/tts/adapters/index.ts';
 import { sttSuite } from '../contract/stt-suite.ts';
-import { Callers, said, scriptNow } from '../support/adapter-rig.ts';
-import { json, startCloud } from '../support/cloud-fakes.ts';
+import { ttsSuite } from '../contract/tts-suite.ts';
+import { Callers, said, startScripter } from '../support/adapter-rig.ts';
+import { type CloudAnswer, json, startCloud } from '../support/cloud-fakes.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
 const logger = keepingLogger();
@@ -36,18 +39,20 @@ for (const [name, make] of Object.entries(makers)) {
       // A seed under which the server's oracle, which knows that more is said in other calls, mishears no last word.
       const server = await startServer('whisper', ['--seed', '5']);
       const callers = new Callers();
+      const scripter = startScripter();
       const stt = make(server.callUrl('all'));
       await stt.start(callers.ring.audio);
       return {
         stt,
         call: (_callId, text) => {
           const place = callers.call(text);
-          scriptNow(server.origin, 'all', callers.script);
+          scripter.now(server.origin, 'all', callers.script);
           return place;
         },
         end: async () => {
           await stt.stop();
           await server.stop();
+          await scripter.stop();
           callers.ring.free();
         },
       };
@@ -294,4 +299,108 @@ test('Google: refused unless somebody answers for it, and its shape', async (t) 
     cloud.answer((_request, response) => json(response, 200, wrong));
     t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'STT_FAILED', JSON.stringify(wrong));
   }
+});
+
+/** Says the text of either provider's request with a buzz a word, 16 kHz by name. */
+const sayIt: CloudAnswer = async (request, response) => {
+  const body = JSON.parse(request.body.toString()) as { text?: string; Text?: string };
+  const { pcm } = await speak(body.text ?? body.Text ?? '', 'buzz', 'en');
+  const bytes = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+  response.writeHead(200, { 'content-type': 'audio/pcm' });
+  // An odd cut: samples come apart on the way.
+  response.write(bytes.subarray(0, 1001));
+  response.end(bytes.subarray(1001));
+};
+
+const CREDENTIALS = '[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = not+a/secret';
+const speakers: Readonly<Record<string, (origin: string, key: string, timeoutMs?: number) => TextToSpeech>> = {
+  ElevenLabs: (url, key, timeoutMs = 5000) => createElevenLabs({ url, external, keyFile: key, voices: { en: 'voice-1' }, timeoutMs }),
+  'Amazon Polly': (url, key, timeoutMs = 5000) =>
+    createPolly({ url, external, credentialsFile: key, region: 'eu-central-1', voices: { en: 'Amy' }, timeoutMs }),
+};
+
+for (const [name, make] of Object.entries(speakers)) {
+  test(`${name} keeps the contract`, async (t) => {
+    const cloud = await startCloud(sayIt);
+    t.teardown(() => cloud.stop());
+    const key = keyFile(t, name === 'ElevenLabs' ? 'the-key' : CREDENTIALS);
+    await t.test('suite', (t) => {
+      ttsSuite(t, () => make(cloud.origin, key));
+      t.end();
+    });
+  });
+
+  test(`${name}: faults`, async (t) => {
+    const cloud = await startCloud(sayIt);
+    t.teardown(() => cloud.stop());
+    const tts = make(cloud.origin, keyFile(t, name === 'ElevenLabs' ? 'the-key' : CREDENTIALS), 100);
+    const say = (): Promise<string> => tts.synthesise('good morning', { language: 'en' }).then(() => 'spoken', codeOf);
+    t.equal(await say(), 'TTS_FAILED', 'before it is started');
+    await tts.start();
+    t.equal(await say(), 'spoken');
+    const faults: Readonly<Record<string, CloudAnswer>> = {
+      'status 500': (_request, response) => json(response, 500, { detail: 'x' }),
+      'status 401': (_request, response) => json(response, 401, { detail: 'x' }),
+      'no audio': (_request, response) => json(response, 200, { text: 'hello' }),
+      empty: (_request, response) => void response.writeHead(200, { 'content-type': 'audio/pcm' }).end(),
+      'half a sample': (_request, response) => void response.writeHead(200, { 'content-type': 'audio/pcm' }).end(Buffer.alloc(4001, 9)),
+      'hangs up': (_request, response) => void response.destroy(),
+      redirect: (_request, response) => void response.writeHead(307, { location: 'http://203.0.113.1/' }).end(),
+      never: () => undefined,
+      'breaks off': (_request, response) => {
+        response.writeHead(200, { 'content-type': 'audio/pcm', 'content-length': '100000' });
+        response.write(Buffer.alloc(4000, 9), () => response.destroy());
+      },
+      'stops in the middle': (_request, response) => {
+        response.writeHead(200, { 'content-type': 'audio/pcm' });
+        response.write(Buffer.alloc(4000, 9));
+      },
+    };
+    for (const [fault, answer] of Object.entries(faults)) {
+      cloud.answer(answer);
+      t.equal(await say(), 'TTS_FAILED', fault);
+    }
+    await tts.stop();
+    await t.rejects(make(cloud.origin, '/nonexistent/key').start(), { code: 'TTS_FAILED', message: /ENOENT/ });
+    await t.rejects(make(cloud.origin, keyFile(t, '')).start(), { code: 'TTS_FAILED' });
+  });
+}
+
+test('external synthesisers: what they are asked; a speech that is left is closed', async (t) => {
+  const cloud = await startCloud(sayIt);
+  t.teardown(() => cloud.stop());
+  const eleven = speakers['ElevenLabs']!(cloud.origin, keyFile(t));
+  await eleven.start();
+  await eleven.synthesise('<break/>good morning', { language: 'en-GB', rate: 2 });
+  t.equal(cloud.requests[0]?.path, '/v1/text-to-speech/voice-1/stream');
+  t.equal(cloud.requests[0]?.query.get('enable_logging'), 'false', 'the provider keeps nothing');
+  t.equal(cloud.requests[0]?.query.get('output_format'), 'pcm_16000');
+  t.equal(cloud.requests[0]?.headers['xi-api-key'], 'the-key');
+  t.same(JSON.parse(cloud.requests[0]!.body.toString()), {
+    text: 'good morning',
+    model_id: 'eleven_flash_v2_5',
+    language_code: 'en',
+    voice_settings: { speed: 1.2 },
+  });
+  const polly = speakers['Amazon Polly']!(cloud.origin, keyFile(t, CREDENTIALS));
+  await polly.start();
+  await polly.synthesise("Tom's & Anna's", { language: 'en', rate: 0.9 });
+  const asked = JSON.parse(cloud.requests[1]!.body.toString()) as Record<string, string>;
+  t.match(asked, { OutputFormat: 'pcm', SampleRate: '16000', VoiceId: 'Amy', TextType: 'ssml' });
+  t.match(asked['Text'], /^<speak><prosody rate="90%">[^<]*&apos;s[^<]*<\/prosody><\/speak>$/);
+  t.match(cloud.requests[1]?.headers.authorization, /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-central-1\/polly\/aws4_request/);
+  t.notMatch(JSON.stringify(cloud.requests[1]?.headers), /not\+a\/secret/, 'the secret is never sent');
+  let closed: () => void = () => undefined;
+  const left = new Promise<void>((resolve) => (closed = resolve));
+  cloud.answer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'audio/pcm' });
+    response.write(Buffer.alloc(32_000, 9));
+    response.on('close', closed);
+  });
+  for await (const chunk of polly.stream!('a long story', { language: 'en' })) {
+    t.ok(chunk.pcm.length > 0, 'audio before the end of the answer');
+    break;
+  }
+  await left;
+  t.pass('the provider saw the connection close');
 });

@@ -1,5 +1,5 @@
 /** Callers' voices for engine servers that know their script: every word has a loudness of its own, so that it is found again. */
-import { execFileSync } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
 import { envelopeOf, type ScriptWord } from '../../bench/servers/oracle.ts';
 import type { Script } from '../../bench/servers/calls.ts';
 import { createTestRing, type TestRing } from './stt-ring.ts';
@@ -58,8 +58,30 @@ export class Callers {
   }
 }
 
-/** Scripts a server before the next line runs: a suite's calls begin at once. */
-export function scriptNow(origin: string, id: string, script: Script): void {
-  const program = `let body='';process.stdin.on('data',(part)=>body+=part).on('end',()=>fetch(process.argv[1],{method:'PUT',body}).then((r)=>process.exit(r.ok?0:1)))`;
-  execFileSync(process.execPath, ['-e', program, `${origin}/_control/calls/${id}`], { input: JSON.stringify(script) });
+export interface Scripter {
+  /** The server knows the script when this returns: a suite's calls begin at once. */
+  now(origin: string, id: string, script: Script): void;
+  stop(): Promise<void>;
+}
+
+/** A thread that talks to the servers' control door while this one waits for it. */
+export function startScripter(): Scripter {
+  const done = new Int32Array(new SharedArrayBuffer(4));
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    parentPort.on('message', async ({ url, body }) => {
+      const how = await fetch(url, { method: 'PUT', body }).then((response) => (response.ok ? 1 : 2), () => 2);
+      Atomics.store(workerData, 0, how);
+      Atomics.notify(workerData, 0);
+    });`;
+  const worker = new Worker(program, { eval: true, workerData: done });
+  return {
+    now: (origin, id, script) => {
+      Atomics.store(done, 0, 0);
+      worker.postMessage({ url: `${origin}/_control/calls/${id}`, body: JSON.stringify(script) });
+      Atomics.wait(done, 0, 0, 10_000);
+      if (Atomics.load(done, 0) !== 1) throw new Error('the server took no script');
+    },
+    stop: () => worker.terminate().then(() => undefined),
+  };
 }

@@ -5,6 +5,8 @@ import { checkedProcessor, checkedUrl, isNear } from '../../src/stt/adapters/hos
 import { formOf } from '../../src/stt/adapters/multipart.ts';
 import { shape } from '../../src/stt/adapters/shape.ts';
 import { heardFromOpenAi, heardFromWhisperCpp } from '../../src/stt/adapters/verbose.ts';
+import { createElevenLabs, createPolly } from '../../src/tts/adapters/index.ts';
+import { authorization } from '../../src/tts/adapters/sigv4.ts';
 import { readMultipart } from '../../bench/servers/multipart.ts';
 
 const external = { processor: 'Example Cloud Ltd', legalBasis: 'Art. 6(1)(b) GDPR' };
@@ -119,5 +121,37 @@ test('a form field is data', (t) => {
   t.equal(fields.get('prompt')?.toString(), hostile);
   t.equal(fields.get('model')?.toString(), 'mine');
   t.equal(fields.get('file')?.toString(), 'RIFF');
+  t.end();
+});
+
+test("AWS's own example of a signature", (t) => {
+  // "get-vanilla" of the Signature Version 4 test suite.
+  const date = '20150830T123600Z';
+  const request = { method: 'GET', path: '/', headers: { host: 'example.amazonaws.com', 'x-amz-date': date }, body: '' };
+  const signed = authorization(
+    request,
+    { region: 'us-east-1', service: 'service', date },
+    {
+      accessKeyId: 'AKIDEXAMPLE',
+      secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+    },
+  );
+  t.match(signed, /Credential=AKIDEXAMPLE\/20150830\/us-east-1\/service\/aws4_request, SignedHeaders=host;x-amz-date, /);
+  t.match(signed, /Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31$/);
+  t.end();
+});
+
+test('external synthesisers are off unless somebody answers for them', (t) => {
+  const eleven = { keyFile: 'key', voices: { en: 'v' } };
+  const polly = { credentialsFile: 'key', region: 'eu-central-1', voices: { en: 'Amy' } };
+  for (const nobody of [undefined, { processor: '', legalBasis: 'x' }, { processor: 'x', legalBasis: ' ' }]) {
+    t.throws(() => createElevenLabs({ ...eleven, external: nobody as typeof external }), { code: 'ENGINE_EXTERNAL' });
+    t.throws(() => createPolly({ ...polly, external: nobody as typeof external }), { code: 'ENGINE_EXTERNAL' });
+  }
+  for (const url of ['http://example.com', 'https://user:pass@example.com', 'example', 'file:///etc/passwd'])
+    t.throws(() => createElevenLabs({ ...eleven, external, url }), { code: 'CONFIG_INVALID' }, url);
+  const tts = createPolly({ ...polly, external });
+  t.same(tts.external, external, 'for the log of every call');
+  t.match(tts.description, /polly\.eu-central-1\.amazonaws\.com, processor Example Cloud Ltd/);
   t.end();
 });
