@@ -14,6 +14,7 @@ export function checkFlow(parsed: ParsedFlow, file: string, report: Report): voi
   checkHead(parsed, file, note);
   checkSlots(parsed, note);
   checkPrompts(parsed, note);
+  checkToolTargets(parsed, note);
   for (const [name, step] of Object.entries(parsed.steps)) checkStep(parsed, name, step, note);
   // A wrong reference makes false alarms here.
   if (isTrue(isWhole)) checkPaths(parsed, report);
@@ -89,10 +90,44 @@ function checkStep(parsed: ParsedFlow, name: string, step: StepFile, report: Rep
         report([...path, 'confirm'], `has ${slot}, but no step asks for it: a caller could not correct it`);
     }
   }
-  if ('decide' in step) {
-    step.decide.forEach((one, i) => {
-      for (const condition of [one.when].flat()) checkCondition(parsed, condition, [...path, 'decide', i, 'when'], report);
-    });
+  const [key, cases] = 'decide' in step ? (['decide', step.decide] as const) : (['route', 'route' in step ? step.route : []] as const);
+  cases.forEach((one, i) => {
+    for (const condition of [one.when].flat()) checkCondition(parsed, condition, [...path, key, i, 'when'], report);
+  });
+  if ('route' in step && step.model !== undefined) reference(report, [...path, 'model', 'slot'], step.model.slot, slotNames, 'slot');
+  checkTools(parsed, step, path, report);
+}
+
+function checkTools({ flow }: ParsedFlow, step: StepFile, path: readonly PropertyKey[], report: Report): void {
+  const known = Object.keys(flow.tools);
+  if ('agent' in step) for (const tool of step.tools) reference(report, [...path, 'tools'], tool, known, 'tool');
+  if (!('do' in step) || !reference(report, [...path, 'do'], step.do, known, 'tool')) return;
+  const tool = flow.tools[step.do];
+  for (const [argument, field] of Object.entries(tool?.arguments ?? {})) {
+    if (field.context !== undefined && argument in step.with)
+      report([...path, 'with', argument], 'comes from the context of the call, expected nothing here');
+    if (field.context === undefined && !field.optional && !(argument in step.with))
+      report([...path, 'with'], `does not give ${argument}, which ${step.do} needs`);
+  }
+  for (const argument of Object.keys(step.with))
+    reference(report, [...path, 'with', argument], argument, Object.keys(tool?.arguments ?? {}), 'argument');
+  for (const [result, variable] of Object.entries(step.into)) {
+    reference(report, [...path, 'into', result], result, Object.keys(tool?.result ?? {}), 'result');
+    reference(report, [...path, 'into', result], variable, Object.keys(flow.variables), 'variable');
+  }
+}
+
+function checkToolTargets({ flow }: ParsedFlow, report: Report): void {
+  for (const [name, tool] of Object.entries(flow.tools)) {
+    const targets = (['http', 'mcp', 'port'] as const).filter((key) => tool[key] !== undefined);
+    if (targets.length !== 1)
+      report(
+        ['tools', name],
+        targets.length === 0 ? 'is nowhere, expected one of http, mcp, port' : `has ${targets.join(' and ')}, expected only one`,
+      );
+    for (const [whole, argument = ''] of tool.http?.url.matchAll(/\{([^}]*)\}/g) ?? []) {
+      if (!(argument in tool.arguments)) report(['tools', name, 'http', 'url'], `has ${whole}, expected the name of an argument`);
+    }
   }
 }
 
@@ -141,7 +176,7 @@ function closure(from: readonly string[], next: (name: string) => readonly strin
 }
 
 function isSilent(step: StepFile | undefined): boolean {
-  return step !== undefined && ('say' in step || 'decide' in step);
+  return step !== undefined && ('say' in step || 'decide' in step || 'do' in step || 'route' in step);
 }
 
 function nextOf(step: StepFile, steps: ParsedFlow['steps']): string[] {
@@ -160,11 +195,15 @@ function targets(step: StepFile): [readonly PropertyKey[], string][] {
     if (target !== undefined) found.push([[key], target]);
   }
   if ('decide' in step) step.decide.forEach((one, i) => found.push([['decide', i, 'next'], one.next]));
+  if ('route' in step) {
+    step.route.forEach((one, i) => found.push([['route', i, 'next'], one.next]));
+    for (const choice of Object.keys(step.model?.choices ?? {})) found.push([['model', 'choices', choice], choice]);
+  }
   return found;
 }
 
 function promptsOf(step: StepFile): [string, string][] {
-  const keys = ['say', 'answer', 'prompt', 'reprompt', 'which'] as const;
+  const keys = ['say', 'answer', 'prompt', 'reprompt', 'which', 'wait', 'failure'] as const;
   return keys.flatMap((key) => {
     const prompt = (step as { [K in typeof key]?: string | undefined })[key];
     return prompt === undefined ? [] : [[key, prompt] as [string, string]];

@@ -1,6 +1,7 @@
 /** From the file's shape to the runner's: short forms are written out, built-in prompts filled in. */
 import { BUILTIN_PROMPTS, LANGUAGES } from '../language/index.ts';
-import type { ConditionFile, ParsedFlow, SlotFile, StepFile } from './schema.ts';
+import type { ToolDefinition, ToolShape } from '../../contracts/index.ts';
+import type { ConditionFile, ParsedFlow, SlotFile, StepFile, ToolFile } from './schema.ts';
 import type { Condition, Flow, Slot, Step, Texts, WordsByLanguage } from './types.ts';
 
 export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, version: string): Flow {
@@ -17,6 +18,7 @@ export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, ve
     slots: mapValues(slots, (slot, name) => compileSlot(slot, name, language)),
     prompts: { ...builtinPrompts(languages), ...mapValues(flow.prompts, (prompt) => textsOf(prompt, language)) },
     variables: flow.variables,
+    tools: mapValues(flow.tools, compileTool),
     facts: flow.facts ?? null,
     person: flow.person ?? null,
     onSilence: flow.onSilence ?? null,
@@ -95,7 +97,60 @@ function compileStep(step: StepFile, name: string): Step {
     const cases = step.decide.map(({ when, next }) => ({ when: [when].flat().map(compileCondition), next }));
     return { ...base, t: 'decide', cases, otherwise: step.otherwise };
   }
+  if ('do' in step || 'route' in step || 'agent' in step) return compileActive(step, base);
   return compileLast(step, base);
+}
+
+/** Steps that ask the outside. */
+function compileActive(
+  step: Extract<StepFile, { do: string } | { route: unknown } | { agent: string }>,
+  base: Pick<Step, 'name' | 'forget' | 'outcome'>,
+): Step {
+  if ('do' in step) {
+    const { do: tool, into, wait, failure, next } = step;
+    return { ...base, t: 'do', tool, with: step.with, into, wait, failure, next, failed: step.failed ?? null };
+  }
+  if ('route' in step) {
+    const rules = step.route.map(({ when, next }) => ({ when: [when].flat().map(compileCondition), next }));
+    const model =
+      step.model === undefined ? null : { slot: step.model.slot, choices: step.model.choices, timeoutMs: step.model.seconds * 1000 };
+    return { ...base, t: 'route', rules, model, otherwise: step.otherwise };
+  }
+  const { agent: goal, tools, prompt, next, thoughts, calls, tokens, forbidden } = step;
+  const budget = { thoughts, calls, tokens, timeoutMs: step.seconds * 1000 };
+  return { ...base, t: 'agent', goal, tools, prompt, next, otherwise: step.otherwise ?? null, budget, forbidden };
+}
+
+function compileTool(tool: ToolFile, name: string): ToolDefinition {
+  const { description, effect, approval, retries, concurrency, perMinute, cost, http, mcp } = tool;
+  const shape = (fields: ToolFile['arguments']): ToolShape =>
+    mapValues(fields, ({ type, optional, oneOf, maxLength, context }) => ({
+      type,
+      optional,
+      oneOf: oneOf ?? null,
+      maxLength,
+      context: context ?? null,
+    }));
+  const target =
+    http !== undefined
+      ? ({ t: 'http', method: http.method, url: http.url } as const)
+      : mcp !== undefined
+        ? ({ t: 'mcp', server: mcp.server, tool: mcp.tool } as const)
+        : ({ t: 'port', name: tool.port ?? '' } as const);
+  return {
+    name,
+    description,
+    effect,
+    approval,
+    arguments: shape(tool.arguments),
+    result: shape(tool.result),
+    target,
+    timeoutMs: tool.timeoutSeconds * 1000,
+    retries,
+    concurrency,
+    perMinute,
+    cost,
+  };
 }
 
 /** Steps after which the flow may be over. */

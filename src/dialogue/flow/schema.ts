@@ -113,8 +113,80 @@ export const STEP_SCHEMAS = {
     ...every,
   }),
   transfer: z.strictObject({ transfer: name, prompt: name.default('transferring'), failed: stepName.optional(), ...every }),
+  do: z.strictObject({
+    do: name,
+    with: z.record(name, z.union([z.string().max(500), z.number(), z.boolean()])).default({}),
+    into: z.record(name, name).default({}),
+    wait: name.default('one_moment'),
+    failure: name.default('tool_failed'),
+    next: stepName,
+    failed: stepName.optional(),
+    ...every,
+  }),
+  route: z.strictObject({
+    route: z
+      .array(
+        z.strictObject({
+          when: z.union([condition, z.array(condition).min(1)], { error: 'expected a condition or a list of them' }),
+          next: stepName,
+        }),
+      )
+      .default([]),
+    model: z.strictObject({ slot: name, choices: z.record(stepName, text), seconds: z.number().min(0.2).max(10).default(2) }).optional(),
+    otherwise: stepName,
+    ...every,
+  }),
+  agent: z.strictObject({
+    agent: z.string().trim().min(1).max(4000),
+    tools: z.array(name).max(20).default([]),
+    prompt: name,
+    next: stepName,
+    otherwise: stepName.optional(),
+    thoughts: z.int().min(1).max(50).default(12),
+    calls: z.int().min(0).max(50).default(8),
+    tokens: z.int().min(50).max(100_000).default(4000),
+    seconds: z.number().min(0.5).max(20).default(3),
+    forbidden: z.array(z.string().trim().min(2).max(100)).max(100).default([]),
+    ...every,
+  }),
   end: z.strictObject({ end: z.enum(['hangup', 'leave']), prompt: name.optional(), ...every }),
 };
+
+const value = z.union([z.string(), z.number(), z.boolean()]);
+const field = z.strictObject({
+  type: z.enum(['string', 'number', 'boolean']).default('string'),
+  optional: z.boolean().default(false),
+  oneOf: z.array(value).min(1).optional(),
+  maxLength: z.int().min(1).max(10_000).default(500),
+  context: name.optional(),
+});
+
+/** A tool: what it takes and gives, where it is, and its bounds. */
+const tool = z.strictObject({
+  description: text,
+  effect: z.enum(['read', 'write', 'irreversible']),
+  approval: z.boolean().default(false),
+  arguments: z.record(name, field).default({}),
+  result: z.record(name, field).default({}),
+  http: z
+    .strictObject({
+      method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET'),
+      url: z.string().regex(/^https?:\/\/[^\s]+$/),
+    })
+    .optional(),
+  mcp: z.strictObject({ server: name, tool: z.string().min(1).max(128) }).optional(),
+  port: z
+    .string()
+    .regex(/^[a-z]+\.[a-zA-Z]+$/, 'expected the name of a port, as in "calendar.free"')
+    .optional(),
+  timeoutSeconds: z.number().min(0.1).max(3).default(2.5),
+  retries: z.int().min(0).max(3).default(1),
+  concurrency: z.int().min(1).max(1000).default(8),
+  perMinute: z.int().min(1).max(100_000).default(600),
+  cost: z.number().min(0).default(0),
+});
+
+export type ToolFile = z.infer<typeof tool>;
 
 export const flowSchema = z.strictObject({
   flow: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'expected a name of small letters, digits, hyphens and underlines'),
@@ -135,6 +207,7 @@ export const flowSchema = z.strictObject({
       holdSeconds: z.int().min(5).max(300).default(30),
     })
     .prefault({}),
+  tools: z.record(name, tool).default({}),
   onSilence: stepName.optional(),
   onFailure: stepName.optional(),
   onGoodbye: stepName.optional(),

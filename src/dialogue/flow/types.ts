@@ -1,3 +1,5 @@
+import type { ToolDefinition, ToolValue } from '../../contracts/index.ts';
+
 /** A flow as the runner sees it: checked, every reference good, every prompt there in every language. */
 
 /** One text per language code. */
@@ -79,8 +81,46 @@ export type Step = StepBase &
     | { readonly t: 'answer'; readonly prompt: string; readonly next: string; readonly otherwise: string | null }
     | { readonly t: 'decide'; readonly cases: readonly Case[]; readonly otherwise: string }
     | { readonly t: 'transfer'; readonly desk: string; readonly prompt: string; readonly failed: string | null }
+    | {
+        readonly t: 'do';
+        readonly tool: string;
+        readonly with: Readonly<Record<string, ToolValue>>;
+        /** Variables by the field of the result that fills them. */
+        readonly into: Readonly<Record<string, string>>;
+        readonly wait: string;
+        readonly failure: string;
+        readonly next: string;
+        readonly failed: string | null;
+      }
+    | { readonly t: 'route'; readonly rules: readonly Case[]; readonly model: RouteModel | null; readonly otherwise: string }
+    | {
+        readonly t: 'agent';
+        readonly goal: string;
+        readonly tools: readonly string[];
+        readonly prompt: string;
+        readonly next: string;
+        readonly otherwise: string | null;
+        readonly budget: AgentBudget;
+        readonly forbidden: readonly string[];
+      }
     | { readonly t: 'end'; readonly how: 'hangup' | 'leave'; readonly prompt: string | null }
   );
+
+export interface RouteModel {
+  readonly slot: string;
+  /** What each step is for, by its name. */
+  readonly choices: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** Bounds of one agent step in one call. */
+export interface AgentBudget {
+  readonly thoughts: number;
+  readonly calls: number;
+  readonly tokens: number;
+  /** Longest single thought. */
+  readonly timeoutMs: number;
+}
 
 /** One value is compared; what is not named is not tested. */
 export interface Condition {
@@ -121,6 +161,7 @@ export interface Flow {
   readonly slots: Readonly<Record<string, Slot>>;
   /** Every prompt, the runner's own included. */
   readonly prompts: Readonly<Record<string, Texts>>;
+  readonly tools: Readonly<Record<string, ToolDefinition>>;
   /** Defaults of the variables that the dialplan may pass. */
   readonly variables: Readonly<Record<string, string>>;
   /** Name of the knowledge file without its ending; null when there is none. */

@@ -242,4 +242,9 @@ export const PROMPTS: LanguagePack['prompts'] = {
   all_right: 'In Ordnung.',
   out_of_range: 'Das ist leider nicht möglich.',
   which_part: 'Entschuldigung. Was soll ich ändern?',
+  one_moment: 'Einen Moment bitte, ich sehe nach.',
+  tool_failed: 'Das geht im Moment leider nicht.',
+  asking_approval: 'Dazu muss ich jemanden fragen. Einen Moment bitte.',
+  not_approved: 'Das darf ich leider nicht.',
+  shall_i: 'Soll ich das jetzt für Sie tun?',
 };

@@ -94,5 +94,10 @@ export const BUILTIN_PROMPTS = [
   'all_right',
   'out_of_range',
   'which_part',
+  'one_moment',
+  'tool_failed',
+  'asking_approval',
+  'not_approved',
+  'shall_i',
 ] as const;
 export type BuiltinPrompt = (typeof BUILTIN_PROMPTS)[number];

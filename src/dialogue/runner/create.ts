@@ -4,6 +4,7 @@ import type { Flow } from '../flow/types.ts';
 import { createFactSearch, type Knowledge, NO_KNOWLEDGE } from '../knowledge/facts.ts';
 import { LANGUAGES } from '../language/index.ts';
 import { createIntentFinder } from '../understand/phrases.ts';
+import { type CallerEvent, errandDone, type ErrandEvent, whileWorking } from './errands.ts';
 import { missed, silent, tooManyTurns, transferFailed } from './failures.ts';
 import { heard, keyed } from './heard.ts';
 import type { FlowState } from './state.ts';
@@ -46,6 +47,9 @@ export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<F
     back: null,
     offered: false,
     outcome: null,
+    errand: null,
+    errands: 0,
+    agent: null,
     last: [],
   };
   return {
@@ -69,7 +73,15 @@ function take(talk: Talk, event: DialogueEvent): void {
     if (phase === 'begin') start(talk, event.variables);
   } else if (event.t === 'transfer-failed') {
     if (phase === 'transferring') transferFailed(talk);
-  } else if (phase === 'open' && event.t !== 'said') onCaller(talk, event);
+  } else if (isErrand(event)) {
+    if (phase === 'working' && talk.state.errand?.id === event.id) errandDone(talk, event);
+  } else if (event.t === 'said') return;
+  else if (phase === 'working') whileWorking(talk, event);
+  else if (phase === 'open') onCaller(talk, event);
+}
+
+function isErrand(event: DialogueEvent): event is ErrandEvent {
+  return 'id' in event;
 }
 
 function start(talk: Talk, given: Readonly<Record<string, string>>): void {
@@ -85,7 +97,7 @@ function start(talk: Talk, given: Readonly<Record<string, string>>): void {
   enter(talk, flow.start, 'start');
 }
 
-function onCaller(talk: Talk, event: Exclude<DialogueEvent, { t: 'start' | 'said' | 'transfer-failed' }>): void {
+function onCaller(talk: Talk, event: CallerEvent): void {
   update(talk, { turns: talk.state.turns + 1 });
   if (talk.state.turns > talk.script.flow.limits.turns) {
     tooManyTurns(talk);
@@ -107,7 +119,7 @@ function onCaller(talk: Talk, event: Exclude<DialogueEvent, { t: 'start' | 'said
   }
   const last = talk.effects.at(-1)?.t;
   // Never a dead end, whatever the flow: the caller is listened to, sent on, or told goodbye.
-  if (last !== 'listen' && last !== 'transfer' && last !== 'end') hangUp(talk, 'flow-error');
+  if (last !== 'listen' && last !== 'transfer' && last !== 'end' && talk.state.phase !== 'working') hangUp(talk, 'flow-error');
 }
 
 /** Every text without a slot in it, variables at their defaults; the runner's own texts and the facts included. */

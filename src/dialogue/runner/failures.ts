@@ -17,7 +17,7 @@ export function missed(talk: Talk, apology = 'not_understood'): void {
 function giveUp(talk: Talk): void {
   const { flow, desks } = talk.script;
   const step = stepOf(talk);
-  const otherwise = step?.t === 'ask' || step?.t === 'confirm' || step?.t === 'answer' ? step.otherwise : null;
+  const otherwise = step?.t === 'ask' || step?.t === 'confirm' || step?.t === 'answer' || step?.t === 'agent' ? step.otherwise : null;
   const next = otherwise ?? flow.onFailure;
   if (next !== null) enter(talk, next, 'not understood');
   else if (flow.person !== null && desks.includes(flow.person)) transfer(talk, flow.person, 'give_up');

@@ -3,6 +3,7 @@ import { FACT_THRESHOLD } from '../knowledge/facts.ts';
 import type { Slot, Step } from '../flow/types.ts';
 import type { Intent } from '../language/index.ts';
 import { capture, type Captured, fromKeys, polarity } from '../understand/capture.ts';
+import { agentStep, heardByAgent } from './agent.ts';
 import { missed } from './failures.ts';
 import { askAgain, askStep, enter, goOn, hangUp, openExpectation, transfer } from './steps.ts';
 import { fill, forget, listen, own, say, sayText, slotOf, stepOf, type Talk, update } from './talk.ts';
@@ -20,6 +21,11 @@ export function heard(talk: Talk, text: string): void {
   if (talk.state.offered && answerOffer(talk, tokens)) return;
   const intent = talk.script.intent(tokens);
   if (intent !== null && onIntent(talk, intent, tokens)) return;
+  const agent = agentStep(talk);
+  if (agent !== null) {
+    heardByAgent(talk, agent, tokens);
+    return;
+  }
   const isQuestion = talk.script.pack.words.question.includes(tokens[0] ?? '');
   if (isQuestion && answerFact(talk, tokens)) return;
   if (atStep(talk, tokens)) return;

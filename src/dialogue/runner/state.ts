@@ -1,11 +1,35 @@
-import type { DialogueEffect, SlotValue } from '../../contracts/index.ts';
+import type { ChatMessage, DialogueEffect, SlotValue, ToolCall, ToolValue } from '../../contracts/index.ts';
 
 export type Say = Extract<DialogueEffect, { t: 'say' }>;
+
+/** What the outside is doing for us. */
+export interface OpenErrand {
+  readonly id: string;
+  readonly t: 'tool' | 'approval' | 'think';
+  /** For a tool or the approval of one. */
+  readonly tool: string | null;
+  readonly arguments: Readonly<Record<string, ToolValue>>;
+  readonly wasSlow: boolean;
+}
+
+/** An agent at work. */
+export interface AgentState {
+  readonly messages: readonly ChatMessage[];
+  readonly thoughts: number;
+  readonly calls: number;
+  readonly tokens: number;
+  /** Calls of the last thought that are not done yet. */
+  readonly pending: readonly ToolCall[];
+  /** A call that waits for the caller's yes. */
+  readonly asked: ToolCall | null;
+  /** Texts that numbers and dates may come from. */
+  readonly grounds: readonly string[];
+}
 
 /** Everything that a call's conversation is, as plain data: it survives a restart as JSON. */
 export interface FlowState {
   /** begin: not started. open: a question is open. transferring: the caller is on the way to a desk. */
-  readonly phase: 'begin' | 'open' | 'transferring' | 'ended';
+  readonly phase: 'begin' | 'open' | 'working' | 'transferring' | 'ended';
   readonly step: string;
   readonly today: string;
   readonly slots: Readonly<Record<string, SlotValue>>;
@@ -22,6 +46,10 @@ export interface FlowState {
   /** We offered a person: a yes takes it. */
   readonly offered: boolean;
   readonly outcome: string | null;
+  readonly errand: OpenErrand | null;
+  /** Errands so far: their ids. */
+  readonly errands: number;
+  readonly agent: AgentState | null;
   /** What "say that again" says again. */
   readonly last: readonly Say[];
 }

@@ -1,6 +1,10 @@
 /** Going through the flow: from a step on to the next place where the caller is heard, sent on or hung up. */
 import type { Expectation } from '../../contracts/index.ts';
-import type { Condition, Step } from '../flow/types.ts';
+import { beginAgent } from './agent-state.ts';
+import { chooseRoute } from './route.ts';
+import { beginTool } from './tool-step.ts';
+import { holds } from './conditions.ts';
+import type { Step } from '../flow/types.ts';
 import { expectationOf, forget, listen, own, say, slotOf, stepOf, type Talk, update } from './talk.ts';
 
 /** A checked flow never comes near it; it keeps a mistake of ours from hanging a call. */
@@ -33,6 +37,13 @@ function run(talk: Talk, step: Step): string | null {
     case 'confirm':
       return confirm(talk, step);
     case 'answer':
+      return open(talk);
+    case 'do':
+      return beginTool(talk, step);
+    case 'route':
+      return chooseRoute(talk, step);
+    case 'agent':
+      beginAgent(talk, step);
       return open(talk);
     case 'transfer':
       return transfer(talk, step.desk, step.prompt) ? null : (step.failed ?? stop(talk, 'no-person'));
@@ -70,7 +81,7 @@ export function askAgain(talk: Talk, options: { again?: boolean } = {}): void {
   if (step?.t === 'ask') say(talk, options.again === true ? step.reprompt : step.prompt, 'question');
   else if (step?.t === 'confirm' && talk.state.which) say(talk, step.which, 'question');
   else if (step?.t === 'confirm') say(talk, step.prompt, 'confirm');
-  else if (step?.t === 'answer') say(talk, step.prompt, 'question');
+  else if (step?.t === 'answer' || step?.t === 'agent') say(talk, step.prompt, 'question');
   else {
     hangUp(talk, 'flow-error');
     return;
@@ -127,17 +138,4 @@ function stop(talk: Talk, outcome: string): null {
 
 function isFilled(talk: Talk, slot: string): boolean {
   return own(talk.state.slots, slot) !== undefined;
-}
-
-function holds({ state }: Talk, { of, is, filled, atLeast, atMost }: Condition): boolean {
-  const value = (of.t === 'slot' ? own(state.slots, of.name)?.value : own(state.variables, of.name)) ?? '';
-  if (filled !== null && filled !== (value !== '')) return false;
-  if (is !== null && !is.includes(value)) return false;
-  return isWithin(value, atLeast, atMost);
-}
-
-function isWithin(value: string, atLeast: number | null, atMost: number | null): boolean {
-  if (atLeast === null && atMost === null) return true;
-  const number = value === '' ? NaN : Number(value);
-  return number >= (atLeast ?? -Infinity) && number <= (atMost ?? Infinity);
 }

@@ -1,0 +1,199 @@
+/** Carries out what a dialogue asks of the outside, inside the bounds of each tool, and answers every errand exactly once. */
+import type {
+  Clock,
+  DialogueEvent,
+  Errand,
+  LanguageModel,
+  Timers,
+  ToolDefinition,
+  ToolOutcome,
+  ToolRequest,
+  ToolValue,
+} from '../contracts/index.ts';
+import { ToolGate } from './limits.ts';
+import { type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
+import { fitted } from './shape.ts';
+import { thinkOnce } from './think.ts';
+
+/** A caller hears a word after this much waiting. */
+const SLOW_MS = 600;
+/** Whatever tries there are, a caller gets a way on by then. */
+const LONGEST_MS = 2900;
+
+export interface DeskOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly adapters: Readonly<Partial<Record<'http' | 'mcp' | 'port', ToolAdapter>>>;
+  readonly approvers: Approvers;
+  /** Null where no language model is configured: thoughts come back as null. */
+  readonly model: LanguageModel | null;
+}
+
+export interface ErrandContext {
+  readonly callId: string;
+  readonly context: CallContext;
+  /** The call has ended: what runs is given up. */
+  readonly signal: AbortSignal;
+}
+
+export type Tell = (event: DialogueEvent) => void;
+
+export class ErrandDesk {
+  readonly #options: DeskOptions;
+  readonly #gates = new Map<string, ToolGate>();
+  /** Approvals given and not yet used, by call. */
+  readonly #approved = new Map<string, Map<string, string>>();
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+  }
+
+  /** `tell` gets at most one `errand-slow` and then exactly one answer, none after the call has ended. */
+  begin(errand: Errand, about: ErrandContext, tell: Tell): void {
+    const id = errand.t === 'tool' ? errand.request.id : errand.id;
+    let isDone = false;
+    const stopSlow = this.#options.timers.after(SLOW_MS, () => {
+      if (!isDone && !about.signal.aborted) tell({ t: 'errand-slow', id });
+    });
+    const answer = (event: DialogueEvent): void => {
+      isDone = true;
+      stopSlow();
+      if (!about.signal.aborted) tell(event);
+    };
+    if (errand.t === 'tool') void this.#tool(errand, about).then((outcome) => answer({ t: 'tool-result', id, outcome }));
+    else if (errand.t === 'approval') void this.#approval(errand, about).then((decision) => answer({ t: 'approval-result', id, decision }));
+    else void thinkOnce(errand, this.#options, about).then((thought) => answer({ t: 'thought', id, answer: thought }));
+  }
+
+  /** The call is over: its approvals are worth nothing any more. */
+  release(callId: string): void {
+    this.#approved.delete(callId);
+  }
+
+  async #approval(errand: Extract<Errand, { t: 'approval' }>, about: ErrandContext): Promise<'approved' | 'denied' | 'timeout'> {
+    const { id, tool, summary, timeoutMs } = errand;
+    const asked = await this.#within(timeoutMs, about.signal, (signal) =>
+      this.#options.approvers.ask({ callId: about.callId, id, tool, summary, signal }),
+    );
+    // An approver that fails has not agreed.
+    const decision = asked.t === 'value' ? asked.value : asked.t === 'late' ? 'timeout' : 'denied';
+    if (decision === 'approved') {
+      const ofCall = this.#approved.get(about.callId) ?? new Map<string, string>();
+      this.#approved.set(about.callId, ofCall.set(id, tool));
+    }
+    return decision;
+  }
+
+  async #tool({ request, definition }: Extract<Errand, { t: 'tool' }>, about: ErrandContext): Promise<ToolOutcome> {
+    if (definition.approval && !this.#useApproval(request, about.callId)) return failure('not-approved', false);
+    const given = scoped(request, definition, about.context);
+    if (given === null) return failure('bad-arguments', false);
+    const adapter = this.#options.adapters[definition.target.t];
+    if (adapter === undefined) return failure('unknown-tool', false);
+    const call = { target: definition.target, arguments: given, idempotencyKey: `${about.callId}-${request.idempotencyKey}` };
+    const endMs = this.#nowMs() + LONGEST_MS;
+    let outcome: ToolOutcome = failure('failed', false);
+    for (let attempt = 0; attempt <= definition.retries; attempt++) {
+      const leftMs = Math.min(definition.timeoutMs, endMs - this.#nowMs());
+      if (leftMs <= 0 || about.signal.aborted) break;
+      const tried = await this.#try(definition, leftMs, about.signal, (signal) => adapter({ ...call, signal }));
+      outcome = tried.outcome;
+      if (!tried.again) break;
+    }
+    return outcome;
+  }
+
+  /** An approval is good for one call of the tool that it was asked for. */
+  #useApproval({ approval, tool }: ToolRequest, callId: string): boolean {
+    const given = this.#approved.get(callId);
+    return approval !== null && given?.get(approval) === tool && given.delete(approval);
+  }
+
+  async #try(
+    definition: ToolDefinition,
+    leftMs: number,
+    signal: AbortSignal,
+    call: (signal: AbortSignal) => Promise<unknown>,
+  ): Promise<{ outcome: ToolOutcome; again: boolean }> {
+    const gate = this.#gateOf(definition);
+    if (!gate.enter(this.#nowMs())) return { outcome: failure('busy', false), again: false };
+    const result = await this.#within(leftMs, signal, call);
+    const hasEffect = definition.effect !== 'read';
+    // What cannot be undone is never tried again after an answer was lost.
+    const mayRepeat = definition.effect !== 'irreversible';
+    gate.leave(this.#nowMs(), result.t === 'value' || (result.t === 'error' && result.error instanceof Refused));
+    if (result.t === 'late') return { outcome: failure('timeout', hasEffect), again: mayRepeat };
+    if (result.t === 'error') {
+      const { error } = result;
+      if (error instanceof Refused) return { outcome: failure('refused', false), again: false };
+      if (error instanceof TooLarge) return { outcome: failure('too-large', hasEffect), again: false };
+      return { outcome: failure('failed', hasEffect && !(error instanceof NotDone)), again: mayRepeat || error instanceof NotDone };
+    }
+    const data = fitted(result.value, definition.result);
+    return data === null ? { outcome: failure('wrong-shape', hasEffect), again: false } : { outcome: { ok: true, data }, again: false };
+  }
+
+  #gateOf(definition: ToolDefinition): ToolGate {
+    const key = JSON.stringify([definition.name, definition.target]);
+    const known = this.#gates.get(key);
+    if (known !== undefined) return known;
+    const made = new ToolGate(definition);
+    this.#gates.set(key, made);
+    return made;
+  }
+
+  /** The call's own end and the deadline abort the work; a promise that never settles is left behind. */
+  #within<T>(
+    ms: number,
+    outer: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<{ t: 'value'; value: T } | { t: 'error'; error: unknown } | { t: 'late' }> {
+    return new Promise((resolve) => {
+      const abort = new AbortController();
+      const end = (result: { t: 'value'; value: T } | { t: 'error'; error: unknown } | { t: 'late' }): void => {
+        stop();
+        outer.removeEventListener('abort', late);
+        resolve(result);
+      };
+      const late = (): void => {
+        end({ t: 'late' });
+        abort.abort(new Error('too late'));
+      };
+      const stop = this.#options.timers.after(ms, late);
+      if (outer.aborted) {
+        late();
+        return;
+      }
+      outer.addEventListener('abort', late);
+      Promise.resolve()
+        .then(() => work(abort.signal))
+        .then(
+          (value) => end({ t: 'value', value }),
+          (error: unknown) => end({ t: 'error', error }),
+        );
+    });
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monoUs() / 1000;
+  }
+}
+
+function failure(reason: Extract<ToolOutcome, { ok: false }>['reason'], mayHaveHappened: boolean): ToolOutcome {
+  return { ok: false, reason, mayHaveHappened };
+}
+
+/** Arguments with those of the call's context, which win over anything that was asked for. Null when one is missing or wrong. */
+function scoped(request: ToolRequest, definition: ToolDefinition, context: CallContext): Readonly<Record<string, ToolValue>> | null {
+  const given: Record<string, ToolValue> = {};
+  for (const [name, field] of Object.entries(definition.arguments)) {
+    if (field.context === null) {
+      const value = Object.hasOwn(request.arguments, name) ? request.arguments[name] : undefined;
+      if (value !== undefined) given[name] = value;
+    } else if (Object.hasOwn(context, field.context)) {
+      const value = context[field.context] ?? '';
+      given[name] = field.type === 'number' ? Number(value) : value;
+    }
+  }
+  return fitted(given, definition.arguments);
+}

@@ -1,0 +1,42 @@
+/** Ports of Parley that need no outside system, kept in memory: what tests, demonstrations and small houses start with. */
+import type { ToolValue } from '../contracts/index.ts';
+import { Refused, type ToolAdapter } from './ports.ts';
+
+type Given = Readonly<Record<string, ToolValue>>;
+
+/** One operation of a port; `key` makes an act that is repeated the same act. */
+export type PortOperation = (given: Given, key: string, signal: AbortSignal) => Promise<unknown>;
+
+export function portTools(operations: Readonly<Record<string, PortOperation>>): ToolAdapter {
+  return async ({ target, arguments: given, idempotencyKey, signal }) => {
+    const operation = target.t === 'port' && Object.hasOwn(operations, target.name) ? operations[target.name] : undefined;
+    if (operation === undefined) throw new Refused('there is no such port');
+    return operation(given, idempotencyKey, signal);
+  };
+}
+
+/** What was done, by idempotency key: the same key never does it twice. */
+export class MemoryOutbox {
+  readonly done = new Map<string, { readonly kind: string; readonly given: Given }>();
+
+  add(kind: string): PortOperation {
+    return (given, key) => {
+      if (!this.done.has(key)) this.done.set(key, { kind, given });
+      return Promise.resolve({ done: true });
+    };
+  }
+}
+
+/** directory.find, message.send, callback.request, crm.note. */
+export function memoryPorts(people: Readonly<Record<string, string>>, outbox: MemoryOutbox): Readonly<Record<string, PortOperation>> {
+  return {
+    'directory.find': ({ name }) => {
+      const wanted = String(name).toLowerCase();
+      const found = Object.entries(people).find(([person]) => person.toLowerCase().includes(wanted) && wanted !== '');
+      return Promise.resolve({ found: found !== undefined, name: found?.[0] ?? '', desk: found?.[1] ?? '' });
+    },
+    'message.send': outbox.add('message'),
+    'callback.request': outbox.add('callback'),
+    'crm.note': outbox.add('note'),
+  };
+}
