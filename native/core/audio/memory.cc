@@ -9,6 +9,10 @@
 #include <bit>
 #include <string>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace parley {
 
 namespace {
@@ -87,6 +91,9 @@ uint32_t AudioMemory::openSlot(uint32_t slot) {
   __atomic_store_n(&s->sent_start_sample, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->sent_origin_sample, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&s->sent_write_sample, 0, __ATOMIC_RELAXED);
+  // The writer shall never take a page fault: it would wait for whoever changes the memory map of the process, at any
+  // priority. Kernels before 5.14 refuse, and the writer faults.
+  madvise(s, slotStride_, MADV_POPULATE_WRITE);
   const uint32_t generation = (__atomic_load_n(&s->generation, __ATOMIC_RELAXED) | 1u);
   __atomic_store_n(&s->generation, generation, __ATOMIC_RELEASE);
   return generation;

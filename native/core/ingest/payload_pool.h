@@ -1,6 +1,7 @@
 // Payload blocks for packets that wait behind a gap: one pool per media thread, so that a call costs nothing while all is
 // in order. Last given back is first taken, so only as much memory is touched as was ever needed at once.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -18,6 +19,8 @@ class PayloadPool {
   explicit PayloadPool(uint32_t blocks) : bytes_(new uint8_t[static_cast<size_t>(blocks) * kBlockBytes]) {
     free_.reserve(blocks);
     for (uint32_t i = blocks; i > 0; i--) free_.push_back(i - 1);
+    // The first ones are all that most days need: no page fault for them on the media thread.
+    std::fill_n(bytes_.get(), std::min<size_t>(blocks, 256) * kBlockBytes, uint8_t{0});
   }
 
   // kNone when all are taken.

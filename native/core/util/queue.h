@@ -12,7 +12,8 @@ namespace parley {
 template <typename T>
 class SpscRing {
  public:
-  explicit SpscRing(size_t capacityPowerOfTwo) : mask_(capacityPowerOfTwo - 1), items_(new T[capacityPowerOfTwo]) {}
+  // Touches all of its memory, so that neither side takes a page fault later.
+  explicit SpscRing(size_t capacityPowerOfTwo) : mask_(capacityPowerOfTwo - 1), items_(new T[capacityPowerOfTwo]()) {}
 
   bool push(const T& item) {
     const size_t head = head_.load(std::memory_order_relaxed);
