@@ -14,12 +14,14 @@ export interface Edge {
   readonly known: number;
 }
 
+const COMPILER = process.env['CXX'] ?? 'g++';
+
 let built = false;
 function build(): void {
   if (built) return;
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
   const sources = [join(ROOT, 'bench/vad/gate.cc'), join(ROOT, 'native/core/gate/talk_gate.cc')];
-  execFileSync('g++', ['-std=c++20', '-O2', '-Wall', '-Wextra', `-I${join(ROOT, 'native/core')}`, ...sources, '-o', PROGRAM]);
+  execFileSync(COMPILER, ['-std=c++20', '-O2', '-Wall', '-Wextra', `-I${join(ROOT, 'native/core')}`, ...sources, '-o', PROGRAM]);
   built = true;
 }
 

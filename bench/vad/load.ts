@@ -30,8 +30,6 @@ export interface LoadResult {
   readonly seen: number;
   readonly perRun: number;
   readonly shed: number;
-  /** From the gate's edge to the model's first start in that opening, ms. */
-  readonly answersMs: readonly number[];
 }
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
@@ -47,18 +45,11 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
     return toRing(overLine(speech, new Float32Array(speech.length), 0, 0).caller).subarray(16_000, 16_000 + RING);
   });
   const vad = createVad({ engine: 'silero', model, mostBehind: 30, logger: keepingLogger() });
-  const answersMs: number[] = [];
   const sessions = Array.from({ length: calls }, (_, slot) => {
     const generation = ring.open(slot);
     ring.write(slot, voices[slot % voices.length] ?? new Int16Array());
     const session = vad.open({ callId: String(slot), slot, generation });
-    const state = { session, slot, openedUs: 0, open: false };
-    session.onEvent((event) => {
-      if (event.t !== 'speech-start' || state.openedUs === 0) return;
-      answersMs.push((event.atUs - state.openedUs) / 1000);
-      state.openedUs = 0;
-    });
-    return state;
+    return { session, slot, open: false };
   });
   await vad.start(ring.audio);
   const header = Buffer.alloc(48);
@@ -75,7 +66,6 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
       const open = phase < talk;
       if (open === state.open) continue;
       state.open = open;
-      state.openedUs = open ? nowUs() : 0;
       // A gate opens 60 ms after the first loud sample and closes 200 ms after the last one.
       state.session.gate(open ? edge('speech-start', Math.max(0, sampleNow() - 960)) : edge('speech-end', sampleNow() - 3200));
     }
@@ -83,7 +73,6 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
   const timer = setInterval(drive, 10);
   await sleep(2000);
   const before = { us: cpuUs(), atMs: performance.now(), stats: vad.stats() };
-  answersMs.length = 0;
   await sleep(seconds * 1000);
   const wallMs = performance.now() - before.atMs;
   const used = (cpuUs() - before.us) / 1000 / wallMs;
@@ -99,6 +88,5 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
     seen: (windows * 32) / (wallMs * calls * talk),
     perRun: windows / runs,
     shed: after.shed - before.stats.shed,
-    answersMs,
   };
 }

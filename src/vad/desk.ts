@@ -12,8 +12,10 @@ import type { AudioReader } from './memory.ts';
 export const BATCH = 16;
 const PATIENCE_MS = 3;
 const SAMPLES_PER_MS = 16;
-/** Audio comes in steps of 20 ms: a window can be there so much sooner than its last sample is old. Then look again and again. */
+/** Audio comes in steps of 20 ms. The next look is a little before the step that completes the window, then again and again. */
 const STEP = 320;
+const STEP_MS = 20;
+const BEFORE_MS = 2;
 const LOOK_AGAIN_MS = 4;
 /** More than a second of audio to catch up with: whoever stood still so long gets the gate's answer at once. */
 const MOST_TO_CATCH_UP = 32;
@@ -45,9 +47,10 @@ interface Track {
   /** First sample of the next window; sample at which to stop. */
   next: number;
   until: number;
-  /** Samples known to be written, since when (ms), and how many of them came before their time. */
+  /** Samples known to be written, when that was looked up and when it last grew (ms), and how many came before their time. */
   written: number;
   seenMs: number;
+  grewMs: number;
   early: number;
   /** Windows that are nobody's lag and still to be caught up with: pre-roll, and what the network delivered at once. */
   allowance: number;
@@ -135,6 +138,7 @@ export class Desk {
         until: 0,
         written: 0,
         seenMs: 0,
+        grewMs: 0,
         early: 0,
         allowance: 0,
         dueMs: 0,
@@ -158,6 +162,7 @@ export class Desk {
     const nowMs = this.#nowMs();
     track.written = this.#parts.audio.written(slot, generation) ?? 0;
     track.seenMs = nowMs;
+    track.grewMs = nowMs - STEP_MS + LOOK_AGAIN_MS;
     track.early = 0;
     track.allowance = Math.min(MOST_TO_CATCH_UP, Math.max(0, Math.floor((track.written - track.next) / WINDOW)));
     this.#look(track, nowMs);
@@ -187,7 +192,8 @@ export class Desk {
     this.#note(track, written, nowMs);
     const missing = track.next + WINDOW - written;
     if (missing > 0) {
-      track.dueMs = nowMs + Math.max(LOOK_AGAIN_MS, (missing - STEP) / SAMPLES_PER_MS);
+      const expectedMs = track.grewMs + Math.ceil(missing / STEP) * STEP_MS - BEFORE_MS;
+      track.dueMs = expectedMs > nowMs ? expectedMs : nowMs + LOOK_AGAIN_MS;
       track.readyMs = null;
       return;
     }
@@ -200,6 +206,7 @@ export class Desk {
   /** Audio that came faster than time passes is a burst: a stall of the network, not of ours. */
   #note(track: Track, written: number, nowMs: number): void {
     track.early = Math.max(0, track.early + written - track.written - (nowMs - track.seenMs) * SAMPLES_PER_MS);
+    if (written > track.written) track.grewMs = nowMs;
     track.written = written;
     track.seenMs = nowMs;
     const windows = Math.floor((track.early - STEP) / WINDOW);

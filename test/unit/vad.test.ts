@@ -146,10 +146,10 @@ test('desk: sixteen windows start a run at once, the oldest waits 3 ms', async (
   openAll(40, 0);
   t.same(model.sizes, [], 'no audio yet');
   for (let slot = 0; slot < 40; slot++) ring.write(slot, loud(WINDOW, 500));
-  await pass(20);
+  await pass(30);
   t.same(model.sizes, [40]);
   for (let slot = 0; slot < BATCH - 1; slot++) ring.write(slot, loud(WINDOW, 500));
-  await pass(40);
+  await pass(60);
   t.same(model.sizes, [40, BATCH - 1]);
 });
 
