@@ -9,8 +9,6 @@ export interface StoredEvent {
   readonly tsUs: number;
   readonly monoUs: number;
   readonly type: string;
-  readonly subjectId: string | null;
-  readonly payloadSha256: Buffer | null;
   readonly hash: Buffer;
   /** The hash that follows from the event and the one before it. */
   digest(prev: Buffer): Buffer;
@@ -23,7 +21,7 @@ export function fromRow(row: EventRow): StoredEvent {
 const DAY_2000 = Date.UTC(2000, 0, 1);
 const input = Buffer.alloc(200);
 
-/** One packed event. What only findings need is made when it is asked for. */
+/** One packed event. */
 class PackedEvent implements StoredEvent {
   readonly streamId: string;
   readonly day: string;
@@ -31,7 +29,6 @@ class PackedEvent implements StoredEvent {
   readonly tsUs: number;
   readonly monoUs: number;
   readonly type: string;
-  readonly payloadSha256: Buffer | null;
   readonly hash: Buffer;
   readonly #packed: Buffer;
   readonly #bodyAt: number;
@@ -45,12 +42,7 @@ class PackedEvent implements StoredEvent {
     this.monoUs = int8(packed, PACKED.monoUs);
     this.#bodyAt = PACKED.type + packed.readInt32BE(PACKED.typeLength);
     this.type = packed.toString('utf8', PACKED.type, this.#bodyAt);
-    this.payloadSha256 = isZero(packed, PACKED.payload, 32) ? null : packed.subarray(PACKED.payload, PACKED.payload + 32);
     this.hash = packed.subarray(PACKED.hash, PACKED.hash + 32);
-  }
-
-  get subjectId(): string | null {
-    return isZero(this.#packed, PACKED.subjectId, 16) ? null : uuidText(this.#packed.subarray(PACKED.subjectId, PACKED.subjectId + 16));
   }
 
   digest(prev: Buffer): Buffer {
@@ -88,11 +80,6 @@ export class PackedEvents {
 
 function int8(packed: Buffer, at: number): number {
   return packed.readInt32BE(at) * 4_294_967_296 + packed.readUInt32BE(at + 4);
-}
-
-function isZero(bytes: Buffer, at: number, length: number): boolean {
-  for (let end = at + length, i = at; i < end; i += 4) if (bytes.readInt32BE(i) !== 0) return false;
-  return true;
 }
 
 function uuidText(bytes: Buffer): string {

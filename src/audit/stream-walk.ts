@@ -48,9 +48,9 @@ export class StreamWalk {
       this.#tail = event;
       return;
     }
-    const at = this.#holes.findIndex((hole) => hole.from <= event.seq && event.seq <= hole.to);
+    const at = this.#holeAt(event.seq);
     const hole = this.#holes[at];
-    if (hole === undefined) this.#found('duplicate', event.seq, 'the number is used twice');
+    if (hole === undefined || event.seq < hole.from) this.#found('duplicate', event.seq, 'the number is used twice');
     else this.#holes.splice(at, 1, ...this.#fill(hole, event));
   }
 
@@ -58,6 +58,18 @@ export class StreamWalk {
     for (const { from, to } of this.#holes) {
       this.#found('gap', to + 1, from === to ? `event ${from} is missing` : `events ${from} to ${to} are missing`);
     }
+  }
+
+  /** Holes are in order: the first that ends at or after `seq`. */
+  #holeAt(seq: number): number {
+    let low = 0;
+    let high = this.#holes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#holes[middle]?.to ?? seq) < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #fill(hole: Hole, event: StoredEvent): Hole[] {

@@ -1,4 +1,4 @@
-import type { CheckpointRow, StreamRow } from '../store/index.ts';
+import type { CheckpointRow, PayloadCheckRow, StreamRow } from '../store/index.ts';
 import { genesisHash, ZERO_HASH } from './chain.ts';
 import { KEPT_FINDINGS, type Finding, type FindingKind, type VerifyReport } from './findings.ts';
 import { checkSignature } from './keys.ts';
@@ -15,9 +15,6 @@ export interface VerifierOptions {
   readonly anchorGarbage?: readonly number[];
 }
 
-/** sha256 of the stored ciphertext; null when there is none; undefined when the reader may not see it. */
-export type PayloadHash = Buffer | null | undefined;
-
 interface Stream {
   readonly row: StreamRow;
   readonly walk: StreamWalk;
@@ -30,7 +27,7 @@ interface Wanted {
 
 /**
  * Judges a chain from its rows, wherever they come from. Feed in this order: streams, checkpoints, excuses (the events that
- * explain missing things), then all events in any order. Memory grows with streams and checkpoints, not with events.
+ * explain missing things), payloads, then all events in any order. Memory grows with streams and checkpoints, not with events.
  */
 export class Verifier {
   readonly #options: VerifierOptions;
@@ -48,7 +45,6 @@ export class Verifier {
   #checkpoints = 0;
   #from: string | null = null;
   #to: string | null = null;
-  #payloadsHidden = false;
 
   constructor(options: VerifierOptions) {
     this.#options = options;
@@ -105,7 +101,7 @@ export class Verifier {
     }
   }
 
-  addEvent(event: StoredEvent, payload: PayloadHash): void {
+  addEvent(event: StoredEvent): void {
     this.#events += 1;
     const { streamId, seq } = event;
     const stream = this.#streams.get(streamId);
@@ -117,7 +113,6 @@ export class Verifier {
     if (event.day !== stream.row.day)
       this.#find('wrong-day', streamId, seq, `stored under ${event.day}, but the stream is of ${stream.row.day}`);
     stream.walk.add(event);
-    if (event.payloadSha256 !== null) this.#checkPayload(event, payload);
     const wanted = this.#wanted.get(streamId);
     const here = wanted?.get(seq);
     if (here === undefined) return;
@@ -126,21 +121,21 @@ export class Verifier {
       if (!want.hash.equals(event.hash)) this.#find(`${want.origin}-differs`, streamId, seq, `the ${want.origin} has another hash`);
   }
 
-  #checkPayload(event: StoredEvent, payload: PayloadHash): void {
-    if (payload === undefined) {
-      this.#payloadsHidden = true;
+  /** After the excuses. Null: payloads cannot be checked here. */
+  addPayload(row: PayloadCheckRow | null): void {
+    if (row === null) {
+      this.#notes.push('payloads: their hashes cannot be read here');
       return;
     }
     this.#payloads += 1;
-    if (payload !== null) {
-      if (event.payloadSha256?.equals(payload) !== true)
-        this.#find('payload-changed', event.streamId, event.seq, 'the payload is not the one that was logged');
+    const { streamId, seq, stored } = row;
+    if (stored !== null) {
+      if (!row.payloadSha256.equals(stored)) this.#find('payload-changed', streamId, seq, 'the payload is not the one that was logged');
       return;
     }
-    const erasedUs = event.subjectId === null ? 0 : (this.#erased.get(event.subjectId) ?? 0);
-    if (event.tsUs > erasedUs) {
-      this.#find('payload-missing', event.streamId, event.seq, 'the payload is missing without an erasure or expiry that names it');
-    }
+    const erasedUs = row.subjectId === null ? 0 : (this.#erased.get(row.subjectId) ?? 0);
+    if (row.tsUs > erasedUs)
+      this.#find('payload-missing', streamId, seq, 'the payload is missing without an erasure or expiry that names it');
   }
 
   finish(): VerifyReport {
@@ -155,7 +150,6 @@ export class Verifier {
         }
       }
     }
-    if (this.#payloadsHidden) this.#notes.push('payloads: this login may not read their hashes');
     const writers = [...new Set([...this.#streams.values()].map(({ row }) => row.writer))].sort();
     return {
       ...{

@@ -28,7 +28,8 @@ export async function verifyAudit(options: VerifyOptions): Promise<VerifyReport>
     stream: (row) => verifier.addStream(row),
     checkpoint: (row) => verifier.addCheckpoint(row),
     excuse: (row) => verifier.addExcuse(row),
-    event: (bytes, payload) => verifier.addEvent(packed.read(bytes), payload),
+    payload: (row) => verifier.addPayload(row),
+    event: (bytes) => verifier.addEvent(packed.read(bytes)),
   });
   return verifier.finish();
 }
@@ -42,7 +43,8 @@ export async function verifyDump(
     stream: (row) => verifier.addStream(row),
     checkpoint: (row) => verifier.addCheckpoint(row),
     excuse: (row) => verifier.addExcuse(row),
-    event: (row, payload) => verifier.addEvent(fromRow(row), payload),
+    payload: (row) => verifier.addPayload(row),
+    event: (row) => verifier.addEvent(fromRow(row)),
   });
   return verifier.finish();
 }

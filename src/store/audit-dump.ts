@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { ParleyError } from '../contracts/index.ts';
+import type { PayloadCheckRow } from './audit-read.ts';
 import type { CheckpointRow, EventRow, StreamRow } from './rows.ts';
 
 /** What a reading of a dump hands out; as AuditVisitor, but events come as rows. */
@@ -10,7 +11,8 @@ export interface DumpVisitor {
   stream(row: StreamRow): void;
   checkpoint(row: CheckpointRow): void;
   excuse(row: { type: string; subjectId: string | null; body: string }): void;
-  event(row: EventRow, payload: Buffer | null | undefined): void;
+  payload(row: PayloadCheckRow | null): void;
+  event(row: EventRow): void;
 }
 
 type Row = ReadonlyMap<string, string | null>;
@@ -56,9 +58,13 @@ export async function readDump(path: string, visitor: DumpVisitor): Promise<void
     table: (name) => EVENTS.test(name),
     row: (_, row) => {
       const event = eventRow(row);
-      visitor.event(event, payloads === undefined ? undefined : (payloads.get(`${event.streamId} ${String(event.seq)}`) ?? null));
+      visitor.event(event);
+      const { streamId, seq, tsUs, subjectId, payloadSha256 } = event;
+      if (payloads === undefined || payloadSha256 === null) return;
+      visitor.payload({ streamId, seq, tsUs, subjectId, payloadSha256, stored: payloads.get(`${streamId} ${String(seq)}`) ?? null });
     },
   });
+  if (payloads === undefined) visitor.payload(null);
 }
 
 /** True for gzip. */

@@ -3,13 +3,26 @@ import { storeError } from './failures.ts';
 import { PACK_SQL } from './packed-event.ts';
 import type { CheckpointRow, StreamRow } from './rows.ts';
 
-/** What a reading of the whole chain hands out, in this order: streams, checkpoints, excuses, events. */
+/** An event that commits to a payload, beside what is stored of it. */
+export interface PayloadCheckRow {
+  readonly streamId: string;
+  readonly seq: number;
+  readonly tsUs: number;
+  readonly subjectId: string | null;
+  readonly payloadSha256: Buffer;
+  /** sha256 of the stored ciphertext; null when there is none. */
+  readonly stored: Buffer | null;
+}
+
+/** What a reading of the whole chain hands out, in this order. */
 export interface AuditVisitor {
   stream(row: StreamRow): void;
   checkpoint(row: CheckpointRow): void;
   excuse(row: { type: string; subjectId: string | null; body: string }): void;
-  /** An event as packed-event.ts lays it out. `payload`: sha256 of the stored ciphertext, null when there is none, undefined when this login may not know. */
-  event(packed: Buffer, payload: Buffer | null | undefined): void;
+  /** Null when this login may not know payload hashes; then none follow. */
+  payload(row: PayloadCheckRow | null): void;
+  /** As packed-event.ts lays it out; in the order in which they lie on disk. */
+  event(packed: Buffer): void;
 }
 
 const PAGE = 5000;
@@ -24,10 +37,13 @@ export async function readAudit(connection: string | pg.ClientConfig, visitor: A
   try {
     await client.connect();
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // From the first block on: rows come nearly in the order in which they were written, and no sort of the whole is needed.
+    await client.query('SET LOCAL synchronize_seqscans = off');
     await readStreams(client, visitor);
     await readCheckpoints(client, visitor);
     await readExcuses(client, visitor);
-    await readEvents(client, visitor);
+    await readPayloads(client, visitor);
+    await page(client, 'events', `SELECT ${PACK_SQL} FROM audit.event e`, ([packed]: [Buffer]) => visitor.event(packed), true);
     await client.query('COMMIT');
   } catch (error) {
     throw storeError(error);
@@ -94,17 +110,18 @@ function readExcuses(client: pg.Client, visitor: AuditVisitor): Promise<void> {
   );
 }
 
-async function readEvents(client: pg.Client, visitor: AuditVisitor): Promise<void> {
+async function readPayloads(client: pg.Client, visitor: AuditVisitor): Promise<void> {
   const { rows } = await client.query<{ may: boolean }>(`SELECT has_function_privilege('audit.payload_hashes()', 'EXECUTE') AS may`);
-  const may = rows[0]?.may === true;
-  const hashes = may
-    ? ', h.sha256 FROM audit.event e LEFT JOIN audit.payload_hashes() h ON h.stream_id = e.stream_id AND h.seq = e.seq'
-    : ' FROM audit.event e';
+  if (rows[0]?.may !== true) {
+    visitor.payload(null);
+    return;
+  }
   await page(
     client,
-    'events',
-    `SELECT ${PACK_SQL}${hashes} ORDER BY e.day, e.stream_id, e.seq`,
-    ([packed, payload]: [Buffer, Buffer | null]) => visitor.event(packed, may ? payload : undefined),
-    true,
+    'payloads',
+    `SELECT e.stream_id, e.seq, e.ts_us, e.subject_id, e.payload_sha256, h.sha256
+       FROM audit.event e LEFT JOIN audit.payload_hashes() h ON h.stream_id = e.stream_id AND h.seq = e.seq WHERE e.payload_sha256 IS NOT NULL`,
+    ([streamId, seq, tsUs, subjectId, payloadSha256, stored]: [string, string, string, string | null, Buffer, Buffer | null]) =>
+      visitor.payload({ streamId, seq: Number(seq), tsUs: Number(tsUs), subjectId, payloadSha256, stored }),
   );
 }

@@ -6,7 +6,7 @@
  */
 export { createStore, type Store, type StoreOptions, type StoreState } from './store.ts';
 export { readDump, type DumpVisitor } from './audit-dump.ts';
-export { readAudit, type AuditVisitor } from './audit-read.ts';
+export { readAudit, type AuditVisitor, type PayloadCheckRow } from './audit-read.ts';
 export { PACKED } from './packed-event.ts';
 export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
 export { callsByPbxId, eventsOf, expiredSubjects, payloadsOf, storedMonths, subjectsOf, tailsOfMonth } from './vault-tables.ts';

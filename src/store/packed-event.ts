@@ -9,8 +9,6 @@ export const PACKED = {
   seq: 16,
   tsUs: 24,
   monoUs: 32,
-  callId: 40,
-  subjectId: 56,
   payload: 72,
   hash: 104,
   day: 136,

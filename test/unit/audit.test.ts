@@ -179,7 +179,7 @@ test('a verifier names the place: clocks, days, unknown streams, rows that say t
   const second = event(2, first.hash, { tsUs: 10_000_000 });
   const third = event(3, second.hash, { tsUs: 20_000_000, type: 'clock.step' });
   const fourth = event(4, third.hash, { tsUs: 20_001_000, monoUs: 1000, day: '2026-12-01' });
-  for (const e of [first, second, third, fourth, { ...first, streamId: randomUUID() }]) verifier.addEvent(fromRow(e), null);
+  for (const e of [first, second, third, fourth, { ...first, streamId: randomUUID() }]) verifier.addEvent(fromRow(e));
   verifier.addStream({ ...row, streamId: randomUUID(), ordinal: 4, genesis, sig: Buffer.alloc(64) });
   const report = verifier.finish();
   t.same(
@@ -283,7 +283,7 @@ function verifyMemory(store: MemoryStore): ReturnType<Verifier['finish']> {
   const verifier = new Verifier({ publicKeys: [], anchors: [] });
   for (const row of store.streams) verifier.addStream(row);
   for (const row of store.checkpoints) verifier.addCheckpoint(row);
-  for (const row of store.events) verifier.addEvent(fromRow(row), null);
+  for (const row of store.events) verifier.addEvent(fromRow(row));
   return verifier.finish();
 }
 
