@@ -14,7 +14,7 @@ const FINISHED_MS = 700;
 const PATIENCE_MS = 6000;
 const CLOSE_GAP_MS = 150;
 /** So many samples tell which text it is. */
-const HEAD = 2000;
+const HEAD = 4000;
 const ECHO_FRAMES = 2;
 const ECHO_GAIN = 0.05;
 const DUCKED = 0.4;

@@ -27,7 +27,7 @@ const DIGITS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', '
 const DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
 const NAMES = ['miller', 'johnson', 'parker', 'cooper', 'taylor', 'harris', 'bennett'];
 const FIRST = ['anna', 'peter', 'susan', 'martin', 'laura', 'david'];
-const BACKCHANNELS = ['uh huh', 'mm hm', 'yeah', 'okay', 'right', 'i see'];
+const BACKCHANNELS = ['uh huh', 'aha', 'yeah', 'okay', 'right', 'i see'];
 const BARGE_INS = ['wait that is wrong', 'no i meant friday', 'sorry can you repeat that', 'stop i want to speak to a person'];
 const FREE = [
   ['we are coming by train', 'so we might be a little late', 'is that possible'],

@@ -6,4 +6,3 @@
 export type { CallOptions, Fillers, LiveEvent, LiveListener, SpeakingEvent, Stages } from './ports.ts';
 export { maskWords } from './recorder.ts';
 export { CallRunner, type OpenCall } from './runner.ts';
-export { waterfall, type TurnMarks } from './waterfall.ts';

@@ -22,10 +22,10 @@ export function speechStarted(draft: Draft, sample: number): void {
     return;
   }
   draft.pauseEvidence = NO_EVIDENCE;
-  draft.soFar = null;
   draft.partial = { decode: null, askedMs: draft.nowMs - draft.options.partialMs };
   const atMs = sampleMs(draft, sample);
   if (mayRetract(draft, atMs)) {
+    draft.soFar = null;
     retract(draft, sample, atMs);
     return;
   }
@@ -34,11 +34,14 @@ export function speechStarted(draft: Draft, sample: number): void {
   if (last !== undefined && !last.cut && (listening || gapMs < draft.options.waitMs)) {
     abandonDecode(draft, last);
     abandonSpeculation(draft);
+    // What is known of the stretch stays known until there are newer words.
+    if (last.heard !== null) draft.soFar = last.heard.t === 'words' ? last.heard.text : '';
     replaceLast(draft, resumed(last, sample, atMs));
     if (listening && gapMs >= PAUSE_MS) learnPause(draft, gapMs);
     reason(draft, 'resumed', { gapMs: Math.round(gapMs) });
     return;
   }
+  draft.soFar = null;
   draft.stretches = [...draft.stretches, newStretch(Math.max(sample, draft.doneSample), atMs, true)];
   dropOldest(draft);
 }

@@ -88,10 +88,12 @@ export function meaningOf(text: string, expect: Expectation | null, words: TurnW
   return 'words';
 }
 
-/** "yeah okay", "uh huh uh huh": phrases of the list, one after the other. */
+/** "yeah okay", "uh huh uh huh": phrases of the list, one after the other; the last one may have just begun ("i" of "i see"). */
 function isBackchannel(tokens: readonly string[], words: TurnWords): boolean {
   if (tokens.length === 0) return true;
+  const rest = tokens.join(' ');
   return words.backchannels.some((phrase) => {
+    if (phrase.startsWith(`${rest} `)) return true;
     const length = phrase.split(' ').length;
     return tokens.slice(0, length).join(' ') === phrase && isBackchannel(tokens.slice(length), words);
   });

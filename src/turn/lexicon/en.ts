@@ -10,7 +10,7 @@ export const EN: TurnWords = {
     'monday, tuesday, wednesday, thursday, friday, saturday, sunday, today, tomorrow, tonight, one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen, fifteen, sixteen, seventeen, eighteen, nineteen, twenty, thirty, forty, fifty, first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, oclock, noon, midnight, morning, afternoon, evening, am, pm, january, february, march, april, may, june, july, august, september, october, november, december, people, persons',
   ),
   openers: list(
-    'and, or, but, so, because, if, when, while, that, which, who, with, without, to, for, from, of, at, on, in, by, about, between, until, into, the, a, an, my, your, his, her, our, their, this, these, is, are, was, were, will, would, can, could, should, i, we, the, than, then, also, maybe, between, not, very, please could, like, double, triple',
+    'and, or, but, so, because, if, when, while, which, who, with, without, to, for, from, of, at, on, in, by, about, between, until, into, the, a, an, my, your, his, her, our, their, is, are, was, were, will, would, can, could, should, i, we, than, very, double, triple',
   ),
   openPhrases: list(
     'my number is, my name is, the number is, it is, its, that is, i would like, id like, i want, i need, i am, im, let me, do you have, can i, could you, would you, i think, there are, there is, around about',
