@@ -156,7 +156,11 @@ async function launch(place: Place, options: EmbeddedOptions): Promise<Running> 
   const server = supervise(child);
   await ready(child, place);
   await writeOwner(place.home, { host, port });
-  return { host, port, ...server };
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    if (!host.startsWith(place.home)) await rm(host, { recursive: true, force: true });
+  };
+  return { host, port, onExit: server.onExit, stop };
 }
 
 /** util-linux's setpriv asks the kernel to stop the server when we die: kill -9 leaves nothing behind. */

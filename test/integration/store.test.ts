@@ -353,6 +353,7 @@ test('a path too long for a socket; initdb that cannot work', async (t) => {
   const server = await startEmbedded({ dataDir: long, settings: FAST });
   t.ok(server.host.length < 90);
   await server.stop();
+  await t.rejects(stat(server.host), { code: 'ENOENT' }, 'and leaves nothing behind');
   await rm(long, { recursive: true, force: true });
   const taken = join(folder, 'taken');
   await mkdir(join(taken, 'data'), { recursive: true });
