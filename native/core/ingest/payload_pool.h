@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rtp/packet.h"
+#include "util/pages.h"
 
 namespace parley {
 
@@ -16,11 +17,11 @@ class PayloadPool {
   static constexpr Block kNone = 0xffffffffu;
   static constexpr size_t kBlockBytes = kMaxDatagramBytes;
 
-  explicit PayloadPool(uint32_t blocks) : bytes_(new uint8_t[static_cast<size_t>(blocks) * kBlockBytes]) {
+  explicit PayloadPool(uint32_t blocks) : bytes_(static_cast<size_t>(blocks) * kBlockBytes, false) {
     free_.reserve(blocks);
     for (uint32_t i = blocks; i > 0; i--) free_.push_back(i - 1);
     // The first ones are all that most days need: no page fault for them on the media thread.
-    std::fill_n(bytes_.get(), std::min<size_t>(blocks, 256) * kBlockBytes, uint8_t{0});
+    std::fill_n(bytes_.data(), std::min<size_t>(blocks, 256) * kBlockBytes, uint8_t{0});
   }
 
   // kNone when all are taken.
@@ -36,7 +37,7 @@ class PayloadPool {
   size_t available() const { return free_.size(); }
 
  private:
-  std::unique_ptr<uint8_t[]> bytes_;  // not cleared, so untouched pages cost nothing
+  PageArray<uint8_t> bytes_;  // untouched pages cost nothing
   std::vector<Block> free_;
 };
 

@@ -39,6 +39,8 @@ size_t roundUpToPower(size_t n) { return std::bit_ceil(std::max<size_t>(n, 2)); 
 
 MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, void (*notify)(void*), void* notifyContext)
     : pool_(64 + 8 * maxCalls),
+      mostSendEvents_(4 * maxCalls + 64),
+      sendEvents_(mostSendEvents_, true),
       events_(kEventsInRing),
       closed_(roundUpToPower(maxCalls + 1)),
       realtime_(realtime),
@@ -50,7 +52,6 @@ MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, v
   for (uint32_t i = 0; i < maxCalls; i++) calls_.push_back(std::make_unique<Call>(pool_, audio, sink));
   for (auto& slot : wheel_) slot.reserve(maxCalls);
   gaps_.reserve(maxCalls);
-  sendEvents_.reserve(4 * maxCalls + 64);
 }
 
 MediaThread::~MediaThread() {
@@ -513,11 +514,11 @@ void MediaThread::pollGaps(MonoUs nowUs) {
 }
 
 void MediaThread::publishSendEvents(MonoUs nowUs) {
-  for (Event& waiting : sendEvents_) {
-    waiting.atUs = nowUs;
-    event(waiting);
+  for (size_t i = 0; i < sendEventCount_; i++) {
+    sendEvents_[i].atUs = nowUs;
+    event(sendEvents_[i]);
   }
-  sendEvents_.clear();
+  sendEventCount_ = 0;
 }
 
 void MediaThread::event(const Event& event) {
@@ -526,9 +527,9 @@ void MediaThread::event(const Event& event) {
 }
 
 void MediaThread::eventAtSend(const Event& waiting) {
-  // Never grows: an event beyond the reserve goes out at once, a millisecond early.
-  if (sendEvents_.size() == sendEvents_.capacity()) return event({waiting});
-  sendEvents_.push_back(waiting);
+  // An event beyond what there is room for goes out at once, a millisecond early.
+  if (sendEventCount_ == mostSendEvents_) return event(waiting);
+  sendEvents_[sendEventCount_++] = waiting;
 }
 
 void MediaThread::notifyOwner(MonoUs nowUs) {

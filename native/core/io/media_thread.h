@@ -15,6 +15,7 @@
 #include "io/udp.h"
 #include "session/session.h"
 #include "util/histogram.h"
+#include "util/pages.h"
 #include "util/queue.h"
 
 namespace parley {
@@ -53,7 +54,7 @@ struct ThreadStats {
   DurationHistogram sendLateness;
 };
 
-class MediaThread final : private EventSink {
+class MediaThread final : public InPages, private EventSink {
  public:
   MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, void (*notify)(void*), void* notifyContext);
   ~MediaThread();
@@ -77,7 +78,7 @@ class MediaThread final : private EventSink {
   static constexpr int kPacketsPerSocket = 8;
   static constexpr size_t kPacketsPerTick = 512;
 
-  struct Call {
+  struct Call : InPages {
     Call(PayloadPool& pool, AudioMemory& audio, EventSink& events) : session(pool, audio, events) {}
     Session session;
     int fd = -1;
@@ -136,7 +137,9 @@ class MediaThread final : private EventSink {
   std::vector<std::unique_ptr<Call>> calls_;
   std::array<std::vector<Call*>, kSlots> wheel_;
   std::vector<Call*> gaps_;
-  std::vector<Event> sendEvents_;
+  size_t mostSendEvents_;
+  size_t sendEventCount_ = 0;
+  PageArray<Event> sendEvents_;
   SpscRing<Event> events_;
   SpscRing<uint32_t> closed_;
   Mailbox<Command> inbox_;

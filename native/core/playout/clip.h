@@ -1,6 +1,7 @@
 // A clip: PCM written by the JavaScript thread while the media thread plays it. Memory is allocated and freed on the
 // JavaScript thread only; the media thread follows pointers.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "dsp/filter_bank.h"
+#include "util/pages.h"
 
 namespace parley {
 
@@ -18,7 +20,7 @@ struct ClipChunk {
   std::atomic<ClipChunk*> next{nullptr};
 };
 
-class Clip {
+class Clip : public InPages {
  public:
   // `bank` converts to the rate of the wire, or is null when the rates are equal. `marks` are sample numbers at the clip's
   // own rate, ascending.

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "util/pages.h"
+
 namespace parley {
 
 // Single producer, single consumer, fixed size. A full ring refuses (the producer counts it); nothing ever waits.
@@ -13,7 +15,7 @@ template <typename T>
 class SpscRing {
  public:
   // Touches all of its memory, so that neither side takes a page fault later.
-  explicit SpscRing(size_t capacityPowerOfTwo) : mask_(capacityPowerOfTwo - 1), items_(new T[capacityPowerOfTwo]()) {}
+  explicit SpscRing(size_t capacityPowerOfTwo) : mask_(capacityPowerOfTwo - 1), items_(capacityPowerOfTwo, true) {}
 
   bool push(const T& item) {
     const size_t head = head_.load(std::memory_order_relaxed);
@@ -35,7 +37,7 @@ class SpscRing {
 
  private:
   size_t mask_;
-  std::unique_ptr<T[]> items_;
+  PageArray<T> items_;
   alignas(64) std::atomic<size_t> head_{0};
   alignas(64) std::atomic<size_t> tail_{0};
 };
