@@ -27,6 +27,12 @@ export class VirtualTime implements Clock, Timers {
   get waiting(): number {
     return this.#alarms.length;
   }
+  /** Rings what is due at this moment. */
+  ring(): void {
+    const due = this.#alarms.filter((alarm) => alarm.atUs <= this.us);
+    this.#alarms = this.#alarms.filter((alarm) => alarm.atUs > this.us);
+    for (const alarm of due) alarm.act();
+  }
   /** Lets time pass in steps of 10 ms; what is due happens, promises settle in between. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 10) {
