@@ -1,5 +1,5 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
-import { type Audit, createAudit, expireContent } from './audit/index.ts';
+import { type Audit, createAudit, expireContent, retireKeys } from './audit/index.ts';
 import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
@@ -136,7 +136,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   }, HEARTBEAT_MS);
   ups.onDown(() => clearInterval(heartbeat));
   const retention = setInterval(() => {
-    expireContent({ audit, store, clock: systemClock }).catch((error: unknown) => {
+    const retired = retireKeys(keysFolder(config), config.audit.contentDays, systemClock.wallUs());
+    Promise.all([expireContent({ audit, store, clock: systemClock }), retired]).catch((error: unknown) => {
       logger.warn('content whose time is over is still there; tried again in an hour', {
         reason: error instanceof Error ? error.message : '',
       });

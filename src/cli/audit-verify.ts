@@ -1,7 +1,7 @@
 /** `parley audit verify`: checks the log's chain, seals and anchors, and reports every finding with its place. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatReport, verifyAudit, type VerifyReport } from '../audit/index.ts';
+import { formatReport, readAsteriskCdr, reconcileCalls, verifyAudit, verifyDump, type VerifyReport } from '../audit/index.ts';
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { silentLogger } from '../observability/index.ts';
@@ -12,17 +12,37 @@ import { EXIT } from './exit.ts';
 export interface VerifyCommand {
   readonly config: string;
   readonly db?: string;
+  readonly dump?: string;
   readonly anchors?: readonly string[];
   readonly pubkey?: readonly string[];
 }
 
 export async function auditVerify(options: VerifyCommand): Promise<number> {
-  const report =
-    options.db === undefined
-      ? await verifyConfigured(await loadConfig(options.config), options)
-      : await verifyAudit({ connection: options.db, anchors: options.anchors ?? [], publicKeys: options.pubkey ?? [] });
+  const report = await verify(options);
   console.log(formatReport(report));
   return report.findings.length === 0 ? EXIT.ok : EXIT.failed;
+}
+
+async function verify(options: VerifyCommand): Promise<VerifyReport> {
+  const outside = { anchors: options.anchors ?? [], publicKeys: options.pubkey ?? [] };
+  if (options.dump !== undefined) return verifyDump({ dump: options.dump, ...outside });
+  if (options.db !== undefined) return verifyAudit({ connection: options.db, ...outside });
+  return verifyConfigured(await loadConfig(options.config), options);
+}
+
+/** `parley audit reconcile CDR`: does every call that the PBX recorded have its end in the log, and the other way round? */
+export async function auditReconcile(cdr: string, options: { config: string }): Promise<number> {
+  const config = await loadConfig(options.config);
+  const store = createStore(await storeOptions(config, silentLogger));
+  try {
+    await store.start();
+    const result = await reconcileCalls(store, await readAsteriskCdr(cdr, config.pbx.app));
+    console.log(`${result.matched} of ${result.records} calls of the PBX stand in the log`);
+    for (const finding of result.findings) console.log(JSON.stringify(finding));
+    return result.findings.length === 0 ? EXIT.ok : EXIT.failed;
+  } finally {
+    await store.stop();
+  }
 }
 
 /** The database of a configuration, with this gateway's own keys and anchors unless others are named. */

@@ -1,7 +1,7 @@
 /** The command line. One file per command; each returns its exit code. */
 import { Command } from 'commander';
 import { version } from '../parts.ts';
-import { auditVerify } from './audit-verify.ts';
+import { auditReconcile, auditVerify } from './audit-verify.ts';
 import { call } from './call.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
@@ -42,9 +42,16 @@ audit
   .description('check the chain in the database; needs no running gateway')
   .option(...CONFIG)
   .option('--db <url>', "check this database instead of the configuration's")
+  .option('--dump <file>', 'check a pg_dump (plain or gzip) instead: needs no database at all')
   .option('--anchors <file...>', 'files of checkpoints that were kept outside the database')
   .option('--pubkey <file...>', "public keys of the gateways; default: this gateway's")
   .action(command(auditVerify));
+
+audit
+  .command('reconcile <cdr>')
+  .description("compare the log with Asterisk's call records (Master.csv)")
+  .option(...CONFIG)
+  .action(command(auditReconcile));
 
 const subject = program.command('subject').description('the rights of a person, by phone number');
 subject

@@ -3,7 +3,8 @@ import type { Clock, Timers } from '../contracts/index.ts';
 /** `process.hrtime` is CLOCK_MONOTONIC, which the media threads stamp their events with. */
 export const systemClock: Clock = {
   monoUs: () => Number(process.hrtime.bigint() / 1000n),
-  wallUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
+  // performance.timeOrigin + performance.now() would never follow a clock that is set.
+  wallUs: () => Date.now() * 1000,
 };
 
 export const systemTimers: Timers = {
