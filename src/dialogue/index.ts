@@ -9,3 +9,5 @@ export { type FlowSet, type LoadedFlow, loadFlows } from './flow/load.ts';
 export { parseFlow } from './flow/parse.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
+export { type FlowTest, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
+export { ManualTime, ScriptedModel } from './llm/index.ts';

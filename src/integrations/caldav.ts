@@ -3,6 +3,7 @@
  * another one was there before it. The idempotency key is the event's name: booked twice with the same key is booked once.
  */
 import { createHash } from 'node:crypto';
+import type { ToolValue } from '../contracts/index.ts';
 import type { PortOperation } from './memory.ts';
 import { NotDone, Refused } from './ports.ts';
 
@@ -92,7 +93,7 @@ export class CalDav {
 
 /** calendar.free and calendar.book, for flows. */
 export function calendarPorts(calendar: CalDav, zone: string): Readonly<Record<string, PortOperation>> {
-  const slot = (given: Readonly<Record<string, unknown>>): { day: string; time: string; minutes: number; title: string } => ({
+  const slot = (given: Readonly<Record<string, ToolValue>>): { day: string; time: string; minutes: number; title: string } => ({
     day: String(given['day']),
     time: String(given['time']),
     minutes: Number(given['minutes'] ?? 60),

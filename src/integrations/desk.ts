@@ -90,7 +90,12 @@ export class ErrandDesk {
     if (given === null) return failure('bad-arguments', false);
     const adapter = this.#options.adapters[definition.target.t];
     if (adapter === undefined) return failure('unknown-tool', false);
-    const call = { target: definition.target, arguments: given, idempotencyKey: `${about.callId}-${request.idempotencyKey}` };
+    const call = {
+      tool: definition.name,
+      target: definition.target,
+      arguments: given,
+      idempotencyKey: `${about.callId}-${request.idempotencyKey}`,
+    };
     const endMs = this.#nowMs() + LONGEST_MS;
     let outcome: ToolOutcome = failure('failed', false);
     for (let attempt = 0; attempt <= definition.retries; attempt++) {

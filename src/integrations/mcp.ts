@@ -63,14 +63,11 @@ export class McpClients {
 
 /** Structured content, or text that is a JSON object. */
 function dataOf(result: unknown): unknown {
-  const { structuredContent, content, isError } = (result ?? {}) as {
-    structuredContent?: unknown;
-    content?: readonly { readonly type?: unknown; readonly text?: unknown }[];
-    isError?: unknown;
-  };
+  const { structuredContent, content, isError } = (result ?? {}) as { structuredContent?: unknown; content?: unknown; isError?: unknown };
   if (isError === true) throw new Refused('the MCP tool reported an error');
   if (structuredContent !== undefined) return structuredContent;
-  const text = Array.isArray(content) ? content.find(({ type }) => type === 'text')?.text : undefined;
+  const parts: readonly unknown[] = Array.isArray(content) ? content : [];
+  const text = (parts.find((part) => (part as { type?: unknown }).type === 'text') as { text?: unknown } | undefined)?.text;
   if (typeof text !== 'string') return null;
   try {
     return JSON.parse(text) as unknown;
@@ -206,8 +203,8 @@ class HttpConnection implements Connection {
 async function limited(answer: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of answer.body ?? []) {
-    const bytes: Uint8Array = part;
+  const body: AsyncIterable<Uint8Array> | null = answer.body;
+  for await (const bytes of body ?? []) {
     size += bytes.length;
     if (size > MAX_RESULT_BYTES) throw new TooLarge('the answer is too large');
     parts.push(bytes);

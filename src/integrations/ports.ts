@@ -5,6 +5,8 @@ import type { ToolTarget, ToolValue } from '../contracts/index.ts';
 export type CallContext = Readonly<Record<string, string>>;
 
 export interface AdapterCall {
+  /** Name of the tool in the flow. */
+  readonly tool: string;
   readonly target: ToolTarget;
   readonly arguments: Readonly<Record<string, ToolValue>>;
   readonly idempotencyKey: string;

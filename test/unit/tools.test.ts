@@ -506,7 +506,7 @@ test('ports in memory: the same key does it once; unknown ports are refused', as
   const outbox = new MemoryOutbox();
   const adapter = portTools(memoryPorts({ 'Ann Smith': 'sales' }, outbox));
   const ask = (name: string, given: Record<string, string>): Promise<unknown> =>
-    adapter({ target: { t: 'port', name }, arguments: given, idempotencyKey: 'k1', signal: new AbortController().signal });
+    adapter({ tool: 'x', target: { t: 'port', name }, arguments: given, idempotencyKey: 'k1', signal: new AbortController().signal });
   t.strictSame(await ask('directory.find', { name: 'smith' }), { found: true, name: 'Ann Smith', desk: 'sales' });
   await ask('message.send', { text: 'a' });
   await ask('message.send', { text: 'a' });

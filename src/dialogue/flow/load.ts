@@ -29,7 +29,7 @@ export async function loadFlows(directory: string, options: { factsDirectory?: s
   const names = await readdir(directory).catch((error: unknown) => {
     throw unreadable(directory, 'the folder of the flows cannot be read', error);
   });
-  for (const file of names.filter((name) => /\.ya?ml$/.test(name)).sort()) {
+  for (const file of names.filter((name) => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name)).sort()) {
     try {
       const loaded = await loadFlow(join(directory, file), factsDirectory);
       const twin = flows.get(loaded.flow.name)?.flow.file;

@@ -1,7 +1,6 @@
 /** Letters and signs said one by one, as in names, addresses and codes. */
 import { fold } from './fold.ts';
 import { phraseTree } from './phrase-tree.ts';
-import type { LanguagePack } from './pack.ts';
 
 export interface SpellingWords {
   /** Names of letters beside the letters themselves: "zett", "double u", "i grec"; folded. */
@@ -20,13 +19,15 @@ export interface SpellingWords {
   readonly spelled: readonly string[];
 }
 
+type NumberAt = (tokens: readonly string[], at: number) => { readonly value: number; readonly to: number } | null;
+
 export interface Speller {
   /** The letters and digits from token `at` on, as far as they go; null when there is none. */
   letters(tokens: readonly string[], at: number): { readonly value: string; readonly to: number } | null;
   readonly words: SpellingWords;
 }
 
-export function createSpeller(words: SpellingWords, number: LanguagePack['number']): Speller {
+export function createSpeller(words: SpellingWords, number: NumberAt): Speller {
   const names = phraseTree([...words.letters, ...words.alphabet]);
   const asIn = phraseTree(words.asIn.map((phrase) => [phrase, true] as const));
   const twice = phraseTree(words.twice.map((phrase) => [phrase, true] as const));

@@ -1,0 +1,67 @@
+/** The author's own tests of a flow: what a caller says, and what must be heard, filled, called and never said. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { describeIssue, type Problem, ProblemsError, type SchemaIssue } from '../../contracts/index.ts';
+import { readYaml } from './yaml.ts';
+
+const list = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
+const value = z.union([z.string(), z.number(), z.boolean()]);
+const record = z.record(z.string(), value);
+const answer = z.union([z.enum(['fails', 'hangs', 'refuses', 'lies']), record]);
+
+const turn = z.strictObject({
+  says: z.string().optional(),
+  keys: z.string().optional(),
+  silent: z.boolean().optional(),
+  unheard: z.boolean().optional(),
+  transferFails: z.boolean().optional(),
+  /** Keys of prompts that must be among those of the reply, or texts between slashes that its words must match. */
+  hears: list.optional(),
+  slots: record.optional(),
+});
+
+const test = z.strictObject({
+  name: z.string().min(1),
+  variables: z.record(z.string(), z.string()).default({}),
+  context: z.record(z.string(), z.string()).default({}),
+  /** What each tool answers, always or in turn. */
+  tools: z.record(z.string(), z.union([answer, z.array(answer).min(1)])).default({}),
+  approves: z.enum(['yes', 'no', 'nobody']).default('nobody'),
+  /** What the model says or calls, thought by thought. */
+  model: z.array(z.strictObject({ says: z.string().optional(), calls: z.string().optional(), with: record.default({}) })).default([]),
+  turns: z.array(turn).max(200),
+  called: z.array(z.strictObject({ tool: z.string(), with: record.default({}) })).optional(),
+  neverSaid: list.default([]),
+  /** Outcome of the call, or `transfer DESK`. */
+  ended: z.string().optional(),
+  bounds: z.strictObject({ turns: z.int().optional(), cost: z.number().optional() }).default({}),
+});
+
+const file = z.strictObject({
+  today: z.string().default('2026-11-20'),
+  desks: z.array(z.string()).default([]),
+  tests: z.array(test).min(1),
+});
+
+export type FlowTestFile = z.infer<typeof file>;
+export type FlowTest = z.infer<typeof test>;
+export type FlowTestTurn = z.infer<typeof turn>;
+
+/** Errors: ProblemsError (FLOW_INVALID) with every problem and its line. */
+export async function loadFlowTests(path: string): Promise<FlowTestFile> {
+  const problem = (place: Problem['place'], message: string): Problem => ({ code: 'FLOW_INVALID', place, message });
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    throw new ProblemsError([problem({ file: path }, `the tests of the flow cannot be read${code}`)]);
+  });
+  const yaml = readYaml(text, path);
+  const syntax = yaml.errors.map(({ line, column, message }) => problem({ file: path, line, column }, `is not valid YAML: ${message}`));
+  const result = file.safeParse(yaml.data);
+  if (result.success && syntax.length === 0) return result.data;
+  const shape =
+    result.success || syntax.length > 0
+      ? []
+      : result.error.issues.map((issue) => problem(yaml.place(issue.path), describeIssue(issue as SchemaIssue, undefined)));
+  const [first, ...rest] = [...syntax, ...shape];
+  throw new ProblemsError([first ?? problem({ file: path }, 'is empty'), ...rest]);
+}

@@ -1,0 +1,63 @@
+/** `parley simulate`: every shipped flow holds its own conversations; what is not as expected is said and fails. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { simulate } from '../../src/cli/simulate.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const directory = join(ROOT, 'config', 'flows');
+const facts = join(ROOT, 'config', 'facts');
+const flows = (await readdir(directory))
+  .filter((file) => file.endsWith('.yaml') && !file.endsWith('.test.yaml'))
+  .map((file) => file.slice(0, -5));
+
+for (const flow of flows) {
+  test(`shipped flow: ${flow}`, async (t) => {
+    const lines: string[] = [];
+    t.equal(
+      await simulate({ flow, directory, facts, print: (line) => lines.push(line) }),
+      0,
+      lines.filter((line) => !line.startsWith('passed')).join('\n'),
+    );
+  });
+}
+
+const MINI = `
+flow: mini
+language: en
+start: hello
+slots: { number: { type: number } }
+prompts: { hello: "Hello <you>.", ask: "How many?" }
+steps:
+  hello: { say: hello, next: ask }
+  ask: { ask: number, prompt: ask, next: bye }
+  bye: { end: hangup, outcome: done }
+`;
+
+test('what is not as expected: exit code, lines and a page that cannot be written into', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-simulate-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'mini.yaml'), MINI);
+  const tests =
+    'tests:\n  - name: "<b>wrong</b>"\n    turns:\n      - says: four\n        hears: [nothing_such, /never/]\n        slots: { number: 5 }\n    neverSaid: [hello]\n    ended: other\n    called: [{ tool: x }]\n    bounds: { turns: 0 }\n';
+  await writeFile(join(folder, 'mini.test.yaml'), tests);
+  const lines: string[] = [];
+  const report = join(folder, 'out', 'report.html');
+  t.equal(await simulate({ flow: 'mini', directory: folder, report, print: (line) => lines.push(line) }), 1);
+  t.match(
+    lines.join('\n'),
+    /FAILED.*expected to hear nothing_such.*expected to hear \/never\/.*number to be 5, it is 4.*never be said: hello.*end with other, it is done.*expected the calls.*took 1 turns/s,
+  );
+  const page = await readFile(report, 'utf8');
+  t.match(page, '&lt;b&gt;wrong');
+  t.match(page, 'Hello &lt;you&gt;.');
+  t.equal(await simulate({ flow: 'none', directory: folder, print: () => undefined }), 64);
+  await writeFile(join(folder, 'mini.test.yaml'), 'tests:\n  - name: x\n    turnz: []\n');
+  await t.rejects(simulate({ flow: 'mini', directory: folder, print: () => undefined }), {
+    code: 'FLOW_INVALID',
+    message: /mini\.test\.yaml:\d+/,
+  });
+  await rm(join(folder, 'mini.test.yaml'));
+  await t.rejects(simulate({ flow: 'mini', directory: folder, print: () => undefined }), { message: /cannot be read/ });
+});
