@@ -11,3 +11,4 @@ export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
 export { type FlowTest, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
 export { ManualTime, ScriptedModel } from './llm/index.ts';
+export { FlowShelf } from './flow/shelf.ts';

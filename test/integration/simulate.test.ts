@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { flows as flowsCommand } from '../../src/cli/flows.ts';
 import { simulate } from '../../src/cli/simulate.ts';
+import { FlowShelf } from '../../src/dialogue/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const directory = join(ROOT, 'config', 'flows');
@@ -60,4 +62,56 @@ test('what is not as expected: exit code, lines and a page that cannot be writte
   });
   await rm(join(folder, 'mini.test.yaml'));
   await t.rejects(simulate({ flow: 'mini', directory: folder, print: () => undefined }), { message: /cannot be read/ });
+});
+
+test('versions: activate, a share of the calls, diff, rollback; running calls and broken files', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-versions-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'mini.yaml');
+  const act = async (action: 'list' | 'diff' | 'activate' | 'rollback', percent?: number): Promise<string> => {
+    const lines: string[] = [];
+    const code = await flowsCommand({
+      action,
+      directory: folder,
+      flow: 'mini',
+      ...(percent === undefined ? {} : { percent }),
+      print: (line) => lines.push(line),
+    });
+    return `${code} ${lines.join('|')}`;
+  };
+  await writeFile(file, MINI);
+  t.match(await act('list'), '0 mini: active the file');
+  t.match(await act('rollback'), '1 mini: there is no version before');
+  await act('activate');
+  const shelf = await FlowShelf.open(folder);
+  const first = shelf.flowFor('mini', 'call-1');
+  await writeFile(file, MINI.replace('How many?', 'How much?'));
+  t.equal(
+    await act('diff'),
+    '0 -prompts: { hello: "Hello <you>.", ask: "How many?" }|+prompts: { hello: "Hello <you>.", ask: "How much?" }',
+  );
+  await shelf.reload();
+  t.equal(shelf.flowFor('mini', 'call-1')?.flow.version, first?.flow.version, 'a changed file is not yet what calls get');
+  await act('activate', 30);
+  await shelf.reload();
+  const got = Array.from({ length: 2000 }, (_, i) => shelf.flowFor('mini', `call-${i}`)?.flow.version === first?.flow.version);
+  const share = got.filter((isOld) => !isOld).length / 20;
+  t.ok(share > 26 && share < 34, `${share} % get the new one`);
+  t.equal(shelf.flowFor('mini', 'call-7')?.flow.version, shelf.flowFor('mini', 'call-7')?.flow.version);
+  t.match(await act('rollback'), '0 mini: active');
+  await act('activate');
+  await shelf.reload();
+  t.not(shelf.flowFor('mini', 'call-1')?.flow.version, first?.flow.version);
+  t.match(await act('rollback'), '0 ');
+  await shelf.reload();
+  t.equal(shelf.flowFor('mini', 'call-1')?.flow.version, first?.flow.version, 'back again');
+  await writeFile(file, 'flow: mini\nsteps: [');
+  await t.rejects(shelf.reload(), { code: 'FLOW_INVALID' });
+  t.equal(shelf.flowFor('mini', 'call-1')?.flow.version, first?.flow.version, 'what is broken changes nothing');
+  await writeFile(file, MINI);
+  await rm(join(folder, '.versions', 'mini'), { recursive: true });
+  t.ok(shelf.flowFor('mini', 'call-1'), 'a version that was deleted stays for those who have it');
+  t.ok((await FlowShelf.open(folder)).flowFor('mini', 'call-1'), 'and a new start takes the file');
+  t.match(await act('activate', 0), /^64 percent is 0/);
+  t.match(await flowsCommand({ action: 'diff', directory: folder, flow: 'none', print: () => undefined }), 64);
 });

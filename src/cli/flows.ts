@@ -1,0 +1,77 @@
+/** `parley flows list | diff | activate | rollback`: which version of a flow calls get. Running calls keep theirs. */
+import { FlowShelf } from '../dialogue/index.ts';
+import { EXIT } from './exit.ts';
+
+export interface FlowsOptions {
+  readonly action: 'list' | 'diff' | 'activate' | 'rollback';
+  readonly directory: string;
+  readonly facts?: string;
+  /** Needed by all but list. */
+  readonly flow?: string;
+  /** Share of the calls that get the new version, for activate. */
+  readonly percent?: number;
+  readonly print?: (line: string) => void;
+}
+
+/** Errors: ProblemsError (FLOW_INVALID). */
+export async function flows(options: FlowsOptions): Promise<number> {
+  const { action, directory, facts, flow: name, percent = 100, print = console.log } = options;
+  const shelf = await FlowShelf.open(directory, facts);
+  if (action === 'list') {
+    for (const one of shelf.names) print(lineOf(shelf, one));
+    return EXIT.ok;
+  }
+  if (name === undefined || shelf.file(name) === undefined) {
+    print(`there is no flow "${name ?? ''}", expected one of ${shelf.names.join(', ')}`);
+    return EXIT.usage;
+  }
+  if (action === 'activate') {
+    if (!(percent > 0 && percent <= 100)) {
+      print(`percent is ${percent}, expected more than 0 and at most 100`);
+      return EXIT.usage;
+    }
+    await shelf.activate(name, percent);
+    print(lineOf(shelf, name));
+    return EXIT.ok;
+  }
+  if (action === 'rollback') {
+    const isBack = shelf.versions(name).canary !== null || shelf.versions(name).previous.length > 0;
+    if (isBack) await shelf.rollback(name);
+    print(isBack ? lineOf(shelf, name) : `${name}: there is no version before this one`);
+    return isBack ? EXIT.ok : EXIT.failed;
+  }
+  const { active } = shelf.versions(name);
+  const [before, now] = [active === null ? null : await shelf.text(name, active), await shelf.text(name, null)];
+  if (before === null) print(`${name}: no version is active, calls get the file`);
+  else for (const line of changes(before, now ?? '')) print(line);
+  return EXIT.ok;
+}
+
+function lineOf(shelf: FlowShelf, name: string): string {
+  const { active, canary, previous } = shelf.versions(name);
+  const file = shelf.file(name)?.flow.version.slice(0, 12) ?? '';
+  const trial = canary === null ? '' : `, ${canary.percent} % of the calls get ${canary.version.slice(0, 12)}`;
+  return `${name}: active ${active?.slice(0, 12) ?? 'the file'}, file ${file}${trial}, ${previous.length} before`;
+}
+
+/** Lines that went and came, by the longest common subsequence. */
+function changes(before: string, now: string): string[] {
+  const [a, b] = [before.split('\n'), now.split('\n')];
+  const lengths = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i--)
+    for (let j = b.length - 1; j >= 0; j--)
+      lengths[i]?.fill(
+        a[i] === b[j] ? (lengths[i + 1]?.[j + 1] ?? 0) + 1 : Math.max(lengths[i + 1]?.[j] ?? 0, lengths[i]?.[j + 1] ?? 0),
+        j,
+        j + 1,
+      );
+  const out: string[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      i++;
+      j++;
+    } else if (j >= b.length || (i < a.length && (lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0))) out.push(`-${a[i++] ?? ''}`);
+    else out.push(`+${b[j++] ?? ''}`);
+  }
+  return out;
+}

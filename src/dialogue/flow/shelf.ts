@@ -1,0 +1,146 @@
+/**
+ * Flows on disk with their versions. `.versions/NAME/HASH.yaml` beside the flows holds every version that was ever activated, with its facts;
+ * `.versions/active.json` says which one counts. A call keeps the flow that it began with: nothing here touches it.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ProblemsError } from '../../contracts/index.ts';
+import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
+import { type FlowSet, loadFlows, type LoadedFlow } from './load.ts';
+import { parseFlow } from './parse.ts';
+import { activate, type FlowVersions, NO_VERSIONS, rollback, versionFor } from './versions.ts';
+
+interface Kept {
+  readonly flow: string;
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export class FlowShelf {
+  readonly #directory: string;
+  readonly #facts: string;
+  #files: FlowSet;
+  #versions: Readonly<Record<string, FlowVersions>>;
+  readonly #kept = new Map<string, LoadedFlow>();
+
+  private constructor(directory: string, facts: string, files: FlowSet, versions: Readonly<Record<string, FlowVersions>>) {
+    this.#directory = directory;
+    this.#facts = facts;
+    this.#files = files;
+    this.#versions = versions;
+  }
+
+  /** Errors: ProblemsError (FLOW_INVALID). */
+  static async open(directory: string, factsDirectory = join(directory, '..', 'facts')): Promise<FlowShelf> {
+    const files = await loadFlows(directory, { factsDirectory });
+    const shelf = new FlowShelf(directory, factsDirectory, files, await readVersions(directory));
+    await shelf.#readActive();
+    return shelf;
+  }
+
+  /** Reads all again. What is broken changes nothing: the flows that were there stay. Errors: ProblemsError (FLOW_INVALID). */
+  async reload(): Promise<void> {
+    const files = await loadFlows(this.#directory, { factsDirectory: this.#facts });
+    this.#versions = await readVersions(this.#directory);
+    this.#files = files;
+    await this.#readActive();
+  }
+
+  get names(): readonly string[] {
+    return [...this.#files.keys()];
+  }
+
+  /** The flow as it is in its file now. */
+  file(name: string): LoadedFlow | undefined {
+    return this.#files.get(name);
+  }
+
+  versions(name: string): FlowVersions {
+    return this.#versions[name] ?? NO_VERSIONS;
+  }
+
+  /** The flow of one call; the file's own where no version was activated or the kept one is gone. */
+  flowFor(name: string, callId: string): LoadedFlow | undefined {
+    const version = versionFor(this.versions(name), callId);
+    return (version === null ? undefined : this.#kept.get(version)) ?? this.#files.get(name);
+  }
+
+  /** Keeps the file's present version and makes it active. */
+  async activate(name: string, percent = 100): Promise<string | null> {
+    const loaded = this.#files.get(name);
+    if (loaded === undefined) return null;
+    const { version } = loaded.flow;
+    const folder = join(this.#directory, '.versions', name);
+    await mkdir(folder, { recursive: true });
+    const facts: Record<string, string> = {};
+    for (const language of Object.keys(loaded.facts)) {
+      const file = language === loaded.flow.language ? `${loaded.flow.facts ?? ''}.md` : `${loaded.flow.facts ?? ''}.${language}.md`;
+      facts[language] = await readFile(join(this.#facts, file), 'utf8');
+    }
+    const kept: Kept = { flow: await readFile(loaded.flow.file, 'utf8'), facts };
+    await writeWhole(join(folder, `${version}.json`), JSON.stringify(kept));
+    this.#kept.set(version, loaded);
+    await this.#save(name, activate(this.versions(name), version, percent));
+    return version;
+  }
+
+  /** The version that counts now; null when there was none before. */
+  async rollback(name: string): Promise<string | null> {
+    const before = rollback(this.versions(name));
+    if (before === null) return null;
+    await this.#save(name, before);
+    await this.#readActive();
+    return before.active;
+  }
+
+  /** Text of a kept version, or of the file; null when it is not there. */
+  async text(name: string, version: string | null): Promise<string | null> {
+    const loaded = this.#files.get(name);
+    if (version === null) return loaded === undefined ? null : readFile(loaded.flow.file, 'utf8');
+    return (await this.#read(name, version))?.flow ?? null;
+  }
+
+  async #save(name: string, state: FlowVersions): Promise<void> {
+    this.#versions = { ...this.#versions, [name]: state };
+    await writeWhole(join(this.#directory, '.versions', 'active.json'), JSON.stringify(this.#versions, null, 2));
+  }
+
+  async #readActive(): Promise<void> {
+    for (const [name, { active, canary }] of Object.entries(this.#versions)) {
+      for (const version of [active, canary?.version ?? null]) {
+        if (version === null || this.#kept.has(version)) continue;
+        const kept = await this.#read(name, version);
+        if (kept !== null) this.#kept.set(version, parseKept(kept, name));
+      }
+    }
+  }
+
+  async #read(name: string, version: string): Promise<Kept | null> {
+    if (!/^[0-9a-f]{64}$/.test(version)) return null;
+    const text = await readFile(join(this.#directory, '.versions', basename(name), `${version}.json`), 'utf8').catch(() => null);
+    return text === null ? null : (JSON.parse(text) as Kept);
+  }
+}
+
+function parseKept({ flow: text, facts: markdown }: Kept, name: string): LoadedFlow {
+  const facts: Record<string, Knowledge> = {};
+  for (const [language, words] of Object.entries(markdown)) facts[language] = parseFacts(words, `${name}.${language}.md`);
+  return { flow: parseFlow(text, `${name}.yaml`, Object.values(markdown)), facts };
+}
+
+async function readVersions(directory: string): Promise<Readonly<Record<string, FlowVersions>>> {
+  const file = join(directory, '.versions', 'active.json');
+  const text = await readFile(file, 'utf8').catch(() => '{}');
+  try {
+    return JSON.parse(text) as Record<string, FlowVersions>;
+  } catch {
+    throw new ProblemsError([
+      { code: 'FLOW_INVALID', place: { file }, message: 'is no JSON, expected what `parley flows activate` wrote' },
+    ]);
+  }
+}
+
+/** Never half a file. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
