@@ -23,6 +23,7 @@ import {
 } from '../contracts/index.ts';
 import { decide, initialTurn, type TurnState, turnWords } from '../turn/index.ts';
 import { Conversation } from './conversation.ts';
+import { Doubt } from './doubt.ts';
 import { Ear } from './ear.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
@@ -41,6 +42,7 @@ interface Open {
   readonly listener: Listener;
   readonly speculator: Speculator;
   readonly ear: Ear;
+  readonly doubt: Doubt | null;
   readonly bridge: Bridge;
   readonly timeline: Timeline;
 }
@@ -167,15 +169,22 @@ export class CallPipeline {
       think: this.#conversation.think,
       onPrepared: (attempt, ready) => this.#tellTurn({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
     });
+    const onProbability = (probability: number): void => this.#tellTurn({ t: 'detector', atMs: this.#nowMs(), probability });
+    const { detector } = this.#stages;
+    const doubt = detector === undefined ? null : new Doubt({ detector, media, session, timers, onProbability });
     const ear = new Ear({
       media,
       session,
       timers,
       weSpeak: () => this.#turn.agent === 'speaking' || this.#turn.agent === 'ducked',
-      onEdge: (edge) => this.#tellTurn({ ...edge, atMs: this.#nowMs() }),
+      onEdge: (edge) => {
+        if (edge.t === 'speech-end') doubt?.begin();
+        else doubt?.end();
+        this.#tellTurn({ ...edge, atMs: this.#nowMs() });
+      },
     });
     const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
-    return { media: session, speaker, listener, speculator, ear, bridge, timeline: new Timeline(clock.monoUs()) };
+    return { media: session, speaker, listener, speculator, ear, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 
   // ---- events in ----
@@ -273,6 +282,7 @@ export class CallPipeline {
   #commit(effect: Extract<TurnEffect, { t: 'commit' }>): void {
     const { turn, text, confidence, fromSample, toSample, waitMs, attempt } = effect;
     this.#turns = turn;
+    this.#open?.doubt?.end();
     const ahead = this.#open?.speculator.take(attempt) ?? null;
     this.#clock.committed(turn, waitMs, ahead === null ? null : ahead.held !== null);
     const words = text.split(/\s+/).filter((word) => word !== '').length;
@@ -434,13 +444,15 @@ export class CallPipeline {
     if (this.#ended) return;
     this.#ended = true;
     this.#wake?.();
-    const stats = this.#media?.stats();
-    this.#media?.close();
+    // Whoever still holds clips or reads audio lets go before the media session is gone.
     this.#conversation.close();
     this.#open?.ear.close();
-    this.#open?.speculator.abandon();
+    this.#open?.doubt?.end();
     this.#open?.speaker.close();
+    this.#open?.speculator.abandon();
     this.#open?.listener.close();
+    const stats = this.#media?.stats();
+    this.#media?.close();
     this.#open = null;
     const body = {
       outcome,

@@ -6,6 +6,7 @@ import type {
   Codec,
   Dialogue,
   DialogueEffect,
+  EndOfTurnDetector,
   Logger,
   MediaEngine,
   PbxDriver,
@@ -30,6 +31,8 @@ export interface Stages {
   readonly admit: () => 'continue' | 'people' | 'block';
   /** A desk of the configuration: where in the dialplan a person is reached. */
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
+  /** An end-of-turn model of the operator's; none when left out. */
+  readonly detector?: EndOfTurnDetector;
   /**
    * Completes what a step of the dialogue left open, with a language model for instance. It may be asked ahead of a commit, for a
    * turn that never comes to be: it must have no effect outside. An aborted request rejects.

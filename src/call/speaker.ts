@@ -251,7 +251,7 @@ export class Speaker {
   }
 
   #stopAll(): void {
-    if (this.#open.size === 0) return;
+    if (this.#open.size === 0 || this.#closed) return;
     if (this.#quiet === null) {
       let resolve: () => void = () => undefined;
       const done = new Promise<void>((settle) => (resolve = settle));

@@ -80,6 +80,7 @@ export class FakeMediaSession implements MediaSession {
     }
   }
   stop(): void {
+    if (this.closed) throw new Error('stopped after the end');
     for (const clip of this.#clips.splice(0)) {
       const playedMs = clip.startedMs === null ? 0 : this.#nowMs - clip.startedMs;
       this.#emit({

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { type CallOptions, CallRunner, maskWords } from '../../src/call/index.ts';
+import { type CallOptions, CallRunner, maskWords, type Stages } from '../../src/call/index.ts';
 import { Ear } from '../../src/call/ear.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
 import { prosodyOf } from '../../src/call/prosody.ts';
@@ -41,7 +41,7 @@ function dialogue(answer: Answer): Dialogue<unknown> {
   };
 }
 
-function rig(answer: Answer, says = spoken('i want a table', 32_000), options: Partial<CallOptions> = {}) {
+function rig(answer: Answer, says = spoken('i want a table', 32_000), options: Partial<CallOptions> = {}, more: Partial<Stages> = {}) {
   const time = new VirtualTime();
   const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
   const media = new FakeMediaEngine(time);
@@ -62,6 +62,7 @@ function rig(answer: Answer, says = spoken('i want a table', 32_000), options: P
       flow: (name) => (name === 'missing' ? undefined : dialogue(answer)),
       admit: () => admission.now,
       desk: (name) => (name === 'sales' ? { context: 'parley-desks', extension: '100' } : undefined),
+      ...more,
     },
     { receive: 'ulaw', send: 'ulaw', turn: TURN_DEFAULTS, drainMs: 1000, ...options },
   );
@@ -259,8 +260,9 @@ async function listening(
   answer: (event: DialogueEvent) => readonly DialogueEffect[],
   says = spoken('i want a table', 32_000),
   options: Partial<CallOptions> = {},
+  more: Partial<Stages> = {},
 ) {
-  const made = rig((event) => (event.t === 'start' ? [NOTICE, listen] : answer(event)), says, options);
+  const made = rig((event) => (event.t === 'start' ? [NOTICE, listen] : answer(event)), says, options, more);
   const zeroUs = made.time.us;
   const id = await made.begin();
   const at = (ms: number): Promise<void> => made.time.pass(ms - (made.time.us - zeroUs) / 1000);
@@ -478,4 +480,41 @@ test('19. melody: a falling voice, a level one, and noise without a pitch', (t) 
   const hiss = Int16Array.from({ length: 8000 }, () => ((seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648 - 0.5) * 8000);
   t.equal(prosodyOf(hiss).pitchSlope, null);
   t.end();
+});
+
+test('20. an end-of-turn detector is asked at every pause, and shortens or lengthens the wait', async (t) => {
+  const waitWith = async (probability: number | Error): Promise<number> => {
+    const detector = {
+      name: 'test',
+      windowMs: 8000,
+      probability: () => (typeof probability === 'number' ? Promise.resolve(probability) : Promise.reject(probability)),
+    };
+    const line = await listening((event) => (event.t === 'heard' ? [listen] : []), spoken('i want a table', 32_000), {}, { detector });
+    await line.at(2000);
+    gate(line, 'speech-start', 1950);
+    await line.at(3400);
+    gate(line, 'speech-end', 3350);
+    await line.at(7000);
+    line.pbx.callerHangsUp(line.id);
+    await settle();
+    t.equal(line.time.waiting, 0, 'no alarm left');
+    return line.audit.of('caller.said')[0]!.body.waitMs;
+  };
+  const [sure, unsure, broken] = [await waitWith(0.95), await waitWith(0.05), await waitWith(new Error('no model'))];
+  t.ok(sure < broken && broken < unsure, `${sure} < ${broken} < ${unsure}`);
+});
+
+test('21. hanging up while a reply is held for a turn that never comes frees it too', async (t) => {
+  const line = await listening((event) => (event.t === 'heard' ? [say('never said'), listen] : []));
+  await line.at(2000);
+  gate(line, 'speech-start', 1950);
+  await line.at(3400);
+  gate(line, 'speech-end', 3300);
+  await line.at(3500);
+  t.ok(line.tts.spoken.includes('never said'));
+  line.pbx.callerHangsUp(line.id);
+  await settle();
+  t.equal(line.audit.of('call.ended').length, 1);
+  t.equal(line.audit.of('agent.said').filter((event) => event.content?.['text'] === 'never said').length, 0);
+  t.equal(line.time.waiting, 0);
 });
