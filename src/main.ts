@@ -20,6 +20,7 @@ import {
   readOrCreateToken,
   storeOptions,
   sttOptions,
+  turnRecords,
   subjectActs,
   version,
 } from './parts.ts';
@@ -114,7 +115,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       desk: (name) => config.desks[name],
       admit: () => (audit.full ? config.audit.whenFull : 'continue'),
     },
-    { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs },
+    { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs, ...turnRecords(config) },
   );
   const http = await startHttp({
     host: config.http.host,

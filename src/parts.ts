@@ -60,6 +60,12 @@ export function subjectActs(desk: SubjectDesk): Readonly<Record<'/v1/subjects/ex
   };
 }
 
+/** What `parley replay` reads later; without words unless what was said is kept anyway. */
+export function turnRecords(config: Config): { turnRecords?: { folder: string; words: boolean } } {
+  const { directory } = config.replay;
+  return directory === null ? {} : { turnRecords: { folder: directory, words: config.audit.contentDays > 0 } };
+}
+
 export async function storeOptions(config: Config, log: Logger): Promise<StoreOptions> {
   if (config.store.kind === 'embedded') return { log, embedded: { dataDir: config.store.directory } };
   return { log, connectionString: await readSecret(config.store.urlFile) };

@@ -7,6 +7,7 @@ import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { command } from './exit.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
+import { replayCall } from './replay.ts';
 import { serve } from './serve.ts';
 import { subjectErase, subjectExport } from './subject.ts';
 
@@ -35,6 +36,13 @@ program
   .option('--sip <host:port>', "where the PBX takes SIP calls; default: the private Asterisk's port")
   .option('--record <file>', 'stereo WAV: caller left, heard right')
   .action(command(call));
+
+program
+  .command('replay <call>')
+  .description('run the turn events of a recorded call through the present turn engine; say where decisions differ')
+  .option(...CONFIG)
+  .option('--set <key=value...>', 'change turn options: --set waitMs=500')
+  .action(command(replayCall));
 
 const audit = program.command('audit').description('the log');
 audit

@@ -1,6 +1,7 @@
 /** `parley replay CALL`: the recorded turn events of a call through the present turn engine; says where decisions differ. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { type Decision, type RecordedStep, replayTurns, type TurnOptions, turnWords } from '../turn/index.ts';
 import { EXIT } from './exit.ts';
@@ -20,6 +21,15 @@ interface Header {
   readonly language: string;
   readonly words: boolean;
   readonly turn: Partial<TurnOptions>;
+}
+
+/** The command: records lie where the configuration says. */
+export async function replayCall(call: string, options: { config: string; set?: readonly string[] }): Promise<number> {
+  const { directory } = (await loadConfig(options.config)).replay;
+  if (directory === null && !/[/.]/.test(call)) {
+    throw new ParleyError('CONFIG_INVALID', `${options.config} keeps no records of calls: set replay.directory, or name a file`);
+  }
+  return replay({ call, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
 }
 
 /** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record. */

@@ -50,6 +50,8 @@ export interface Config {
     readonly contentDays: number;
   };
   readonly store: { readonly kind: 'url'; readonly urlFile: string } | { readonly kind: 'embedded'; readonly directory: string };
+  /** Null: no turn events are kept. */
+  readonly replay: { readonly directory: string | null };
   readonly http: { readonly host: string; readonly port: number; readonly tokenFile: string };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
 }
@@ -86,6 +88,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
       store.urlFile === undefined
         ? { kind: 'embedded', directory: absolute(store.embedded?.directory ?? EMBEDDED_DIRECTORY) }
         : { kind: 'url', urlFile: absolute(store.urlFile) },
+    replay: { directory: maybe(file.replay.directory) },
     http: { host: http.host, port: http.port, tokenFile: absolute(http.tokenFile) },
     log: file.log,
   });

@@ -121,6 +121,12 @@ const audit = z.strictObject({
   contentDays: count(0, 3650).default(0).describe('Days for which what was said is kept, encrypted; 0 keeps nothing.'),
 });
 
+const replay = z.strictObject({
+  directory: path
+    .optional()
+    .describe('Folder for the turn events of each call, without words, for parley replay; nothing is kept when left out.'),
+});
+
 const store = z.strictObject({
   urlFile: path.optional().describe('File that holds the URL of an own Postgres, password included, and nothing else.'),
   embedded: z
@@ -154,6 +160,11 @@ export const configSchema = z
       .describe('Where people are reached, by the names that flows use.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     store: store.prefault({}).describe('Postgres.'),
+    replay: replay
+      .nullable()
+      .transform((given) => given ?? {})
+      .prefault({})
+      .describe('Calls as the turn engine saw them.'),
     http: http.prefault({}).describe('Health, metrics and the console.'),
     log: log.prefault({}).describe('The operational log: JSON lines on stdout.'),
   })
