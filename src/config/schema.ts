@@ -52,7 +52,7 @@ const pbx = z.strictObject({
 
 const media = z.strictObject({
   host: host.default('127.0.0.1').describe('Address for RTP with the PBX; another one only when the PBX is on another host.'),
-  ports: ports.default('30000-30999').describe('UDP ports for RTP with the PBX: one for each call.'),
+  ports: ports.default('30000-30999').describe('UDP ports for RTP and RTCP with the PBX: two for each call.'),
   maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
   codec: z.enum(['ulaw', 'alaw', 'slin']).default('ulaw').describe('Audio format between the PBX and Parley.'),
   historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
@@ -175,7 +175,7 @@ export const configSchema = z
       context.addIssue({
         code: 'custom',
         path: ['media', 'ports'],
-        message: `has ${count} ports, expected one for each of media.maxCalls (${config.media.maxCalls})`,
+        message: `has ${count} ports, expected two for each of media.maxCalls (${config.media.maxCalls}): RTP and RTCP`,
       });
     }
     if (config.store.urlFile !== undefined && config.store.embedded !== undefined) {

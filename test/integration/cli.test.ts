@@ -87,7 +87,7 @@ test('the command line', async (t) => {
       `${name}.yaml`,
       `gateway: { name: ${name} }
 pbx: { private: false, url: "http://127.0.0.1:1", passwordFile: "${join(folder, 'password')}" }
-media: { ports: "28000-28099" }
+media: { ports: "28000-28199" }
 desks: { host: { context: parley-desks, extension: "100" } }
 audit: { spoolDirectory: "${join(folder, `${name}-spool`)}" }
 store: { urlFile: "${join(folder, 'url')}" }

@@ -83,7 +83,7 @@ for (const [what, yaml, expected] of [
   [
     'fewer ports than calls',
     'media: { ports: "3000-3009" }',
-    ['1: media.ports: has 10 ports, expected one for each of media.maxCalls (100)'],
+    ['1: media.ports: has 10 ports, expected two for each of media.maxCalls (100): RTP and RTCP'],
   ],
   [
     'a value that is not offered',
