@@ -660,6 +660,47 @@ test('a language that is promised must be there in every prompt', (t) => {
   t.end();
 });
 
+test('tools: what is not there, not given, given though it is the call’s, or nowhere', (t) => {
+  const text = `flow: x
+language: en
+start: a
+slots: { n: { type: number } }
+prompts: { p: Hello. }
+tools:
+  one:
+    description: One
+    effect: read
+    arguments: { id: {}, caller: { context: caller } }
+    result: { found: {} }
+    http: { url: 'https://shop.example/{nr}' }
+    port: shop.find
+steps:
+  a: { do: one, with: { caller: me, size: 4 }, into: { fund: p, found: q }, next: b }
+  b: { do: gone, next: c }
+  c: { agent: Help, tools: [one, two], prompt: p, next: d }
+  d: { route: [{ when: { slot: m, is: x }, next: e }], otherwise: f }
+  f: { end: hangup }
+`;
+  t.strictSame(
+    problemsOf(() => parseFlow(text, 'x.yaml')).map((line) => line.replace(/^x\.yaml:\d+: /, '')),
+    [
+      'tools.one: has http and port, expected only one',
+      'tools.one.http.url: has {nr}, expected the name of an argument',
+      'steps.a.with: does not give id, which one needs',
+      'steps.a.with.caller: comes from the context of the call, expected nothing here',
+      'steps.a.with.size: names the argument "size", which does not exist',
+      'steps.a.into.fund: names the result "fund", which does not exist; did you mean found?',
+      'steps.a.into.fund: names the variable "p", which does not exist',
+      'steps.a.into.found: names the variable "q", which does not exist',
+      'steps.b.do: names the tool "gone", which does not exist; did you mean one?',
+      'steps.c.tools: names the tool "two", which does not exist',
+      'steps.d.route.0.next: names the step "e", which does not exist; did you mean a?',
+      'steps.d.route.0.when.slot: names the slot "m", which does not exist; did you mean n?',
+    ],
+  );
+  t.end();
+});
+
 test('facts: a mistake names its line', (t) => {
   const facts = 'Hello\n\n## Hours\n> when\n\n## Prices\nTen.\n\n## Prices\nTwelve.\n';
   t.strictSame(
