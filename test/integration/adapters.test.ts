@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { Fault } from '../../bench/servers/calls.ts';
+import { readMultipart } from '../../bench/servers/multipart.ts';
 import { startServer, type EngineServer } from '../../bench/servers/start.ts';
-import { speak } from '../../bench/servers/voice.ts';
 import { readWav } from '../../bench/servers/wav.ts';
 import { ParleyError, type SpeechToText, type TextToSpeech } from '../../src/contracts/index.ts';
 import { createDeepgram, createGoogleStt, createOpenAiStt, createWhisperServer } from '../../src/stt/adapters/index.ts';
@@ -13,7 +13,9 @@ import { createElevenLabs, createPolly } from '../../src/tts/adapters/index.ts';
 import { sttSuite } from '../contract/stt-suite.ts';
 import { ttsSuite } from '../contract/tts-suite.ts';
 import { Callers, said, startScripter } from '../support/adapter-rig.ts';
-import { type CloudAnswer, json, startCloud } from '../support/cloud-fakes.ts';
+import { type CloudAnswer, json, sayIt, startCloud } from '../support/cloud-fakes.ts';
+import { openLine } from '../support/media-line.ts';
+import { tone } from '../support/pcm.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
 const logger = keepingLogger();
@@ -202,6 +204,31 @@ test('the audio memory: gone, of another call, not yet there, longer than the ri
   t.equal(await decode(0, 0), 'STT_FAILED', 'the place belongs to another call');
 });
 
+test("the media engine's own memory: what is sent is what the engine has in its ring", async (t) => {
+  const line = await openLine(t);
+  const sound = tone(160);
+  for (let seq = 1; seq <= 20; seq++) await line.packet(seq, sound);
+  await line.until('rtp-start');
+  await line.untilTrue(() => line.session.stats().sample > 4800, '300 ms of audio');
+  const cloud = await startCloud((_request, response) => json(response, 200, { text: 'yes' }));
+  t.teardown(() => cloud.stop());
+  const stt = createWhisperServer({ url: cloud.origin, logger });
+  await stt.start(line.engine.audio);
+  t.teardown(() => stt.stop());
+  const { slot, generation } = line.session;
+  const session = stt.open({ callId: 'call-1', slot, generation, language: 'en' });
+  t.equal(await outcome(session.decode({ fromSample: 1600, toSample: 4800, kind: 'final' })), 'yes');
+  const { body, headers } = cloud.requests.at(-1)!;
+  const file = readMultipart(body, headers['content-type'] ?? '').get('file');
+  t.same(readWav(file!).pcm, line.engine.read(line.session, 1600, 4800));
+  line.session.close();
+  // The media thread closes the call in one of its next slots.
+  let last = 'yes';
+  for (let tries = 0; tries < 200 && last === 'yes'; tries++)
+    last = await outcome(session.decode({ fromSample: 1600, toSample: 4800, kind: 'final' }));
+  t.equal(last, 'STT_FAILED', 'the call is over');
+});
+
 test('recognisers behind HTTP: start', async (t) => {
   const { server, callers } = await rig(t, makers['whisper-server']!);
   const { audio } = callers.ring;
@@ -300,17 +327,6 @@ test('Google: refused unless somebody answers for it, and its shape', async (t) 
     t.equal(await outcome(session.decode({ ...place, kind: 'final' })), 'STT_FAILED', JSON.stringify(wrong));
   }
 });
-
-/** Says the text of either provider's request with a buzz a word, 16 kHz by name. */
-const sayIt: CloudAnswer = async (request, response) => {
-  const body = JSON.parse(request.body.toString()) as { text?: string; Text?: string };
-  const { pcm } = await speak(body.text ?? body.Text ?? '', 'buzz', 'en');
-  const bytes = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
-  response.writeHead(200, { 'content-type': 'audio/pcm' });
-  // An odd cut: samples come apart on the way.
-  response.write(bytes.subarray(0, 1001));
-  response.end(bytes.subarray(1001));
-};
 
 const CREDENTIALS = '[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = not+a/secret';
 const speakers: Readonly<Record<string, (origin: string, key: string, timeoutMs?: number) => TextToSpeech>> = {

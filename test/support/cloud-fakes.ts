@@ -1,6 +1,7 @@
 /** Stand-ins for external engines, on loopback: they check what a client must send, and answer in the documented shape. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { speak } from '../../bench/servers/voice.ts';
 
 export interface CloudRequest {
   readonly method: string;
@@ -61,3 +62,14 @@ export async function startCloud(first: CloudAnswer): Promise<Cloud> {
 export function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
+
+/** Says the text of either provider's request with a buzz a word, 16 kHz by name. */
+export const sayIt: CloudAnswer = async (request, response) => {
+  const body = JSON.parse(request.body.toString()) as { text?: string; Text?: string };
+  const { pcm } = await speak(body.text ?? body.Text ?? '', 'buzz', 'en');
+  const bytes = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+  response.writeHead(200, { 'content-type': 'audio/pcm' });
+  // An odd cut: samples come apart on the way.
+  response.write(bytes.subarray(0, 1001));
+  response.end(bytes.subarray(1001));
+};
