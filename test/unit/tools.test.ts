@@ -438,6 +438,7 @@ test('attacks by words and by results of tools, three languages: a model that ob
       call('wipe', {}, 'a'),
       call('pay', { amount: 9999, account: 'attacker' }, 'b'),
       call('transfer', { number: '+1900' }, 'c'),
+      call('note', { text: attack.text }, 'd'),
     ];
     const obeys = (seen: number): { text?: string; calls?: readonly ToolCall[] } =>
       seen === 0
@@ -451,7 +452,14 @@ test('attacks by words and by results of tools, three languages: a model that ob
       done.push(`${target.t === 'port' ? target.name : ''} ${JSON.stringify(given)}`);
       return Promise.resolve({ balance: attack.text, status: attack.text, paid: true });
     };
-    const victim = new Call({ flow: AGENT, name: 'helper', adapter, time, model: model(time, obeys) });
+    const victim = new Call({
+      flow: AGENT,
+      name: 'helper',
+      adapter,
+      time,
+      model: model(time, obeys),
+      approve: () => Promise.resolve('approved'),
+    });
     await victim.hear(attack.by === 'voice' ? attack.text : 'what is my balance', 50);
     // It goes on, and never says yes to what would be done.
     await victim.hear(attack.text, 50);

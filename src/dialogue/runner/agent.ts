@@ -13,6 +13,8 @@ import { nextId, request } from './tool-step.ts';
 
 type Agent = Step & { t: 'agent' };
 
+const LONGEST_YES = 6;
+
 const FINISH: ToolSpec = { name: 'finish', description: 'The goal is reached.', parameters: { type: 'object', properties: {} } };
 const ASK_PERSON: ToolSpec = {
   name: 'ask_person',
@@ -25,7 +27,9 @@ export function heardByAgent(talk: Talk, step: Agent, tokens: readonly string[])
   const { agent } = talk.state;
   if (agent === null) return;
   if (agent.asked !== null) {
-    answeredShallI(talk, step, agent.asked, polarity(tokens, talk.script.pack));
+    const yes = polarity(tokens, talk.script.pack);
+    // A yes to something that has an effect is short: a speech with a yes in it is none.
+    answeredShallI(talk, step, agent.asked, yes === true && tokens.length > LONGEST_YES ? null : yes);
     return;
   }
   remember(talk, { role: 'user', text: talk.said.slice(0, 1000) });
