@@ -1,7 +1,7 @@
 /** Adapters to engines that somebody else runs: where they may be, and what is made of their answers. */
 import fc from 'fast-check';
 import { test } from 'tap';
-import { checkedProcessor, checkedUrl, isNear } from '../../src/stt/adapters/hosts.ts';
+import { checkedProcessor, checkedUrl, isNear, nearLookup } from '../../src/stt/adapters/hosts.ts';
 import { formOf } from '../../src/stt/adapters/multipart.ts';
 import { shape } from '../../src/stt/adapters/shape.ts';
 import { heardFromOpenAi, heardFromWhisperCpp } from '../../src/stt/adapters/verbose.ts';
@@ -25,6 +25,16 @@ test('where a recogniser may be', (t) => {
   t.equal(checkedProcessor(undefined), null);
   t.throws(() => checkedProcessor({ processor: 'x', legalBasis: ' ' }), { code: 'ENGINE_EXTERNAL' });
   t.end();
+});
+
+test('a connection to a name is judged by what the name resolves to', async (t) => {
+  // A literal address resolves to itself without a name server.
+  const found = (name: string, all: boolean): Promise<unknown> =>
+    new Promise((resolve) => nearLookup(name, { all }, (error, address) => resolve(error ?? address)));
+  t.equal(await found('127.0.0.1', false), '127.0.0.1');
+  t.same(await found('10.1.2.3', true), [{ address: '10.1.2.3', family: 4 }]);
+  t.match(await found('203.0.113.9', false), { code: 'ENGINE_EXTERNAL', message: /203\.0\.113\.9/ });
+  t.match(await found('2001:db8::1', true), { code: 'ENGINE_EXTERNAL' });
 });
 
 test('whisper.cpp lists tokens: pieces of a word come together', (t) => {
