@@ -9,6 +9,7 @@ import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
 import {
   auditOptions,
+  callableFlows,
   checkFlows,
   configHash,
   createDialogues,
@@ -73,7 +74,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 }
 
 async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
-  const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  const { callable: flows, simulatedOnly } = callableFlows(await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts }));
+  if (simulatedOnly.length > 0) logger.warn('flows with tools or agents can be simulated, not called yet', { flows: simulatedOnly });
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
   const stt = createWhisper({ ...sttOptions(config), logger });

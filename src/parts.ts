@@ -16,7 +16,7 @@ import {
   ProblemsError,
   type TextToSpeech,
 } from './contracts/index.ts';
-import { createDialogue, desksOf, type FlowSet } from './dialogue/index.ts';
+import { createDialogue, desksOf, type FlowSet, type LoadedFlow } from './dialogue/index.ts';
 import type { StoreOptions } from './store/index.ts';
 import { createAsterisk, type PrivateAsteriskOptions, startPrivateAsterisk } from './telephony/index.ts';
 import { createEspeak, createPiper } from './tts/index.ts';
@@ -104,6 +104,17 @@ export function checkFlows(flows: FlowSet, config: Config): void {
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw new ProblemsError([first, ...rest]);
+}
+
+/**
+ * Steps that ask something outside (a tool, a model, a colleague) are carried out in simulations only; in a call nobody would answer
+ * them. Flows with such steps are therefore not offered to callers.
+ */
+export function callableFlows(flows: FlowSet): { callable: FlowSet; simulatedOnly: readonly string[] } {
+  const asksOutside = (flow: LoadedFlow['flow']): boolean =>
+    Object.values(flow.steps).some((step) => step.t === 'do' || step.t === 'agent' || (step.t === 'route' && step.model !== null));
+  const callable = new Map([...flows].filter(([, { flow }]) => !asksOutside(flow)));
+  return { callable, simulatedOnly: [...flows.keys()].filter((name) => !callable.has(name)) };
 }
 
 export interface Dialogues {

@@ -151,6 +151,7 @@ TEST("concealment: a tone goes on for 10 ms, fades, is silent after 60 ms, and c
 namespace {
 
 struct GateRun {
+  explicit GateRun(const TalkGateConfig& config = {}) : gate(8000, 8000, config) {}
   std::vector<TalkGateEdge> edges;
   TalkGate gate;
   std::mt19937 random{1};
@@ -188,6 +189,36 @@ TEST("gate: finds the first and the last voiced sample, in quiet and in noise") 
     CHECK(!run.edges[1].open);
     CHECK_NEAR(run.edges[1].sample, 12800, 160);
   }
+}
+
+TEST("gate: a pause is told after 60 ms, its end after 30, and the end of speech only once") {
+  GateRun run(TalkGateConfig{.pauseFrames = 6});
+  run.push(1000, 0, 20);
+  run.push(600, 3000, 20);
+  run.push(80, 0, 20);
+  CHECK_EQ(run.edges.size(), 2u);
+  CHECK(run.gate.open());
+  run.push(60, 3000, 20);
+  CHECK_EQ(run.edges.size(), 3u);
+  run.push(300, 3000, 20);
+  run.push(1000, 0, 20);
+  CHECK(!run.gate.open());
+  CHECK_EQ(run.edges.size(), 4u);
+  if (run.edges.size() != 4) return;
+  CHECK(run.edges[0].open && !run.edges[1].open && run.edges[2].open && !run.edges[3].open);
+  CHECK_NEAR(run.edges[1].sample, 12800, 160);
+  CHECK_NEAR(run.edges[2].sample, 13440, 160);
+  CHECK_NEAR(run.edges[3].sample, 16320, 160);
+}
+
+TEST("gate: a stop in a word, shorter than a pause, is none") {
+  GateRun run(TalkGateConfig{.pauseFrames = 6});
+  run.push(1000, 0, 20);
+  for (int i = 0; i < 5; i++) {
+    run.push(150, 3000, 20);
+    run.push(40, 0, 20);
+  }
+  CHECK_EQ(run.edges.size(), 1u);
 }
 
 TEST("gate: a click, steady noise, digital silence and filled audio do not open it") {

@@ -1,7 +1,7 @@
 /**
  * One call on one page: how the stages are joined. Read this file first.
  *
- *   pbx, media events ──> Ear ──> turn.decide ──> effects ──┬─ decode ──> Listener (stt) ──words──> turn
+ *   pbx, media events ──────────> turn.decide ──> effects ──┬─ decode ──> Listener (stt) ──words──> turn
  *                                                           ├─ speculate, abandon ──> Speculator ──prepared──> turn
  *                                                           ├─ commit, retract ──> Conversation ──> say, transfer, end
  *                                                           └─ duck, pause, resume, stop ──> Speaker
@@ -24,7 +24,6 @@ import {
 import { decide, initialTurn, type TurnState, turnWords } from '../turn/index.ts';
 import { Conversation } from './conversation.ts';
 import { Doubt } from './doubt.ts';
-import { Ear } from './ear.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Listener } from './listener.ts';
@@ -41,7 +40,6 @@ interface Open {
   readonly speaker: Speaker;
   readonly listener: Listener;
   readonly speculator: Speculator;
-  readonly ear: Ear;
   readonly doubt: Doubt | null;
   readonly bridge: Bridge;
   readonly timeline: Timeline;
@@ -172,19 +170,8 @@ export class CallPipeline {
     const onProbability = (probability: number): void => this.#tellTurn({ t: 'detector', atMs: this.#nowMs(), probability });
     const { detector } = this.#stages;
     const doubt = detector === undefined ? null : new Doubt({ detector, media, session, timers, onProbability });
-    const ear = new Ear({
-      media,
-      session,
-      timers,
-      weSpeak: () => this.#turn.agent === 'speaking' || this.#turn.agent === 'ducked',
-      onEdge: (edge) => {
-        if (edge.t === 'speech-end') doubt?.begin();
-        else doubt?.end();
-        this.#tellTurn({ ...edge, atMs: this.#nowMs() });
-      },
-    });
     const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
-    return { media: session, speaker, listener, speculator, ear, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
+    return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 
   // ---- events in ----
@@ -202,7 +189,9 @@ export class CallPipeline {
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
     if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
-    open.ear.gate(event);
+    if (event.t === 'speech-end') open.doubt?.begin();
+    else open.doubt?.end();
+    this.#tellTurn({ t: event.t, sample: event.sample, atMs: this.#nowMs() });
   }
 
   #tellTurn(event: TurnEvent): void {
@@ -446,7 +435,6 @@ export class CallPipeline {
     this.#wake?.();
     // Whoever still holds clips or reads audio lets go before the media session is gone.
     this.#conversation.close();
-    this.#open?.ear.close();
     this.#open?.doubt?.end();
     this.#open?.speaker.close();
     this.#open?.speculator.abandon();

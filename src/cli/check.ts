@@ -1,15 +1,19 @@
 /** `parley check`: is the configuration valid, with all flows? Every mistake with file, line and what was expected. Starts nothing. */
 import { loadConfig } from '../config/index.ts';
 import { loadFlows } from '../dialogue/index.ts';
-import { checkFlows, sttOptions } from '../parts.ts';
+import { callableFlows, checkFlows, sttOptions } from '../parts.ts';
 import { EXIT } from './exit.ts';
 
 export async function check(options: { config: string }): Promise<number> {
   const config = await loadConfig(options.config);
   const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
-  checkFlows(flows, config);
+  const { callable, simulatedOnly } = callableFlows(flows);
+  checkFlows(callable, config);
   sttOptions(config);
   console.log(`${options.config}: valid`);
-  for (const [name, { flow }] of flows) console.log(`flow ${name}: valid, version ${flow.version.slice(0, 12)}`);
+  for (const [name, { flow }] of flows) {
+    const note = simulatedOnly.includes(name) ? '; its tools are carried out in parley simulate only, so it takes no calls' : '';
+    console.log(`flow ${name}: valid, version ${flow.version.slice(0, 12)}${note}`);
+  }
   return EXIT.ok;
 }

@@ -5,10 +5,13 @@ import { auditReconcile, auditVerify } from './audit-verify.ts';
 import { call } from './call.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { command } from './exit.ts';
+import { flows } from './flows.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
 import { serve } from './serve.ts';
+import { simulate } from './simulate.ts';
 import { subjectErase, subjectExport } from './subject.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
@@ -43,6 +46,37 @@ program
   .option(...CONFIG)
   .option('--set <key=value...>', 'change turn options: --set waitMs=500')
   .action(command(replayCall));
+
+program
+  .command('simulate <flow>')
+  .description("run a flow's own tests as text conversations; tools and models are scripted")
+  .option('-d, --directory <folder>', 'folder of the flows', 'config/flows')
+  .option('-f, --facts <folder>', 'folder of the knowledge files', 'config/facts')
+  .option('-r, --report <file>', 'all conversations as one HTML page')
+  .action(command((flow: string, options: { directory: string; facts: string; report?: string }) => simulate({ flow, ...options })));
+
+const versions = program.command('flows').description('the flow files and their versions');
+for (const action of ['list', 'diff'] as const) {
+  versions
+    .command(action === 'list' ? 'list' : 'diff <flow>')
+    .description(action === 'list' ? 'every flow and its version' : 'what has changed since the last version that was kept')
+    .option('-d, --directory <folder>', 'folder of the flows', 'config/flows')
+    .option('-f, --facts <folder>', 'folder of the knowledge files', 'config/facts')
+    .action(
+      action === 'list'
+        ? command((options: { directory: string; facts: string }) => flows({ action, ...options }))
+        : command((flow: string, options: { directory: string; facts: string }) => flows({ action, flow, ...options })),
+    );
+}
+
+program
+  .command('doctor')
+  .description('check our side and the PBX for twelve dangerous settings, then measure the engines against their budgets')
+  .option(...CONFIG)
+  .option('--asterisk <folder>', 'configuration folder of the PBX, as /etc/asterisk')
+  .option('--pbx-version <version>', "what 'asterisk -V' says")
+  .option('--no-measure', 'the checks only')
+  .action(command(doctor));
 
 const audit = program.command('audit').description('the log');
 audit

@@ -43,7 +43,10 @@ export interface AudioMemory {
 export type MediaEvent =
   /** The first valid packet of the PBX. */
   | { readonly t: 'rtp-start'; readonly atUs: number }
-  /** Talk gate: caller's first voiced sample / last voiced sample. `speech-end` comes hangover later than its sample. */
+  /**
+   * Talk gate: the caller's first voiced sample, and one past the last. `speech-end` comes 60 ms after its sample; a voice that goes
+   * on is a `speech-start` again.
+   */
   | { readonly t: 'speech-start'; readonly sample: number; readonly atUs: number }
   | { readonly t: 'speech-end'; readonly sample: number; readonly atUs: number }
   /** An RFC 4733 event, once per key press, when it ends. */

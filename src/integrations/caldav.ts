@@ -97,7 +97,7 @@ export function calendarPorts(calendar: CalDav, zone: string): Readonly<Record<s
     day: String(given['day']),
     time: String(given['time']),
     minutes: Number(given['minutes'] ?? 60),
-    title: String(given['title'] ?? 'Appointment'),
+    title: typeof given['title'] === 'string' ? given['title'] : 'Appointment',
   });
   return {
     'calendar.free': async (given, _key, signal) => {

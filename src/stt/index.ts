@@ -10,4 +10,3 @@
  */
 export { createWhisper, type WhisperOptions } from './whisper.ts';
 export { createScriptedStt, spoken, type ScriptedStt, type ScriptedSttOptions } from './testing/scripted.ts';
-export { createDeepgram, createGoogleStt, createOpenAiStt, createWhisperServer } from './adapters/index.ts';

@@ -4,16 +4,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { type CallOptions, CallRunner, maskWords, type Stages } from '../../src/call/index.ts';
-import { Ear } from '../../src/call/ear.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
-import { prosodyOf } from '../../src/call/prosody.ts';
 import { type Dialogue, type DialogueEffect, type DialogueEvent, ParleyError } from '../../src/contracts/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
 import { createScriptedStt, spoken } from '../../src/stt/index.ts';
 import { createFakePbx } from '../../src/telephony/index.ts';
 import { createScriptedTts } from '../../src/tts/index.ts';
 import { type RecordedStep, replayTurns, TURN_DEFAULTS, turnWords } from '../../src/turn/index.ts';
-import { FakeMediaEngine, FakeMediaSession } from '../support/fake-media.ts';
+import { FakeMediaEngine, type FakeMediaSession } from '../support/fake-media.ts';
 import { MemoryAudit, settle, VirtualTime } from '../support/virtual-time.ts';
 
 type Answer = (event: DialogueEvent) => readonly DialogueEffect[];
@@ -431,58 +429,7 @@ test('17. words heard: by the marks of the voice, or by where their characters l
   t.end();
 });
 
-test('18. the ear hears a pause after 60 ms that the gate tells after 200, and its end; our own echo does not hide it', (t) => {
-  const loud = (from: number, to: number) => (sample: number) => (sample >= from && sample < to ? 3000 * Math.sin(sample / 10) : 0);
-  const edgesOf = (voice: (sample: number) => number, weSpeak = false): string[] => {
-    const time = new VirtualTime();
-    const media = new FakeMediaEngine(time);
-    const line = media.open({ callId: 'c' });
-    line.stats = () => ({ ...FakeMediaSession.prototype.stats.call(line), sample: Math.floor((time.us - 1_000_000) / 62.5) });
-    media.read = (...range: number[]) => Int16Array.from({ length: range[2]! - range[1]! }, (_, i) => voice(range[1]! + i));
-    const edges: string[] = [];
-    const ear = new Ear({
-      media,
-      session: line,
-      timers: time,
-      weSpeak: () => weSpeak,
-      onEdge: (edge) => edges.push(`${edge.t} ${edge.sample / 16}`),
-    });
-    time.us += 1_060_000;
-    ear.gate({ t: 'speech-start', sample: 16_000 });
-    for (let ms = 0; ms < 1000; ms += 10) {
-      time.us += 10_000;
-      time.ring();
-    }
-    ear.close();
-    t.equal(time.waiting, 0);
-    return edges;
-  };
-  t.strictSame(edgesOf(loud(16_000, 20_800)), ['speech-start 1000', 'speech-end 1300']);
-  const twice = (sample: number): number => loud(16_000, 20_800)(sample) + loud(22_400, 25_600)(sample);
-  t.strictSame(edgesOf(twice), ['speech-start 1000', 'speech-end 1300', 'speech-start 1390', 'speech-end 1600']);
-  const echoed = (sample: number): number => loud(16_000, 20_800)(sample) + 250 * Math.sin(sample / 7);
-  t.strictSame(edgesOf(echoed), ['speech-start 1000'], 'a hum is voice while we are silent');
-  t.strictSame(edgesOf(echoed, true), ['speech-start 1000', 'speech-end 1300'], 'our echo is not');
-  t.end();
-});
-
-test('19. melody: a falling voice, a level one, and noise without a pitch', (t) => {
-  const tone = (hz: (s: number) => number): Int16Array => {
-    let phase = 0;
-    return Int16Array.from({ length: 8000 }, (_, i) => {
-      phase += (2 * Math.PI * hz(i / 16_000)) / 16_000;
-      return 4000 * (Math.sin(phase) + 0.5 * Math.sin(2 * phase) + 0.3 * Math.sin(3 * phase));
-    });
-  };
-  t.ok((prosodyOf(tone((s) => 180 - 120 * s)).pitchSlope ?? 0) < -6);
-  t.ok(Math.abs(prosodyOf(tone(() => 150)).pitchSlope ?? 99) < 3);
-  let seed = 1;
-  const hiss = Int16Array.from({ length: 8000 }, () => ((seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648 - 0.5) * 8000);
-  t.equal(prosodyOf(hiss).pitchSlope, null);
-  t.end();
-});
-
-test('20. an end-of-turn detector is asked at every pause, and shortens or lengthens the wait', async (t) => {
+test('18. an end-of-turn detector is asked at every pause, and shortens or lengthens the wait', async (t) => {
   const waitWith = async (probability: number | Error): Promise<number> => {
     const detector = {
       name: 'test',

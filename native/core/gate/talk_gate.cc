@@ -80,18 +80,30 @@ TalkGateEdge TalkGate::frame(float energy, bool natural) {
 
   recent_ = (recent_ << 1) | (voiced ? 1u : 0u);
   if (voiced) lastVoicedEnd_ = position_;
+  const auto last = [this](uint32_t frames) { return recent_ & ((1u << frames) - 1u); };
+  const auto count = [&](uint32_t frames) { return static_cast<uint32_t>(std::popcount(last(frames))); };
   if (!open_) {
-    const uint32_t window = recent_ & ((1u << config_.openWindowFrames) - 1u);
-    if (static_cast<uint32_t>(std::popcount(window)) < config_.openFrames) return {};
-    const auto oldest = static_cast<uint32_t>(std::bit_width(window));
-    open_ = changed_ = true;
-    return {true, position_ - static_cast<uint64_t>(oldest) * frame_};
+    if (count(config_.openWindowFrames) < config_.openFrames) return {};
+    open_ = true;
+    return opened(last(config_.openWindowFrames));
   }
-  if (position_ - lastVoicedEnd_ < static_cast<uint64_t>(config_.hangoverFrames) * frame_) return {};
-  open_ = false;
-  changed_ = true;
+  if (paused_ && count(config_.resumeWindowFrames) >= config_.resumeFrames) return opened(last(config_.resumeWindowFrames));
+  const uint64_t silent = position_ - lastVoicedEnd_;
+  const bool over = silent >= static_cast<uint64_t>(config_.hangoverFrames) * frame_;
+  const bool pause = config_.pauseFrames > 0 && silent >= static_cast<uint64_t>(config_.pauseFrames) * frame_;
+  if (over) open_ = false;
+  if (!over && (!pause || paused_)) return {};
+  changed_ = !paused_;  // an end that was told as a pause is not told again
+  paused_ = !over;
   recent_ = 0;
   return {false, lastVoicedEnd_};
+}
+
+TalkGateEdge TalkGate::opened(uint32_t window) {
+  changed_ = true;
+  paused_ = false;
+  const auto oldest = static_cast<uint32_t>(std::bit_width(window));
+  return {true, position_ - static_cast<uint64_t>(oldest) * frame_};
 }
 
 }  // namespace parley

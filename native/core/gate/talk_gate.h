@@ -14,14 +14,19 @@ struct TalkGateConfig {
   float overNoise = 8.0f;           // energy ratio to the noise floor (9 dB)
   uint32_t openFrames = 4;          // voiced 10 ms frames ...
   uint32_t openWindowFrames = 6;    // ... within this many
-  uint32_t hangoverFrames = 20;     // unvoiced frames until speech-end
+  uint32_t hangoverFrames = 20;     // unvoiced frames until the gate closes
+  // Pauses inside an open gate, 0: not told. A turn that ends is known after this many unvoiced frames, not after the
+  // hangover; a voice that goes on within the hangover is told after fewer voiced frames than an opening needs.
+  uint32_t pauseFrames = 0;
+  uint32_t resumeFrames = 3;
+  uint32_t resumeWindowFrames = 4;
   float echoWorst = 0.04f;          // energy ratio: an echo of our voice may come back at -14 dB ...
   float echoBest = 0.0001f;         // ... until the line has proved better, down to -40 dB
   uint32_t echoWindowFrames = 30;   // how long a sent frame may take to come back
 };
 
 struct TalkGateEdge {
-  bool open;
+  bool open;        // voice begins or goes on; false: it ends or pauses
   uint64_t sample;  // at the caller's rate: first voiced sample, or one past the last voiced one
 };
 
@@ -62,6 +67,7 @@ class TalkGate {
   // Sum of squares of at most one frame.
   static int64_t energyOf(std::span<const int16_t> pcm);
   TalkGateEdge frame(float energy, bool natural);
+  TalkGateEdge opened(uint32_t window);
   void learnNoise(float energy);
   void learnEcho(float energy, float reference);
   float echoReference() const;
@@ -76,6 +82,7 @@ class TalkGate {
   uint64_t position_ = 0;  // samples of whole frames
   // Decision.
   bool open_ = false;
+  bool paused_ = false;
   bool changed_ = false;
   uint32_t recent_ = 0;  // voiced flags, newest in bit 0
   uint64_t lastVoicedEnd_ = 0;

@@ -9,6 +9,7 @@ constexpr MonoUs kIdleEventUs = 1000000;
 constexpr uint32_t kSlotTs = 160;  // of 20 ms, whatever the codec: what we send has an 8 kHz clock
 constexpr size_t kPiece = 320;
 constexpr uint8_t kComfortNoise = 13;  // RFC 3389
+constexpr uint32_t kPauseFrames = 6;   // 60 ms: whoever answers after 160 must know early that the caller has stopped
 }  // namespace
 
 Session::Session(PayloadPool& pool, AudioMemory& audio, EventSink& events)
@@ -27,7 +28,7 @@ void Session::open(const SessionOptions& options, MonoUs nowUs) {
   concealer_.open(decoder_.info().rateHz);
   upsampler_.reset();
   sentUpsampler_.reset();
-  gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz);
+  gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz, TalkGateConfig{.pauseFrames = kPauseFrames});
   dtmfIn_.reset();
   dtmfOut_ = DtmfSender();
   sample_ = flooded_ = 0;
