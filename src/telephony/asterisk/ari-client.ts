@@ -47,10 +47,11 @@ export class AriClient {
     void this.#connect();
   }
 
-  stop(): void {
+  /** Resolves when Asterisk has said goodbye too: who takes our name next must not meet the end of this connection. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#connection?.close('stopped');
+    await this.#connection?.goodbye();
   }
 
   /** The next attempt waits longer: another program has our application name, and taking it back at once would start a fight. */

@@ -32,6 +32,8 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
+const GOODBYE_MS = 1000;
+
 export class AriConnection {
   readonly #options: ConnectionOptions;
   readonly #authorization: string;
@@ -66,6 +68,22 @@ export class AriConnection {
 
   get viaHttp(): boolean {
     return this.#viaHttp;
+  }
+
+  /** Closes as RFC 6455 wants it; an Asterisk that does not answer is left after a second. */
+  async goodbye(): Promise<void> {
+    if (this.#closed) return;
+    this.#why = 'stopped';
+    const socket = this.#socket;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GOODBYE_MS);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.close(1000);
+    });
+    this.close('stopped');
   }
 
   close(why: string): void {

@@ -73,7 +73,7 @@ class AsteriskDriver implements PbxDriver {
   /** Calls stay up in the PBX; legs of calls that have just ended are still taken down. */
   async stop(): Promise<void> {
     await Promise.all(this.#releasing);
-    this.#ari.stop();
+    await this.#ari.stop();
     this.#linkUp = false;
     this.#firstOutcome?.reject(new ParleyError('PBX_LINK_DOWN', 'The driver was stopped before Asterisk could be reached.'));
     this.#firstOutcome = undefined;
@@ -153,6 +153,8 @@ class AsteriskDriver implements PbxDriver {
   }
 
   async sweep(keep: ReadonlySet<PbxCallId>): Promise<number> {
+    // What is being released already is no orphan.
+    await Promise.all(this.#releasing);
     // A call that comes while the lists are on their way is none of those that the caller of this method could name.
     const before = this.#calls.ids();
     const swept = await this.#legs.sweep((id) => keep.has(id) || (this.#calls.get(id) !== undefined && !before.has(id)));
