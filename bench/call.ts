@@ -63,7 +63,7 @@ async function measure(calls: number, sipPort: number, pid: number): Promise<Ben
   });
   return [
     row('finished as scripted', finished.length, 'calls', { goal: String(calls), met: finished.length === calls }),
-    row('perceived latency p50', percentile(perceived, 0.5), 'ms', { peer: `n = ${perceived.length}; fixed wait of 600 ms inside` }),
+    row('perceived latency p50', percentile(perceived, 0.5), 'ms', { peer: `n = ${perceived.length} turns` }),
     row('perceived latency p95', percentile(perceived, 0.95), 'ms', { peer: `${usable.length} of ${calls} callers kept their own clock` }),
     row(
       'packets lost to the callers',
