@@ -9,7 +9,7 @@
  *
  * Decisions are made by turn/ and dialogue/, which are pure; this file only carries them out and keeps the journal.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   type Dialogue,
   type DialogueEffect,
@@ -19,20 +19,22 @@ import {
   type PbxCall,
   type PbxEvent,
   type TurnEffect,
-  type TurnEvent,
 } from '../contracts/index.ts';
-import { decide, initialTurn, type TurnState, turnWords } from '../turn/index.ts';
+import { turnWords } from '../turn/index.ts';
 import { Conversation } from './conversation.ts';
+import { Departure } from './departure.ts';
 import { Doubt } from './doubt.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Listener } from './listener.ts';
-import type { CallOptions, LiveListener, Say, Stages } from './ports.ts';
-import { createTurnRecorder, type TurnRecorder } from './recorder.ts';
-import { Speaker, type Spoken } from './speaker.ts';
+import type { CallOptions, LiveListener, Stages } from './ports.ts';
+import { createTurnRecorder } from './recorder.ts';
+import { Speaker, type SpeakerHooks } from './speaker.ts';
 import { Speculator } from './speculator.ts';
 import { Timeline } from './timeline.ts';
 import { TurnClock } from './turn-clock.ts';
+import { type TurnAct, TurnDesk } from './turn-desk.ts';
+import { voiceLog } from './voice-log.ts';
 
 /** Everything that exists only while the call is open. */
 interface Open {
@@ -59,17 +61,14 @@ export class CallPipeline {
   readonly #dialogue: Dialogue<unknown>;
   readonly #journal: Journal;
   readonly #conversation: Conversation;
-  readonly #recorder: TurnRecorder | null;
   readonly #clock: TurnClock;
+  readonly #turn: TurnDesk;
+  readonly #departure: Departure;
   readonly #onEnded: (pipeline: CallPipeline) => void;
-  #turn: TurnState;
   #turns = 0;
   #open: Open | null = null;
   #media: MediaSession | null = null;
   #ended = false;
-  /** How the call ends when its channel leaves: the PBX's `ended` may come before its answer to our command. */
-  #parting = { outcome: 'caller-hangup', reason: '' };
-  #wake: (() => void) | null = null;
 
   constructor(options: {
     stages: Stages;
@@ -92,10 +91,15 @@ export class CallPipeline {
     this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
     this.#clock = new TurnClock(clock);
     const turn = { ...options.options.turn, words: turnWords(dialogue.language) };
-    this.#turn = initialTurn(turn);
     const records = options.options.turnRecords;
-    this.#recorder =
-      records === undefined ? null : createTurnRecorder({ ...records, callId: this.id, language: dialogue.language, turn, logger });
+    this.#turn = new TurnDesk({
+      turn,
+      recorder:
+        records === undefined ? null : createTurnRecorder({ ...records, callId: this.id, language: dialogue.language, turn, logger }),
+      timers: stages.timers,
+      nowMs: () => this.#nowMs(),
+      carryOut: (effect) => this.#onTurnEffect(effect),
+    });
     this.#conversation = new Conversation({
       dialogue,
       callId: this.id,
@@ -103,11 +107,20 @@ export class CallPipeline {
       journal: this.#journal,
       clockMs: () => clock.monoUs() / 1000,
       speaker: () => this.#open?.speaker ?? null,
-      tellTurn: (event) => this.#tellTurn({ ...event, atMs: this.#nowMs() }),
-      agentEnded: (interrupted) => this.#tellTurn({ t: 'agent-end', atMs: this.#nowMs(), interrupted }),
+      tellTurn: (event) => this.#turn.tell({ ...event, atMs: this.#nowMs() }),
+      agentEnded: (interrupted) => this.#turn.tell({ t: 'agent-end', atMs: this.#nowMs(), interrupted }),
       replied: (step) => this.#clock.replied(step.thinkMs),
       act: (effect) => this.#do(effect),
       failed: (error) => void this.#fail(error),
+    });
+    this.#departure = new Departure({
+      pbx: stages.pbx,
+      pbxId: this.pbxId,
+      desk: stages.desk,
+      journal: this.#journal,
+      slots: () => dialogue.slots(this.#conversation.state),
+      transferFailed: (reason) => this.#conversation.tell({ t: 'transfer-failed', reason }),
+      end: (outcome, reason) => this.end(outcome, reason),
     });
   }
 
@@ -146,39 +159,53 @@ export class CallPipeline {
     const { stt, tts, media, timers, clock } = this.#stages;
     const { language } = this.#dialogue;
     const logger = this.#stages.logger.child({ call: this.id });
-    const speaker = new Speaker({ media: session, tts, language, hooks: this.#speakerHooks() });
+    const speaker = new Speaker({ media: session, tts, language, hooks: this.#voiceHooks() });
     const listener = new Listener({
       stt: stt.open({ callId: this.id, slot: session.slot, generation: session.generation, language }),
       logger,
       hooks: {
         words: ({ decode }, { text, confidence, queueMs, decodeMs }) => {
           this.#clock.decoded(queueMs, decodeMs);
-          this.#tellTurn({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
+          this.#turn.tell({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
         },
         failed: ({ decode, kind }, error) => {
           const code = error instanceof ParleyError ? error.code : 'STT_FAILED';
           if (kind === 'final') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'stt', code } });
-          this.#tellTurn({ t: 'decode-failed', atMs: this.#nowMs(), decode });
+          this.#turn.tell({ t: 'decode-failed', atMs: this.#nowMs(), decode });
         },
       },
     });
     const speculator = new Speculator({
       speaker,
       think: this.#conversation.think,
-      onPrepared: (attempt, ready) => this.#tellTurn({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
+      onPrepared: (attempt, ready) => this.#turn.tell({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
     });
-    const onProbability = (probability: number): void => this.#tellTurn({ t: 'detector', atMs: this.#nowMs(), probability });
+    const onProbability = (probability: number): void => this.#turn.tell({ t: 'detector', atMs: this.#nowMs(), probability });
     const { detector } = this.#stages;
     const doubt = detector === undefined ? null : new Doubt({ detector, media, session, timers, onProbability });
     const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
     return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 
+  #voiceHooks(): SpeakerHooks {
+    return voiceLog({
+      journal: this.#journal,
+      language: this.#dialogue.language,
+      clock: this.#clock,
+      ms: (atUs) => this.#open?.timeline.ms(atUs) ?? 0,
+      tellTurn: (event) => this.#turn.tell(event),
+      started: (say) => this.#conversation.started(say),
+      isEnded: () => this.#ended,
+    });
+  }
+
   // ---- events in ----
 
   onPbx(event: PbxEvent): void {
-    if (event.t === 'ended') void this.end(this.#parting.outcome, this.#parting.reason === '' ? event.reason : this.#parting.reason);
-    else if (event.t === 'dtmf') this.#tellTurn({ t: 'dtmf', atMs: this.#nowMs(), digit: event.digit });
+    if (event.t === 'ended') {
+      const { outcome, reason } = this.#departure.why(event.reason);
+      void this.end(outcome, reason);
+    } else if (event.t === 'dtmf') this.#turn.tell({ t: 'dtmf', atMs: this.#nowMs(), digit: event.digit });
   }
 
   #onMedia(event: MediaEvent): void {
@@ -191,20 +218,12 @@ export class CallPipeline {
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
     if (event.t === 'speech-end') open.doubt?.begin();
     else open.doubt?.end();
-    this.#tellTurn({ t: event.t, sample: event.sample, atMs: this.#nowMs() });
-  }
-
-  #tellTurn(event: TurnEvent): void {
-    if (this.#ended) return;
-    const [state, effects] = decide(this.#turn, event);
-    this.#turn = state;
-    this.#recorder?.event(event, effects);
-    for (const effect of effects) this.#onTurnEffect(effect);
+    this.#turn.tell({ t: event.t, sample: event.sample, atMs: this.#nowMs() });
   }
 
   // ---- what the turn engine decided ----
 
-  #onTurnEffect(effect: TurnEffect): void {
+  #onTurnEffect(effect: TurnAct): void {
     switch (effect.t) {
       case 'decode':
         this.#open?.listener.decode(effect);
@@ -233,9 +252,6 @@ export class CallPipeline {
       case 'silence':
       case 'not-understood':
         this.#noWords(effect);
-        break;
-      case 'wake':
-        this.#wakeAt(effect.atMs);
         break;
       case 'reason':
         this.#clock.because(effect);
@@ -310,96 +326,10 @@ export class CallPipeline {
     this.#conversation.tell({ t: 'digits', digits });
   }
 
-  #wakeAt(atMs: number): void {
-    this.#wake?.();
-    this.#wake = this.#stages.timers.after(Math.max(0, atMs - this.#nowMs()), () => {
-      this.#wake = null;
-      this.#tellTurn({ t: 'tick', atMs: Math.max(atMs, this.#nowMs()) });
-    });
-  }
-
   // ---- what the dialogue wants done ----
 
   async #do(act: DialogueEffect): Promise<void> {
-    if (this.#ended) return;
-    if (act.t === 'transfer') await this.#transfer(act.desk);
-    else if (act.t === 'end') {
-      this.#parting = { outcome: act.outcome, reason: act.how };
-      if (act.how === 'leave') await this.#stages.pbx.leave(this.pbxId, this.#outcomeVariables(act.outcome));
-      else await this.#stages.pbx.hangup(this.pbxId, 'normal');
-      await this.end(act.outcome, act.how);
-    }
-  }
-
-  async #transfer(name: string): Promise<void> {
-    const desk = this.#stages.desk(name);
-    if (desk === undefined) {
-      this.#journal.write({ type: 'transfer.failed', body: { desk: name, code: 'CALL_NO_DESK' } });
-      this.#conversation.tell({ t: 'transfer-failed', reason: 'unknown desk' });
-      return;
-    }
-    await this.#journal.before({ type: 'transfer.requested', body: { desk: name } });
-    this.#parting = { outcome: 'transferred', reason: 'transfer' };
-    try {
-      await this.#stages.pbx.transfer(this.pbxId, desk);
-    } catch (error) {
-      if (!(error instanceof ParleyError)) throw error;
-      this.#parting = { outcome: 'caller-hangup', reason: '' };
-      this.#journal.write({ type: 'transfer.failed', body: { desk: name, code: error.code } });
-      this.#conversation.tell({ t: 'transfer-failed', reason: error.code });
-      return;
-    }
-    await this.end('transferred', 'transfer');
-  }
-
-  /** What the dialplan finds after Stasis returns. */
-  #outcomeVariables(outcome: string): Record<string, string> {
-    const slots = this.#dialogue.slots(this.#conversation.state);
-    const variables: Record<string, string> = { PARLEY_OUTCOME: outcome };
-    for (const [name, slot] of Object.entries(slots)) variables[`PARLEY_SLOT_${name}`] = slot.value;
-    return variables;
-  }
-
-  // ---- speaking ----
-
-  #speakerHooks() {
-    return {
-      before: async (say: Say): Promise<void> => {
-        if (say.kind !== 'notice') return;
-        await this.#journal.before({ type: 'notice.started', body: this.#wording(say) });
-      },
-      synthesised: (say: Say, ttsMs: number): void => {
-        if (!Bridge.is(say)) this.#clock.synthesised(ttsMs);
-      },
-      started: (say: Say, atUs: number): void => {
-        this.#journal.show({ type: 'agent.speaking', body: { prompt: say.prompt, kind: say.kind }, content: { text: say.text } });
-        if (Bridge.is(say)) return;
-        this.#tellTurn({ t: 'agent-start', atMs: this.#open?.timeline.ms(atUs) ?? 0 });
-        this.#conversation.started(say);
-        const latency = this.#clock.started(atUs);
-        if (latency !== null) this.#journal.write({ type: 'turn.latency', body: latency });
-      },
-      asking: (atUs: number): void => this.#tellTurn({ t: 'asking', atMs: this.#open?.timeline.ms(atUs) ?? 0 }),
-      ended: (spoken: Spoken): void => this.#noteSpoken(spoken),
-    };
-  }
-
-  #wording(say: Say): { prompt: string; language: string; wordingSha256: string } {
-    return { prompt: say.prompt, language: this.#dialogue.language, wordingSha256: createHash('sha256').update(say.text).digest('hex') };
-  }
-
-  /** The log has the words up to the last one that the caller heard. */
-  #noteSpoken({ say, sentMs, heard, interrupted }: Spoken): void {
-    const wording = this.#wording(say);
-    if (say.kind === 'notice') this.#journal.write({ type: 'notice.completed', body: { ...wording, sentMs, interrupted } });
-    const { prompt, wordingSha256 } = wording;
-    const { words, heardWords, text } = heard;
-    this.#journal.write({
-      type: 'agent.said',
-      body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted, words, heardWords },
-      content: { text },
-    });
-    if (interrupted && !this.#ended) this.#journal.write({ type: 'caller.interrupted', body: { sentMs } });
+    if (!this.#ended && (act.t === 'transfer' || act.t === 'end')) await this.#departure.carryOut(act);
   }
 
   // ---- the end ----
@@ -413,26 +343,19 @@ export class CallPipeline {
     }
     this.#stages.logger.error('call failed', { call: this.id, code, reason: error instanceof Error ? error.message : String(error) });
     if (code === 'TTS_FAILED') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
-    // The caller is not left in silence: the dialplan goes on to its fallback.
-    this.#parting = { outcome: 'failed', reason: code };
-    const variables = { ...this.#outcomeVariables('failed'), PARLEY_ERROR: code };
-    await this.#stages.pbx.leave(this.pbxId, variables).catch(() => undefined);
-    await this.end('failed', code);
+    await this.#departure.giveBack('failed', code, code);
   }
 
   /** Gives the caller back to the dialplan, as at a drain that took too long. */
   async release(outcome: string): Promise<void> {
-    if (this.#ended) return;
-    this.#parting = { outcome, reason: 'released' };
-    await this.#stages.pbx.leave(this.pbxId, this.#outcomeVariables(outcome)).catch(() => undefined);
-    await this.end(outcome, 'released');
+    if (!this.#ended) await this.#departure.giveBack(outcome, 'released');
   }
 
   /** Frees everything, exactly once, in any state. Resolves when the end of the call is on disk. */
   async end(outcome: string, reason: string): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    this.#wake?.();
+    this.#turn.close();
     // Whoever still holds clips or reads audio lets go before the media session is gone.
     this.#conversation.close();
     this.#open?.doubt?.end();
@@ -452,7 +375,7 @@ export class CallPipeline {
       dropped: Object.values(stats?.dropped ?? {}).reduce((sum, count) => sum + count, 0),
     };
     this.#journal.write({ type: 'call.ended', body });
-    this.#recorder?.close();
+    this.#turn.settle();
     this.#onEnded(this);
     await this.#journal.settled();
   }

@@ -1,0 +1,59 @@
+/** The turn engine of one call: its state, its record for a replay, and the clock that wakes it. Decides nothing, carries out nothing. */
+import type { Timers, TurnEffect, TurnEvent } from '../contracts/index.ts';
+import { decide, initialTurn, type TurnOptions, type TurnState } from '../turn/index.ts';
+import type { TurnRecorder } from './recorder.ts';
+
+export type TurnAct = Exclude<TurnEffect, { t: 'wake' }>;
+
+export interface TurnDeskOptions {
+  readonly turn: TurnOptions;
+  readonly recorder: TurnRecorder | null;
+  readonly timers: Timers;
+  /** Milliseconds on the media clock. */
+  readonly nowMs: () => number;
+  readonly carryOut: (effect: TurnAct) => void;
+}
+
+export class TurnDesk {
+  readonly #options: TurnDeskOptions;
+  #state: TurnState;
+  #wake: (() => void) | null = null;
+  #closed = false;
+
+  constructor(options: TurnDeskOptions) {
+    this.#options = options;
+    this.#state = initialTurn(options.turn);
+  }
+
+  tell(event: TurnEvent): void {
+    if (this.#closed) return;
+    const [state, effects] = decide(this.#state, event);
+    this.#state = state;
+    this.#options.recorder?.event(event, effects);
+    for (const effect of effects) {
+      if (effect.t === 'wake') this.#wakeAt(effect.atMs);
+      else this.#options.carryOut(effect);
+    }
+  }
+
+  #wakeAt(atMs: number): void {
+    const { timers, nowMs } = this.#options;
+    this.#wake?.();
+    this.#wake = timers.after(Math.max(0, atMs - nowMs()), () => {
+      this.#wake = null;
+      this.tell({ t: 'tick', atMs: Math.max(atMs, nowMs()) });
+    });
+  }
+
+  /** No decision any more. The record stays open for what the end of the call still has to say: see `settle`. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+    this.#wake = null;
+  }
+
+  /** The record is complete. */
+  settle(): void {
+    this.#options.recorder?.close();
+  }
+}
