@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeCall, type Script } from '../src/cli/caller/index.ts';
 import { startServiceProcess, writePrivateConfig } from '../src/cli/private-service.ts';
-import { PROJECT_ROOT } from '../src/parts.ts';
+import { PROJECT_ROOT } from '../src/parts/index.ts';
 import { type BenchResult, type BenchRow, benchResult, percentile } from './support/result.ts';
 
 const TICKS_PER_S = 100;

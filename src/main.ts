@@ -24,7 +24,7 @@ import {
   turnRecords,
   subjectActs,
   version,
-} from './parts.ts';
+} from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
 import { createWhisper } from './stt/index.ts';
 import { createPhraseCache, type PhraseCache } from './tts/index.ts';

@@ -5,7 +5,7 @@ import { formatReport, readAsteriskCdr, reconcileCalls, verifyAudit, verifyDump,
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { silentLogger } from '../observability/index.ts';
-import { storeOptions } from '../parts.ts';
+import { storeOptions } from '../parts/index.ts';
 import { createStore } from '../store/index.ts';
 import { EXIT } from './exit.ts';
 

@@ -4,7 +4,7 @@ import { type CallReport, placeCall, readScript, type Script } from './caller/in
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { silentLogger } from '../observability/index.ts';
-import { createTts } from '../parts.ts';
+import { createTts } from '../parts/index.ts';
 import { BOOKING } from './conversation.ts';
 import { EXIT } from './exit.ts';
 import { type Judgement, judge } from './judge.ts';

@@ -1,7 +1,7 @@
 /** `parley check`: is the configuration valid, with all flows? Every mistake with file, line and what was expected. Starts nothing. */
 import { loadConfig } from '../config/index.ts';
 import { loadFlows } from '../dialogue/index.ts';
-import { callableFlows, checkFlows, sttOptions } from '../parts.ts';
+import { callableFlows, checkFlows, sttOptions } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
 
 export async function check(options: { config: string }): Promise<number> {

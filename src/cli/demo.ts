@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { formatReport } from '../audit/index.ts';
 import type { Config } from '../config/index.ts';
-import { PROJECT_ROOT } from '../parts.ts';
+import { PROJECT_ROOT } from '../parts/index.ts';
 import { verifyConfigured } from './audit-verify.ts';
 import { placeWatchedCall, printResult, type WatchedCall } from './call.ts';
 import { BOOKING, type Conversation } from './conversation.ts';

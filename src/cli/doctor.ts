@@ -12,7 +12,7 @@
 import { createLogger } from '../observability/index.ts';
 import type { Config } from '../config/index.ts';
 import type { LanguageModel } from '../contracts/index.ts';
-import { createTts, sttOptions } from '../parts.ts';
+import { createTts, sttOptions } from '../parts/index.ts';
 import { createWhisper } from '../stt/index.ts';
 import { findingLine, type Finding } from './doctor/finding.ts';
 import { BUDGETS, measureLlm, measureStt, measureTts, measuredLines, RAMP, type Ramp } from './doctor/measure.ts';

@@ -1,6 +1,6 @@
 /** The command line. One file per command; each returns its exit code. */
 import { Command } from 'commander';
-import { version } from '../parts.ts';
+import { version } from '../parts/index.ts';
 import { auditReconcile, auditVerify } from './audit-verify.ts';
 import { call } from './call.ts';
 import { check } from './check.ts';

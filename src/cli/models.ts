@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParleyError } from '../contracts/index.ts';
-import { PROJECT_ROOT } from '../parts.ts';
+import { PROJECT_ROOT } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
 import { download, type FileState, type Model, type ModelFile, readModels, stateOf } from './model-files.ts';
 

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
-import { PROJECT_ROOT } from '../parts.ts';
+import { PROJECT_ROOT } from '../parts/index.ts';
 import { until } from './call.ts';
 import { health } from './live.ts';
 

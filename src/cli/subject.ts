@@ -8,7 +8,7 @@ import { createAudit } from '../audit/index.ts';
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { silentLogger, systemClock } from '../observability/index.ts';
-import { auditOptions, keysFolder, storeOptions, subjectActs } from '../parts.ts';
+import { auditOptions, keysFolder, storeOptions, subjectActs } from '../parts/index.ts';
 import { createStore } from '../store/index.ts';
 import { gatewayOf } from './call.ts';
 import { EXIT } from './exit.ts';

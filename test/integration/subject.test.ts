@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { createAudit } from '../../src/audit/index.ts';
 import { startHttp } from '../../src/http/index.ts';
 import { silentLogger, systemClock } from '../../src/observability/index.ts';
-import { subjectActs } from '../../src/parts.ts';
+import { subjectActs } from '../../src/parts/index.ts';
 import { createStore } from '../../src/store/index.ts';
 import { startPostgres, testFolder } from '../support/postgres.ts';
 

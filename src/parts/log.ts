@@ -1,0 +1,44 @@
+/** The log, the vault and the database: what the configuration says of them, and what may be done for a person. */
+import { join } from 'node:path';
+import { type AuditOptions, eraseSubject, exportSubject, type SubjectDesk } from '../audit/index.ts';
+import { type Config, readSecret } from '../config/index.ts';
+import { type Logger, ParleyError } from '../contracts/index.ts';
+import type { Act } from '../http/index.ts';
+import type { StoreOptions } from '../store/index.ts';
+
+export function auditOptions(config: Config): Pick<AuditOptions, 'folder' | 'content' | 'anchorFile' | 'maxBytes' | 'gateway'> {
+  const { spoolDirectory, contentDays, anchorFile, spoolMaxBytes } = config.audit;
+  return {
+    folder: spoolDirectory,
+    gateway: config.gateway.name,
+    content: contentDays === 0 ? 'discard' : { retentionDays: contentDays },
+    maxBytes: spoolMaxBytes,
+    ...(anchorFile === null ? {} : { anchorFile }),
+  };
+}
+
+export const keysFolder = (config: Config): string => join(config.audit.spoolDirectory, 'keys');
+
+/** What may be done for a person whose number is given: everything kept about him as vCon, or its erasure. */
+export function subjectActs(desk: SubjectDesk): Readonly<Record<'/v1/subjects/export' | '/v1/subjects/erase', Act>> {
+  const text = (input: Readonly<Record<string, unknown>>, key: string): string => {
+    const value = input[key];
+    if (typeof value === 'string' && value !== '' && value.length <= 200) return value;
+    throw new ParleyError('CONFIG_INVALID', `'${key}' is missing, expected a text of at most 200 characters`);
+  };
+  return {
+    '/v1/subjects/export': (input) => exportSubject(desk, text(input, 'number')),
+    '/v1/subjects/erase': (input) => eraseSubject(desk, text(input, 'number'), text(input, 'reason')),
+  };
+}
+
+/** What `parley replay` reads later; without words unless what was said is kept anyway. */
+export function turnRecords(config: Config): { turnRecords?: { folder: string; words: boolean } } {
+  const { directory } = config.replay;
+  return directory === null ? {} : { turnRecords: { folder: directory, words: config.audit.contentDays > 0 } };
+}
+
+export async function storeOptions(config: Config, log: Logger): Promise<StoreOptions> {
+  if (config.store.kind === 'embedded') return { log, embedded: { dataDir: config.store.directory } };
+  return { log, connectionString: await readSecret(config.store.urlFile) };
+}
