@@ -1,9 +1,25 @@
 import type { Codec } from '../contracts/index.ts';
+import { type DataRules, toDataRules } from './data-classes.ts';
 import { type ConfigFile, portRange } from './schema.ts';
 
 interface PortRange {
   readonly min: number;
   readonly max: number;
+}
+
+/** Files that hold the URL of the same database with another login; null: that login is not at hand. */
+interface StoreLogins {
+  readonly auditorUrlFile: string | null;
+  readonly dpoUrlFile: string | null;
+  readonly retentionUrlFile: string | null;
+}
+
+interface SyslogTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly caFile: string;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
 }
 
 /** The configuration as the program uses it: whole, checked, frozen. Paths are absolute, choices are made. */
@@ -46,10 +62,14 @@ export interface Config {
     readonly spoolMaxBytes: number;
     readonly whenFull: 'block' | 'people' | 'continue';
     readonly anchorFile: string | null;
-    /** 0: what was said is thrown away. */
+    readonly anchorCommand: readonly string[] | null;
+    readonly anchorSyslog: SyslogTarget | null;
+    /** data.content.days. 0: what was said is thrown away. */
     readonly contentDays: number;
   };
-  readonly store: { readonly kind: 'url'; readonly urlFile: string } | { readonly kind: 'embedded'; readonly directory: string };
+  readonly data: DataRules;
+  readonly store:
+    ({ readonly kind: 'url'; readonly urlFile: string } & StoreLogins) | { readonly kind: 'embedded'; readonly directory: string };
   /** Null: no turn events are kept. */
   readonly replay: { readonly directory: string | null };
   readonly http: { readonly host: string; readonly port: number; readonly tokenFile: string };
@@ -82,16 +102,37 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
       spoolMaxBytes: audit.spoolMaxMb * 1024 * 1024,
       whenFull: audit.whenFull,
       anchorFile: maybe(audit.anchorFile),
-      contentDays: audit.contentDays,
+      anchorCommand: audit.anchorCommand ?? null,
+      anchorSyslog: syslogTarget(audit.anchorSyslog, absolute),
+      contentDays: file.data.content.days,
     },
+    data: toDataRules(file.data),
     store:
       store.urlFile === undefined
         ? { kind: 'embedded', directory: absolute(store.embedded?.directory ?? EMBEDDED_DIRECTORY) }
-        : { kind: 'url', urlFile: absolute(store.urlFile) },
+        : {
+            kind: 'url',
+            urlFile: absolute(store.urlFile),
+            auditorUrlFile: maybe(store.auditorUrlFile),
+            dpoUrlFile: maybe(store.dpoUrlFile),
+            retentionUrlFile: maybe(store.retentionUrlFile),
+          },
     replay: { directory: maybe(file.replay.directory) },
     http: { host: http.host, port: http.port, tokenFile: absolute(http.tokenFile) },
     log: file.log,
   });
+}
+
+function syslogTarget(given: ConfigFile['audit']['anchorSyslog'], absolute: (path: string) => string): SyslogTarget | null {
+  if (given === undefined) return null;
+  const maybe = (path: string | undefined): string | null => (path === undefined ? null : absolute(path));
+  return {
+    host: given.host,
+    port: given.port,
+    caFile: absolute(given.caFile),
+    certFile: maybe(given.certFile),
+    keyFile: maybe(given.keyFile),
+  };
 }
 
 function range(text: string): PortRange {

@@ -91,7 +91,12 @@ async function missingFiles(config: Config, yaml: YamlText): Promise<Problem[]> 
   await look(['stt', 'model'], config.stt.model, 'file');
   await look(['tts', 'model'], config.tts.model, 'file');
   await look(['pbx', 'passwordFile'], config.pbx.passwordFile, 'file');
-  await look(['store', 'urlFile'], config.store.kind === 'url' ? config.store.urlFile : null, 'file');
+  if (config.store.kind === 'url') {
+    for (const key of ['urlFile', 'auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const)
+      await look(['store', key], config.store[key], 'file');
+  }
+  const syslog = config.audit.anchorSyslog;
+  for (const key of ['caFile', 'certFile', 'keyFile'] as const) await look(['audit', 'anchorSyslog', key], syslog?.[key] ?? null, 'file');
   return problems;
 }
 

@@ -1,5 +1,6 @@
 /** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
 import { z } from 'zod';
+import { dataProblems, dataSection } from './data-classes.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
 const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
@@ -118,7 +119,21 @@ const audit = z.strictObject({
       'New calls when the spool is full: block refuses them, people sends them to a person by the dialplan, continue takes them unlogged.',
     ),
   anchorFile: path.optional().describe('File for signed checkpoints, on another disk or host if possible; in the spool when left out.'),
-  contentDays: count(0, 3650).default(0).describe('Days for which what was said is kept, encrypted; 0 keeps nothing.'),
+  anchorCommand: z
+    .array(z.string().min(1, 'expected a program and its arguments'))
+    .min(1, 'expected a program and its arguments')
+    .optional()
+    .describe('Program and arguments that get each signed checkpoint on standard input, without a shell.'),
+  anchorSyslog: z
+    .strictObject({
+      host: host.describe('Name of the collector, as its certificate has it.'),
+      port: port.default(6514).describe('Its port for syslog over TLS (RFC 5425).'),
+      caFile: path.describe('Certificate of the authority that signed its certificate, PEM.'),
+      certFile: path.optional().describe('Our certificate, where the collector wants one.'),
+      keyFile: path.optional().describe('The private key of certFile.'),
+    })
+    .optional()
+    .describe('A log collector that also gets each signed checkpoint.'),
 });
 
 const replay = z.strictObject({
@@ -133,6 +148,9 @@ const store = z.strictObject({
     .strictObject({ directory: path.default('.runtime/postgres').describe('Folder of the embedded Postgres.') })
     .optional()
     .describe('A Postgres that Parley starts itself; used when urlFile is left out.'),
+  auditorUrlFile: path.optional().describe('The same database with the login auditor: parley audit verify and parley report use it.'),
+  dpoUrlFile: path.optional().describe('With the login dpo: legal holds and restrictions.'),
+  retentionUrlFile: path.optional().describe('With the login gw_retention: drops months of the chain whose time is over.'),
 });
 
 const http = z.strictObject({
@@ -159,6 +177,7 @@ export const configSchema = z
       .default({})
       .describe('Where people are reached, by the names that flows use.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
+    data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
     store: store.prefault({}).describe('Postgres.'),
     replay: replay
       .nullable()
@@ -176,6 +195,24 @@ export const configSchema = z
         code: 'custom',
         path: ['media', 'ports'],
         message: `has ${count} ports, expected two for each of media.maxCalls (${config.media.maxCalls}): RTP and RTCP`,
+      });
+    }
+    for (const { path: place, message } of dataProblems(config.data))
+      context.addIssue({ code: 'custom', path: ['data', ...place], message });
+    for (const key of ['auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const) {
+      if (config.store[key] === undefined || config.store.urlFile !== undefined) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['store', key],
+        message: 'is given without store.urlFile: the embedded Postgres needs none',
+      });
+    }
+    const syslog = config.audit.anchorSyslog;
+    if (syslog !== undefined && (syslog.certFile === undefined) !== (syslog.keyFile === undefined)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['audit', 'anchorSyslog'],
+        message: 'has one of certFile and keyFile, expected both or none',
       });
     }
     if (config.store.urlFile !== undefined && config.store.embedded !== undefined) {

@@ -52,7 +52,9 @@ gateway: { name: gw-1, drainSeconds: 5 }
   t.strictSame(config.pbx.private, false, 'a password file means a PBX of the site');
   t.equal(config.pbx.passwordFile, join(folder, 'secret'));
   t.strictSame(config.media.ports, { min: 20000, max: 20199 });
-  t.strictSame(config.store, { kind: 'url', urlFile: join(folder, 'secret') });
+  t.strictSame(config.store, {
+    ...{ kind: 'url', urlFile: join(folder, 'secret'), auditorUrlFile: null, dpoUrlFile: null, retentionUrlFile: null },
+  });
   t.strictSame(config.desks['sales'], { context: 'internal', extension: '100' });
   t.equal(config.audit.spoolMaxBytes, 16 * 1024 * 1024);
   t.equal(config.audit.anchorFile, join(folder, 'anchors'));
@@ -135,6 +137,51 @@ for (const [what, yaml, expected] of [
     'flows: { default: reception }',
     ['1: flows.default: names <folder>/flows/reception.yaml, which does not exist'],
   ],
+  [
+    'content that is kept without a legal basis',
+    'data:\n  content:\n    days: 30',
+    [
+      '2: data.content.basis: is missing, expected the legal basis on which this is kept for 30 days: one of consent, contract, legalObligation, vitalInterests, publicTask, legitimateInterests',
+    ],
+  ],
+  ['a class without a time', 'data:\n  recording: { basis: consent }', ['2: data.recording.days: is missing, expected days, 0 to 36500']],
+  [
+    'a basis that the law does not know',
+    'data: { memory: { days: 5, basis: consnt } }',
+    [
+      '1: data.memory.basis: is "consnt", expected one of consent, contract, legalObligation, vitalInterests, publicTask, legitimateInterests; did you mean consent?',
+    ],
+  ],
+  [
+    'a chain that is not kept',
+    'data: { metadata: { days: 0, basis: contract } }',
+    ['1: data.metadata.days: is 0, expected days, 31 to 36500'],
+  ],
+  [
+    'a chain that is kept shorter than its profile asks',
+    'data: { profile: uwg, metadata: { days: 400, basis: legalObligation } }',
+    ['1: data.metadata.days: is 400, expected at least 1827 with the profile uwg'],
+  ],
+  [
+    'a class that Parley does not have',
+    'data:\n  emotion: { days: 5 }',
+    ['2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, cost'],
+  ],
+  [
+    'a collector without a certificate of its authority',
+    'audit: { anchorSyslog: { host: logs } }',
+    ['1: audit.anchorSyslog.caFile: is missing, expected text'],
+  ],
+  [
+    'half a client certificate',
+    'audit: { anchorSyslog: { host: logs, caFile: secret, certFile: secret } }',
+    ['1: audit.anchorSyslog: has one of certFile and keyFile, expected both or none'],
+  ],
+  [
+    'a login of a database that is not ours',
+    'store: { dpoUrlFile: secret }',
+    ['1: store.dpoUrlFile: is given without store.urlFile: the embedded Postgres needs none'],
+  ],
   ['a missing model', 'stt: { model: nowhere.bin }', ['1: stt.model: names <folder>/nowhere.bin, which does not exist']],
   [
     'everything at once',
@@ -153,6 +200,18 @@ for (const [what, yaml, expected] of [
     await t.rejects(load(yaml), { code: 'CONFIG_INVALID' });
   });
 }
+
+test('data: what is kept by default, and by profile', async (t) => {
+  const { data } = await load('');
+  t.match(data.metadata, { days: 400, basis: 'legitimateInterests' });
+  for (const name of ['content', 'recording', 'memory'] as const) t.match(data[name], { days: 0, basis: null }, `${name} is not kept`);
+  t.match((await load('data: { profile: uwg }')).data.metadata, { days: 1827, basis: 'legalObligation' });
+  t.match((await load('data: { profile: hipaa }')).data.metadata, { days: 2192 });
+  const kept = await load('data: { content: { days: 30, basis: contract, purpose: "to settle quarrels" }, controller: { name: "A Ltd" } }');
+  t.strictSame(kept.data.content, { days: 30, basis: 'contract', purpose: 'to settle quarrels' });
+  t.equal(kept.audit.contentDays, 30);
+  t.strictSame(kept.data.controller, { name: 'A Ltd', contact: null, dpo: null, authority: null });
+});
 
 test('broken YAML names its line, without an excerpt', async (t) => {
   await t.rejects(load('pbx:\n  user: [hush\nlog: {}\n'), {
