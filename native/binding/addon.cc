@@ -129,7 +129,7 @@ Napi::Value setRemote(const Napi::CallbackInfo& info) {
                                                 static_cast<uint16_t>(u32(info, 4))));
 }
 
-// openClip(engine, slot, generation, rateHz, held, marks: Float64Array | null) -> clip or 0
+// openClip(engine, slot, generation, rateHz, held, marks: Float64Array | null, loop) -> clip or 0
 Napi::Value openClip(const Napi::CallbackInfo& info) {
   std::vector<uint64_t> marks;
   if (!info[5].IsNull()) {
@@ -137,7 +137,8 @@ Napi::Value openClip(const Napi::CallbackInfo& info) {
     for (size_t i = 0; i < given.ElementLength(); i++) marks.push_back(static_cast<uint64_t>(given[i]));
   }
   const uint32_t clip =
-      engineOf(info)->openClip(callOf(info), u32(info, 3), info[4].As<Napi::Boolean>().Value(), std::move(marks));
+      engineOf(info)->openClip(callOf(info), u32(info, 3), info[4].As<Napi::Boolean>().Value(), std::move(marks),
+                               info[6].As<Napi::Boolean>().Value());
   return Napi::Number::New(info.Env(), clip);
 }
 
@@ -155,6 +156,16 @@ Napi::Value endClip(const Napi::CallbackInfo& info) {
 // releaseClip(engine, slot, generation, clip)
 Napi::Value releaseClip(const Napi::CallbackInfo& info) {
   return answer(info, engineOf(info)->releaseClip(callOf(info), u32(info, 3)));
+}
+
+// lastRound(engine, slot, generation, clip)
+Napi::Value lastRound(const Napi::CallbackInfo& info) {
+  return answer(info, engineOf(info)->lastRound(callOf(info), u32(info, 3)));
+}
+
+// stopClip(engine, slot, generation, clip, fadeMs)
+Napi::Value stopClip(const Napi::CallbackInfo& info) {
+  return answer(info, engineOf(info)->stopClip(callOf(info), u32(info, 3), u32(info, 4)));
 }
 
 // control(engine, slot, generation, what, value)
@@ -252,6 +263,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["writeClip"] = Napi::Function::New(env, writeClip);
   exports["endClip"] = Napi::Function::New(env, endClip);
   exports["releaseClip"] = Napi::Function::New(env, releaseClip);
+  exports["lastRound"] = Napi::Function::New(env, lastRound);
+  exports["stopClip"] = Napi::Function::New(env, stopClip);
   exports["control"] = Napi::Function::New(env, control);
   exports["sendDtmf"] = Napi::Function::New(env, sendDtmf);
   exports["closeCall"] = Napi::Function::New(env, closeCall);

@@ -21,10 +21,15 @@ struct Stage final : public PlayoutSink {
     const auto found = clips.find(event.clip);
     MUST(found != clips.end());
     if (event.type == PlayoutEventType::clipPlayed) {
+      // A loop is played in whole rounds.
       const Clip& clip = *found->second;
-      const uint64_t wire = (clip.writtenSamples() * 8000 + clip.rateHz - 1) / clip.rateHz;
+      const uint64_t samples = clip.writtenSamples() * (clip.rounds() + 1);
+      const uint64_t wire = (samples * 8000 + clip.rateHz - 1) / clip.rateHz;
+      MUST(!clip.loops() || samples == 0);
       MUST(event.playedWire == wire);
-      MUST(clip.nextMark == clip.marks.size() || clip.marks[clip.nextMark] * 8000 / clip.rateHz >= wire);
+      MUST(clip.rounds() == 0 || clip.roundSamples() == clip.writtenSamples());
+      MUST(clip.nextMark == clip.marks.size() || clip.marks[clip.nextMark] * 8000 / clip.rateHz >= wire ||
+           clip.marks[clip.nextMark] >= clip.writtenSamples() || clip.rounds() > 0);
     }
     // Freed at once, as the owner may.
     if (event.type == PlayoutEventType::clipPlayed || event.type == PlayoutEventType::clipStopped) clips.erase(found);
@@ -64,7 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const uint32_t rate = kRates[in.u8() & 7];
         std::vector<uint64_t> marks;
         for (uint64_t at = 0, count = in.u8() & 3; count > 0; count--) marks.push_back(at += in.u16());
-        auto clip = std::make_unique<Clip>(next, rate, (in.u8() & 1) != 0, rate == 8000 ? nullptr : bankFor(rate), marks);
+        const uint8_t kind = in.u8();
+        auto clip = std::make_unique<Clip>(next, rate, (kind & 1) != 0, rate == 8000 ? nullptr : bankFor(rate), marks, (kind & 6) == 6);
         Clip* added = clip.get();
         stage.clips.emplace(next++, std::move(clip));
         stage.playout.add(added);
@@ -101,6 +107,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 10:
         stage.playout.skipFrame();
+        break;
+      case 11:
+        if (Clip* clip = pick(); clip != nullptr) clip->lastRound();
+        break;
+      case 12:
+        stage.playout.stopClip(in.u8() % (next + 1), in.u8() * 4u);
         break;
       default: {
         std::array<int16_t, kFrame> frame;

@@ -18,9 +18,9 @@ class Stage final : public PlayoutSink {
   Stage() : playout(*this) { playout.open(8000); }
   void playoutEvent(const PlayoutEvent& event) override { events.push_back(event); }
 
-  Clip& clip(uint32_t rateHz, bool held, std::vector<uint64_t> marks = {}) {
+  Clip& clip(uint32_t rateHz, bool held, std::vector<uint64_t> marks = {}, bool loop = false) {
     auto bank = rateHz == 8000 ? nullptr : std::make_shared<const FilterBank>(rateHz, 8000);
-    clips.push_back(std::make_unique<Clip>(static_cast<uint32_t>(clips.size() + 1), rateHz, held, bank, std::move(marks)));
+    clips.push_back(std::make_unique<Clip>(static_cast<uint32_t>(clips.size() + 1), rateHz, held, bank, std::move(marks), loop));
     playout.add(clips.back().get());
     return *clips.back();
   }
@@ -181,4 +181,129 @@ TEST("playout: gain ramps over one frame and clips at full scale") {
   s.playout.gain(4.0f);
   s.frames(2);
   CHECK_EQ(s.out[480 + 159], 32767);
+}
+
+TEST("playout: a loop begins again without a seam, with its marks, until its last round; then the next clip follows") {
+  Stage s;
+  Clip& tone = s.clip(8000, false, {0, 300, 400, 9999}, true);
+  Clip& next = s.clip(8000, false);
+  next.append(std::vector<int16_t>(160, 7));
+  next.end();
+  std::vector<int16_t> round(401);
+  for (size_t i = 0; i < round.size(); i++) round[i] = static_cast<int16_t>(i + 1);
+  tone.append(std::span(round).first(100));
+  s.frames(1);
+  CHECK(s.silent(100, 160));  // its length is not known yet: it waits
+  tone.append(std::span(round).subspan(100));
+  tone.end();
+  s.frames(11);
+  for (size_t i = 160; i < s.out.size(); i++) CHECK_EQ(s.out[i], round[(i - 60) % 401]);
+  tone.lastRound();  // 1860 samples of it are out: in round 4
+  s.frames(3);
+  for (size_t i = 160; i < 60 + 5 * 401; i++) CHECK_EQ(s.out[i], round[(i - 60) % 401]);
+  CHECK_EQ(s.out[60 + 5 * 401], 7);
+  std::vector<uint64_t> marks;
+  for (const auto& event : s.events) {
+    if (event.type == PlayoutEventType::clipMark) marks.push_back(event.sentWire);
+    if (event.type == PlayoutEventType::clipPlayed && event.clip == 1) CHECK_EQ(event.playedWire, 5 * 401u);
+  }
+  CHECK_EQ(marks.size(), 15u);
+  constexpr std::array<size_t, 3> kAt{0, 300, 400};
+  for (size_t i = 1; i < marks.size(); i++) CHECK_EQ(marks[i], 60 + i / 3 * 401 + kAt[i % 3]);
+}
+
+TEST("playout: a loop at another rate has no seam either: a whole number of waves stays one wave") {
+  Stage s;
+  Clip& tone = s.clip(24000, false, {}, true);
+  tone.append(toneOf(2400, 400, 8000, 24000));
+  tone.end();
+  s.frames(100);
+  const ToneFit fit = fitTone(std::span(s.out).subspan(160, 15000), 400, 8000);
+  CHECK_NEAR(fit.amplitude, 8000.0, 40.0);
+  CHECK(fit.residual < 8.0);
+  tone.lastRound();
+  s.frames(6);
+  CHECK_EQ(s.events.back().type, PlayoutEventType::clipPlayed);
+  CHECK_EQ(s.events.back().playedWire, 16800u);
+}
+
+TEST("playout: a loop without a sample is over at once; one of a single sample is a level") {
+  Stage s;
+  s.clip(8000, false, {0}, true).end();
+  s.frames(1);
+  CHECK_EQ(s.events.back().type, PlayoutEventType::clipPlayed);
+  CHECK_EQ(s.events.back().playedWire, 0u);
+  Clip& level = s.clip(8000, false, {}, true);
+  level.append(std::vector<int16_t>(1, 42));
+  level.end();
+  s.frames(2);
+  for (size_t i = 160; i < 480; i++) CHECK_EQ(s.out[i], 42);
+}
+
+TEST("playout: one clip is stopped with a fade of its own, the next follows; clips that wait are dropped from any place") {
+  Stage s;
+  Clip& hold = s.clip(8000, false, {}, true);
+  hold.append(std::vector<int16_t>(100, 10000));
+  hold.end();
+  s.clip(8000, true).append(std::vector<int16_t>(10, 1));
+  Clip& reply = s.clip(8000, false);
+  reply.append(std::vector<int16_t>(800, 500));
+  reply.end();
+  s.clip(8000, true);
+  s.frames(2);
+  s.playout.stopClip(2, 5);
+  s.playout.stopClip(4, 5);
+  s.playout.stopClip(4, 5);
+  s.playout.stopClip(1, 50);  // 400 samples: two and a half frames
+  s.playout.stopClip(1, 5);   // the first word counts
+  s.frames(3);
+  for (size_t i = 321; i < 720; i++) CHECK(s.out[i] <= s.out[i - 1]);
+  CHECK(s.out[320] > 9900 && s.out[520] < 5100 && s.out[520] > 4800);
+  CHECK_EQ(s.out[719], 0);
+  CHECK_EQ(s.out[720], 500);
+  std::vector<std::pair<uint32_t, uint64_t>> stopped;
+  for (const auto& event : s.events)
+    if (event.type == PlayoutEventType::clipStopped) stopped.emplace_back(event.clip, event.playedWire);
+  CHECK(stopped == (std::vector<std::pair<uint32_t, uint64_t>>{{2, 0}, {4, 0}, {1, 720}}));
+  Clip& last = s.clip(8000, false);
+  last.append(std::vector<int16_t>(10, 3));
+  last.end();
+  s.frames(6);
+  CHECK_EQ(s.events.back().clip, 5u);
+}
+
+TEST("playout: a clip stopped while paused, or whose writer is behind, does not hold up the next one") {
+  Stage s;
+  s.clip(8000, false).append(std::vector<int16_t>(200, 900));
+  Clip& next = s.clip(8000, false);
+  next.append(std::vector<int16_t>(160, 5));
+  next.end();
+  s.frames(1);
+  s.playout.stopClip(1, 1000);  // 40 samples are left of it
+  s.frames(2);
+  CHECK_EQ(s.events[1].type, PlayoutEventType::clipStopped);
+  CHECK_EQ(s.events[1].playedWire, 200u);
+  CHECK_EQ(s.out[200], 5);
+  s.frames(3);
+  s.clip(8000, false).append(std::vector<int16_t>(2000, 900));
+  s.frames(1);
+  s.playout.pause();
+  s.frames(1);
+  s.playout.stopClip(3, 1000);
+  CHECK_EQ(s.events.back().type, PlayoutEventType::clipStopped);
+  s.playout.resume();
+  s.frames(1);
+  CHECK(s.silent(s.out.size() - 160, s.out.size()));
+}
+
+TEST("playout: stop() in the middle of a clip's own fade never gets louder again") {
+  Stage s;
+  s.clip(8000, false).append(std::vector<int16_t>(4000, 10000));
+  s.frames(1);
+  s.playout.stopClip(1, 100);
+  s.frames(1);
+  s.playout.stop();
+  s.frames(1);
+  for (size_t i = 161; i < 480; i++) CHECK(s.out[i] <= s.out[i - 1]);
+  CHECK_EQ(s.events.back().type, PlayoutEventType::clipStopped);
 }

@@ -99,6 +99,13 @@ export interface ClipWriter {
   end(): void;
   /** Lets a held clip play in the next 20 ms slot. */
   release(): void;
+  /** A looping clip plays the round that sounds now to its end, and is then over as `played`. */
+  lastRound(): void;
+  /**
+   * Ends this clip alone: what sounds fades over `fadeMs` (5 to 10,000; default 5) from the next slot on and the next clip follows
+   * without a hole; a clip that has not begun, or is paused, is dropped. Its position comes as `clip-end`, `stopped`.
+   */
+  stop(fadeMs?: number): void;
 }
 
 export interface MediaSession {
@@ -112,8 +119,12 @@ export interface MediaSession {
   onEvent(listener: (event: MediaEvent) => void): void;
   /** Locks the source: only this address and port is heard and sent to. */
   setRemote(host: string, port: number): void;
-  /** `marks` are ascending sample numbers of the clip at its own rate; `clip-mark` events carry a mark's index. */
-  openClip(options: { rateHz: number; held: boolean; marks?: readonly number[] }): ClipWriter;
+  /**
+   * `marks` are ascending sample numbers of the clip at its own rate; `clip-mark` events carry a mark's index. `loop`: once `end()`
+   * has told its length, the clip begins again without a seam (hold tones, wait phrases) until `lastRound()`, its `stop()` or the
+   * session's; marks come in every round, and `playedSamples` counts all rounds. Clips behind it wait.
+   */
+  openClip(options: { rateHz: number; held: boolean; marks?: readonly number[]; loop?: boolean }): ClipWriter;
   /** Stops within one 20 ms slot with a 5 ms fade: the playing clip and all that wait (held ones too). Positions follow as `clip-end`. */
   stop(): void;
   /** Gain in dB (0 = full) applied in the next slot with a ramp: -12 ducks. */

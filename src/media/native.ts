@@ -25,10 +25,20 @@ export interface NativeMedia {
   openCall(engine: NativeEngine, receive: number, send: number, dtmfPayloadType: number, out: Float64Array): number;
   setRemote(engine: NativeEngine, slot: number, generation: number, host: string, port: number): boolean;
   /** 0: the call is closed. */
-  openClip(engine: NativeEngine, slot: number, generation: number, rateHz: number, held: boolean, marks: Float64Array | null): number;
+  openClip(
+    engine: NativeEngine,
+    slot: number,
+    generation: number,
+    rateHz: number,
+    held: boolean,
+    marks: Float64Array | null,
+    loop: boolean,
+  ): number;
   writeClip(engine: NativeEngine, slot: number, generation: number, clip: number, pcm: Int16Array): boolean;
   endClip(engine: NativeEngine, slot: number, generation: number, clip: number): boolean;
   releaseClip(engine: NativeEngine, slot: number, generation: number, clip: number): boolean;
+  lastRound(engine: NativeEngine, slot: number, generation: number, clip: number): boolean;
+  stopClip(engine: NativeEngine, slot: number, generation: number, clip: number, fadeMs: number): boolean;
   control(engine: NativeEngine, slot: number, generation: number, what: number, value: number): boolean;
   sendDtmf(engine: NativeEngine, slot: number, generation: number, charCode: number, durationMs: number): boolean;
   closeCall(engine: NativeEngine, slot: number, generation: number): boolean;

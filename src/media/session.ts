@@ -6,6 +6,8 @@ import type { NativeEngine, NativeMedia } from './native.ts';
 
 /** Rates that native/ converts from; the wire is 8 kHz. */
 const CLIP_RATES_HZ = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
+const SHORTEST_FADE_MS = 5;
+const LONGEST_FADE_MS = 10_000;
 const DTMF_DIGITS = /^[0-9*#A-D]$/i;
 
 export interface SessionInit {
@@ -56,12 +58,13 @@ export class NativeSession implements MediaSession {
       throw new TypeError(`setRemote: '${host}' is no numeric address of the family of ${this.localHost}`);
   }
 
-  openClip(options: { rateHz: number; held: boolean; marks?: readonly number[] }): ClipWriter {
+  openClip(options: { rateHz: number; held: boolean; marks?: readonly number[]; loop?: boolean }): ClipWriter {
     this.#assertOpen();
     if (!CLIP_RATES_HZ.includes(options.rateHz))
       throw new RangeError(`openClip: ${options.rateHz} Hz is not one of ${CLIP_RATES_HZ.join(', ')}`);
     const { native, engine } = this.#init;
-    const clip = native.openClip(engine, this.slot, this.generation, options.rateHz, options.held, checkedMarks(options.marks));
+    const { rateHz, held, loop = false } = options;
+    const clip = native.openClip(engine, this.slot, this.generation, rateHz, held, checkedMarks(options.marks), loop);
     return new NativeClipWriter(native, engine, this, clip);
   }
 
@@ -179,5 +182,15 @@ class NativeClipWriter implements ClipWriter {
 
   release(): void {
     this.#native.releaseClip(this.#engine, this.#session.slot, this.#session.generation, this.clip);
+  }
+
+  lastRound(): void {
+    this.#native.lastRound(this.#engine, this.#session.slot, this.#session.generation, this.clip);
+  }
+
+  stop(fadeMs = SHORTEST_FADE_MS): void {
+    if (!(fadeMs >= SHORTEST_FADE_MS && fadeMs <= LONGEST_FADE_MS))
+      throw new RangeError(`clip ${this.clip}: a fade of ${fadeMs} ms is not from ${SHORTEST_FADE_MS} to ${LONGEST_FADE_MS}`);
+    this.#native.stopClip(this.#engine, this.#session.slot, this.#session.generation, this.clip, Math.round(fadeMs));
   }
 }

@@ -128,6 +128,35 @@ void test('stop: within one slot, faded, held and waiting clips too', async (t) 
   t.match(await line.until('clip-end', 3), { clip: next.clip, outcome: 'played', playedSamples: 320 }, 'what comes later plays');
 });
 
+void test('a hold tone loops without a seam until it is stopped with a fade; the reply behind it follows', async (t) => {
+  const line = await openLine(t);
+  const hold = line.session.openClip({ rateHz: 24000, held: false, loop: true, marks: [0] });
+  const reply = line.session.openClip({ rateHz: 8000, held: false });
+  hold.write(tone(2400, { rateHz: 24000, hz: 400, amplitude: 8000 }));
+  hold.end();
+  reply.write(tone(800, { hz: 1000 }));
+  reply.end();
+  const start = (await line.until('clip-start')).sentSample;
+  t.equal((await line.until('clip-mark', 4)).sentSample, start + 3 * 1600, 'a mark in every round, each 100 ms');
+  t.throws(() => hold.stop(1), RangeError);
+  hold.stop(100);
+  const end = await line.until('clip-end');
+  t.match(end, { clip: hold.clip, outcome: 'stopped', playedSamples: end.sentSample - start });
+  t.match(await line.until('clip-end', 2), { clip: reply.clip, outcome: 'played', playedSamples: 1600, sentSample: end.sentSample + 1600 });
+  await line.untilTrue(() => line.peer.heard.length * 320 > end.sentSample + 1600, 'frames after');
+  const pcm = heardPcm(line);
+  const from = start / 2;
+  t.ok(Math.abs(amplitudeAt(pcm.subarray(from + 80, from + 80 + 2000), 400, 8000) - 8000) < 60, 'one wave over the seams');
+  const again = line.session.openClip({ rateHz: 8000, held: false, loop: true });
+  again.write(tone(400));
+  again.end();
+  await line.until('clip-start', 3);
+  again.lastRound();
+  const last = await line.until('clip-end', 3);
+  t.match(last, { clip: again.clip, outcome: 'played' });
+  t.equal(last.playedSamples % 800, 0, 'whole rounds');
+});
+
 void test('gain, pause and resume', async (t) => {
   const line = await openLine(t);
   const clip = line.session.openClip({ rateHz: 24000, held: false });

@@ -46,6 +46,11 @@ export class FakeMediaSession implements MediaSession {
       write: (pcm) => (clip.samples += pcm.length),
       end: () => (clip.ended = true),
       release: () => (clip.held = false),
+      lastRound: () => undefined,
+      stop: () => {
+        this.#clips = this.#clips.filter((other) => other !== clip);
+        this.#stopped(clip);
+      },
     };
   }
   /** Speech of the caller from `fromMs` to `toMs`: both gate events come now. */
@@ -81,17 +86,12 @@ export class FakeMediaSession implements MediaSession {
   }
   stop(): void {
     if (this.closed) throw new Error('stopped after the end');
-    for (const clip of this.#clips.splice(0)) {
-      const playedMs = clip.startedMs === null ? 0 : this.#nowMs - clip.startedMs;
-      this.#emit({
-        t: 'clip-end',
-        clip: clip.clip,
-        outcome: 'stopped',
-        playedSamples: playedMs * 16,
-        sentSample: this.#nowMs * 16,
-        atUs: this.#clock.us,
-      });
-    }
+    for (const clip of this.#clips.splice(0)) this.#stopped(clip);
+  }
+  #stopped({ clip, startedMs }: FakeClip): void {
+    const playedMs = startedMs === null ? 0 : this.#nowMs - startedMs;
+    const sentSample = this.#nowMs * 16;
+    this.#emit({ t: 'clip-end', clip, outcome: 'stopped', playedSamples: playedMs * 16, sentSample, atUs: this.#clock.us });
   }
   gain(): void {}
   pause(): void {}

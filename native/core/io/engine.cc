@@ -246,11 +246,11 @@ std::shared_ptr<const FilterBank> Engine::bankFor(uint32_t rateHz, uint32_t wire
   return bank;
 }
 
-uint32_t Engine::openClip(CallRef call, uint32_t rateHz, bool held, std::vector<uint64_t> marks) {
+uint32_t Engine::openClip(CallRef call, uint32_t rateHz, bool held, std::vector<uint64_t> marks, bool loop) {
   Entry* entry = entryOf(call);
   if (entry == nullptr || !rateSupported(rateHz)) return 0;
   const uint32_t id = entry->nextClip++;
-  auto clip = std::make_unique<Clip>(id, rateHz, held, bankFor(rateHz, entry->wireHz), std::move(marks));
+  auto clip = std::make_unique<Clip>(id, rateHz, held, bankFor(rateHz, entry->wireHz), std::move(marks), loop);
   Command* order = command(CommandType::addClip, call);
   order->clip = clip.get();
   entry->clips.emplace(id, std::move(clip));
@@ -274,6 +274,21 @@ bool Engine::releaseClip(CallRef call, uint32_t clip) {
   if (clipOf(call, clip) == nullptr) return false;
   Command* order = command(CommandType::releaseClip, call);
   order->a = clip;
+  thread_->post(order);
+  return true;
+}
+
+bool Engine::lastRound(CallRef call, uint32_t clip) {
+  Clip* found = clipOf(call, clip);
+  if (found != nullptr) found->lastRound();
+  return found != nullptr;
+}
+
+bool Engine::stopClip(CallRef call, uint32_t clip, uint32_t fadeMs) {
+  if (clipOf(call, clip) == nullptr) return false;
+  Command* order = command(CommandType::stopClip, call);
+  order->a = clip;
+  order->b = fadeMs;
   thread_->post(order);
   return true;
 }

@@ -55,11 +55,14 @@ class Engine {
   bool close(CallRef call);
 
   // 0 when the call is closed or the rate cannot be converted.
-  uint32_t openClip(CallRef call, uint32_t rateHz, bool held, std::vector<uint64_t> marks);
+  // `loop`: after endClip() it begins again, until lastRound() or stopClip().
+  uint32_t openClip(CallRef call, uint32_t rateHz, bool held, std::vector<uint64_t> marks, bool loop = false);
   // False: no such clip any more (played, stopped, or the call is over).
   bool writeClip(CallRef call, uint32_t clip, std::span<const int16_t> pcm);
   bool endClip(CallRef call, uint32_t clip);
   bool releaseClip(CallRef call, uint32_t clip);
+  bool lastRound(CallRef call, uint32_t clip);
+  bool stopClip(CallRef call, uint32_t clip, uint32_t fadeMs);
 
   // Takes up to `capacity` events; frees what the media thread has let go of.
   size_t drain(Event* out, size_t capacity);

@@ -314,6 +314,8 @@ void MediaThread::apply(const Command& command, MonoUs nowUs) {
       return call.session.playout().add(command.clip);
     case CommandType::releaseClip:
       return call.session.playout().release(command.a);
+    case CommandType::stopClip:
+      return call.session.playout().stopClip(command.a, command.b);
     case CommandType::control:
       return control(call, command.control, command.value);
     case CommandType::dtmf:

@@ -20,7 +20,7 @@
 
 namespace parley {
 
-enum class CommandType : uint8_t { open, close, remote, addClip, releaseClip, control, dtmf };
+enum class CommandType : uint8_t { open, close, remote, addClip, releaseClip, stopClip, control, dtmf };
 enum class Control : uint8_t { stop, gain, pause, resume, secure };
 
 // Made and deleted by the owner; the media thread only reads it.

@@ -7,6 +7,14 @@ namespace parley {
 
 namespace {
 
+// Silence comes `left` samples after the first one of `pcm`, of a fade that is `total` long.
+void fadeTowards(std::span<int16_t> pcm, uint32_t left, uint32_t total) {
+  for (int16_t& sample : pcm) {
+    left -= left > 0 ? 1 : 0;
+    sample = static_cast<int16_t>(int64_t{sample} * left / total);
+  }
+}
+
 void fade(std::span<int16_t> pcm, bool in) {
   const auto n = static_cast<int32_t>(pcm.size());
   for (int32_t i = 0; i < n; i++) {
@@ -49,6 +57,24 @@ void Playout::finishClip(PlayoutEventType type, uint64_t at) {
   sink_.playoutEvent({type, clip->id, 0, clip->playedWire, at});
 }
 
+void Playout::stopClip(uint32_t clipId, uint32_t fadeMs) {
+  Clip* before = nullptr;
+  Clip* clip = first_;
+  while (clip != nullptr && clip->id != clipId) {
+    before = clip;
+    clip = clip->queueNext;
+  }
+  if (clip == nullptr || clip->fadeSamples > 0) return;
+  if (clip == first_ && clip->started && !paused_ && !wasPaused_) {
+    clip->fadeSamples = clip->fadeLeft = std::max(static_cast<uint32_t>(fadeSamples()), fadeMs * static_cast<uint32_t>(frame_ / 20));
+    return;
+  }
+  if (before == nullptr) return finishClip(PlayoutEventType::clipStopped, sentWire_);
+  before->queueNext = clip->queueNext;
+  if (last_ == clip) last_ = before;
+  sink_.playoutEvent({PlayoutEventType::clipStopped, clip->id, 0, clip->playedWire, sentWire_});
+}
+
 // Produces up to out.size() samples of the wire's rate; `finished` when the clip has none left.
 size_t Playout::convert(Clip& clip, std::span<int16_t> out, bool& finished) {
   const FilterBank& bank = *clip.bank;
@@ -78,7 +104,8 @@ size_t Playout::convert(Clip& clip, std::span<int16_t> out, bool& finished) {
                 work_.begin());
       workStart_ += static_cast<int64_t>(drop);
       workCount_ -= drop;
-      size_t got = clip.take(&work_[workCount_], kWork - workCount_);
+      // A loop is not read far ahead, so that its last round is the one that sounds.
+      size_t got = clip.take(&work_[workCount_], std::min(kWork - workCount_, clip.loops() ? size_t{bank.taps()} : kWork));
       inputs_ += got;
       inputOver_ = inputOver_ || clip.exhausted();
       if (got == 0 && inputOver_) {
@@ -101,9 +128,18 @@ size_t Playout::convert(Clip& clip, std::span<int16_t> out, bool& finished) {
 }
 
 size_t Playout::renderClip(Clip& clip, std::span<int16_t> out, bool& finished) {
-  if (clip.bank != nullptr) return convert(clip, out, finished);
-  const size_t made = clip.take(out.data(), out.size());
-  finished = clip.exhausted();
+  size_t made = 0;
+  if (clip.fadeSamples > 0) out = out.first(std::min<size_t>(out.size(), clip.fadeLeft));
+  if (clip.bank != nullptr) {
+    made = convert(clip, out, finished);
+  } else {
+    made = clip.take(out.data(), out.size());
+    finished = clip.exhausted();
+  }
+  if (clip.fadeSamples == 0) return made;
+  fadeTowards(out.first(made), clip.fadeLeft, clip.fadeSamples);
+  // What its writer has not written in time does not fade.
+  clip.fadeLeft = made == out.size() ? clip.fadeLeft - static_cast<uint32_t>(made) : 0;
   return made;
 }
 
@@ -113,8 +149,15 @@ void Playout::noteProgress(Clip& clip, uint64_t before, size_t count, uint64_t a
     sink_.playoutEvent({PlayoutEventType::clipStart, clip.id, 0, 0, at});
   }
   const uint64_t wireHz = clip.bank != nullptr ? clip.bank->outRateHz() : clip.rateHz;
-  while (clip.nextMark < clip.marks.size()) {
-    const uint64_t mark = clip.marks[clip.nextMark] * wireHz / clip.rateHz;
+  while (!clip.marks.empty()) {
+    const bool again = clip.rounds() > clip.markRound;
+    if (clip.nextMark == clip.marks.size() || (again && clip.marks[clip.nextMark] >= clip.roundSamples())) {
+      if (!again) break;
+      clip.nextMark = 0;
+      clip.markRound++;
+      continue;
+    }
+    const uint64_t mark = (clip.markRound * clip.roundSamples() + clip.marks[clip.nextMark]) * wireHz / clip.rateHz;
     if (mark >= before + count) break;
     const uint64_t offset = mark > before ? mark - before : 0;
     sink_.playoutEvent({PlayoutEventType::clipMark, clip.id, static_cast<uint32_t>(clip.nextMark), mark, at + offset});
@@ -135,6 +178,8 @@ void Playout::renderAudible(std::span<int16_t> out) {
     at += made;
     if (finished) {
       finishClip(PlayoutEventType::clipPlayed, sentWire_ + at);
+    } else if (clip.fadeSamples > 0 && clip.fadeLeft == 0) {
+      finishClip(PlayoutEventType::clipStopped, sentWire_ + at);
     } else if (at < out.size()) {
       if (clip.started) underruns_++;
       break;

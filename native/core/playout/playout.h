@@ -40,6 +40,9 @@ class Playout {
   // The clip stays owned by its writer, who may free it after clipPlayed or clipStopped (or after the call closed).
   void add(Clip* clip);
   void release(uint32_t clipId);
+  // Ends one clip: what sounds fades over `fadeMs` (5 at least), then the next clip follows without a hole; one that has not
+  // begun, or is paused, is dropped.
+  void stopClip(uint32_t clipId, uint32_t fadeMs);
   void stop() { stopping_ = true; }
   void gain(float linear) { gainWanted_ = linear; }
   void pause() { paused_ = true; }
