@@ -7,6 +7,8 @@
  * cutoffs come from the same packets. Every row meets the same callers with engines of its own. First one call per row (all rows side
  * by side), then `--many` calls of `ours` at once. Seeds below 200 are for tuning; the published table uses 202.
  */
+import { writeFileSync } from 'node:fs';
+import { detailLines } from './turns/detail.ts';
 import { figuresOf, type Figures } from './turns/measure.ts';
 import { type Group, runCalls, type RunOptions, type RunResult } from './turns/gateway.ts';
 import { ROWS } from './turns/rows.ts';
@@ -30,6 +32,7 @@ export async function run(options: Readonly<Record<string, string>>): Promise<Be
   const calls = Number(options['calls'] ?? 1);
   const rows: BenchRow[] = [];
   const single = await runCalls({ ...base, turns, groups: groupsOf(names, calls, Number(options['repeat'] ?? 2)) });
+  if (options['detail'] !== undefined) writeFileSync(options['detail'], `${detailLines(single.calls).join('\n')}\n`);
   for (const row of names) {
     const figures = figuresOf(single.calls.filter((call) => call.row === row));
     rows.push(...rowsOf(`${row}, ${calls} ${calls === 1 ? 'call' : 'calls'}`, figures, goalsFor(row, calls), sum(single.tokens, row)));
