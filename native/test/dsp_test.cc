@@ -243,6 +243,20 @@ TEST("gate: noise that sets in closes again by itself, and speech above it is st
   CHECK_EQ(run.edges.size(), before + 2);
 }
 
+TEST("gate: words with short gaps are not taken for noise: the soft last one counts") {
+  GateRun run(TalkGateConfig{.pauseFrames = 6});
+  run.push(1000, 0, 20);
+  for (int word = 0; word < 12; word++) {
+    run.push(220, 3000, 20);
+    run.push(30, 0, 20);
+  }
+  run.push(200, 1200, 20);
+  run.push(1000, 0, 20);
+  CHECK_EQ(run.edges.size(), 2u);
+  if (run.edges.size() != 2) return;
+  CHECK_NEAR(run.edges[1].sample, (1000 + 12 * 250 + 200) * 8, 160);
+}
+
 TEST("gate: our own voice coming back at -20 dB is not the caller; the caller over it is") {
   GateRun run;
   run.push(500, 0, 20);

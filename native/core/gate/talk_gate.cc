@@ -48,10 +48,12 @@ float TalkGate::echoReference() const {
 
 void TalkGate::learnNoise(float energy) {
   smooth_ += (energy - smooth_) * 0.3f;
-  windowMin_ = std::min(windowMin_, smooth_);
+  // The gaps between a talker's words are too short for the mean: it would take the words themselves for the floor, and lose their ends.
+  const float quiet = open_ ? std::min(smooth_, energy) : smooth_;
+  windowMin_ = std::min(windowMin_, quiet);
   if (++windowFrames_ < kNoiseWindowFrames) return;
   lastWindowMin_ = windowMin_;
-  windowMin_ = smooth_;
+  windowMin_ = quiet;
   windowFrames_ = 0;
 }
 
