@@ -13,3 +13,4 @@ export { eraseSubject, exportSubject, holdSubject, type Erasure, type Export, ty
 export type { VCon } from './vcon.ts';
 export { verifySpool } from './verify-spool.ts';
 export type { Finding, FindingKind, VerifyReport } from './findings.ts';
+export { findSecrets, maskText, type MaskOptions, type SecretKind, type SecretSpan } from './masking/mask.ts';

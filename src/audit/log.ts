@@ -28,6 +28,8 @@ export interface AuditOptions {
   readonly log: Logger;
   /** What a person said or who he is: thrown away, or kept encrypted for so many days. Default: thrown away. */
   readonly content?: 'discard' | { readonly retentionDays: number };
+  /** Applied to what is kept of a person's words, before it is encrypted; never to the number that called. Default: as it is. */
+  readonly mask?: (text: string) => string;
   /** Where checkpoints go besides the database. Default: `anchors.txt` in the folder. */
   readonly anchorFile?: string;
   /** Program and arguments that also get each checkpoint, on standard input. */
@@ -69,6 +71,8 @@ const ALWAYS = new Set<string>([
   'transfer.requested',
   'transfer.failed',
 ]);
+/** Of `call.incoming`: by it a person is found again. */
+const CALLER_NUMBER = 'from';
 /** A wall clock that moves more than this against the monotonic one, between two events, was set. */
 const STEP_US = 1_000_000;
 const MAX_BODY_CHARS = 1024 * 1024;
@@ -258,7 +262,7 @@ class SpooledAudit implements Audit {
     const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
     const { vault } = running;
     const { callId, content } = event;
-    const sealed = vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, content) : null;
+    const sealed = vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, this.#masked(content)) : null;
     const parts = {
       ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },
       subjectId: sealed?.subjectId ?? event.subjectId ?? null,
@@ -269,6 +273,12 @@ class SpooledAudit implements Audit {
     if (sealed?.newKey != null) lines.push(encodeKey(sealed.newKey));
     if (sealed !== null) lines.push(encodePayload(sealed.payload));
     return { ...head, seq: row.seq, hash: row.hash, tsUs: row.tsUs, monoUs: row.monoUs };
+  }
+
+  #masked(content: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const { mask } = this.#options;
+    if (mask === undefined) return content;
+    return Object.fromEntries(Object.entries(content).map(([key, text]) => [key, key === CALLER_NUMBER ? text : mask(text)]));
   }
 
   /** The open stream of this day, or the next one, which pins how the last ended. */
