@@ -75,14 +75,17 @@ export function cardNumber(random: Random): string {
 }
 
 function luhn(digits: string): number {
-  return [...digits].reverse().reduce((sum, char, i) => {
-    const digit = Number(char) * (i % 2 === 1 ? 2 : 1);
-    return sum + (digit > 9 ? digit - 9 : digit);
-  }, 0);
+  return digits
+    .split('')
+    .reverse()
+    .reduce((sum, char, i) => {
+      const digit = Number(char) * (i % 2 === 1 ? 2 : 1);
+      return sum + (digit > 9 ? digit - 9 : digit);
+    }, 0);
 }
 
 export function germanIban(random: Random): string {
   const account = random.digits(18);
-  const rest = [...`${account}131400`].reduce((sum, digit) => Number(`${sum}${digit}`) % 97, 0);
+  const rest = `${account}131400`.split('').reduce((sum, digit) => Number(`${sum}${digit}`) % 97, 0);
   return `DE${String(98 - rest).padStart(2, '0')}${account}`;
 }
