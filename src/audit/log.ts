@@ -262,7 +262,8 @@ class SpooledAudit implements Audit {
     const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
     const { vault } = running;
     const { callId, content } = event;
-    const sealed = vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, this.#masked(content)) : null;
+    const sealed =
+      vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, this.#masked(content)) : null;
     const parts = {
       ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },
       subjectId: sealed?.subjectId ?? event.subjectId ?? null,
