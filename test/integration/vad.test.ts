@@ -7,7 +7,10 @@ import type { Worker } from 'node:worker_threads';
 import { test, type Test } from 'tap';
 
 import { ParleyError, type GateEvent, type Vad, type VadEvent } from '../../src/contracts/index.ts';
+import { decimate, HISTORY } from '../../src/vad/decimate.ts';
+import { flatten } from '../../src/vad/flat/index.ts';
 import { createVad, type SileroOptions } from '../../src/vad/index.ts';
+import { Model, newMemory } from '../../src/vad/model.ts';
 import { startThread } from '../../src/vad/thread.ts';
 import { openLine, SSRC } from '../support/media-line.ts';
 import { pcmToUlaw } from '../support/pcm.ts';
@@ -71,6 +74,39 @@ test('the model is the one that was measured', (t) => {
   const note = readFileSync('models/vad/README.md', 'utf8');
   t.match(note, createHash('sha256').update(bytes).digest('hex'));
   t.end();
+});
+
+test('the flat form of the model is the same model', async (t) => {
+  const bytes = readFileSync(MODEL);
+  const [flat, asIs] = [await Model.load(bytes), await Model.load(bytes, { asIs: true })];
+  t.ok(flat.flat && !asIs.flat);
+  const memories = [flat, asIs].map(() => Array.from({ length: 5 }, newMemory));
+  let most = 0;
+  let far = 0;
+  for (let at = 0; at + 5 * 512 <= SPEECH.length; at += 512) {
+    const answers = await Promise.all(
+      [flat, asIs].map((model, which) => {
+        for (let call = 0; call < 5; call++)
+          decimate(SPEECH.subarray(at + call * 300, at + call * 300 + 512 + HISTORY), model.window(call));
+        return model.run(memories[which] ?? []);
+      }),
+    );
+    for (let call = 0; call < 5; call++) {
+      most = Math.max(most, answers[0]?.[call] ?? 0);
+      far = Math.max(far, Math.abs((answers[0]?.[call] ?? 0) - (answers[1]?.[call] ?? NaN)));
+    }
+  }
+  t.ok(most > 0.9, 'there is a voice');
+  t.ok(far < 1e-4, `answers differ by ${far}`);
+  await Promise.all([flat.release(), asIs.release()]);
+
+  for (const length of [0, 1, 20, 1000, 200_000, bytes.length - 1])
+    try {
+      t.equal(flatten(bytes.subarray(0, length)), null);
+    } catch (error) {
+      t.match(String(error), /ends in the middle|beyond the end|too many bytes|no graph/);
+    }
+  t.equal(flatten(readFileSync('models/builtin/test-voice.onnx')), null, 'another model');
 });
 
 test('silero', async (t) => {
