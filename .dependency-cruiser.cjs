@@ -3,7 +3,7 @@ const only = {
   contracts: [],
   config: ['contracts'], observability: ['contracts'], store: ['contracts'], telephony: ['contracts'], media: ['contracts'],
   vad: ['contracts'], stt: ['contracts'], turn: ['contracts'], dialogue: ['contracts'], tts: ['contracts'],
-  integrations: ['contracts'], channels: ['contracts'],
+  integrations: ['contracts'], channels: ['contracts'], engines: ['contracts'],
   audit: ['contracts', 'store'], campaigns: ['contracts', 'store'], handoff: ['contracts', 'store'],
   call: ['contracts', 'telephony', 'media', 'vad', 'stt', 'turn', 'dialogue', 'tts'],
   http: ['contracts', 'call', 'campaigns', 'handoff', 'audit', 'observability'],

@@ -42,6 +42,8 @@ export interface ChatRequest {
   readonly options?: ChatOptions;
   /** The answer is JSON of this schema. */
   readonly format?: JsonSchema;
+  /** The smaller model will do, where there is one: the site is short of capacity. */
+  readonly thrifty?: boolean;
   readonly signal?: AbortSignal;
 }
 

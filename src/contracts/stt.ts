@@ -2,6 +2,7 @@
  * The speech-to-text port. Audio does not pass through it: engines read the caller's samples from the audio memory
  * (AudioMemory of contracts/media) by absolute 16 kHz sample numbers.
  */
+import type { EngineUse } from './engines.ts';
 import type { ExternalProcessor } from './llm.ts';
 import type { AudioMemory } from './media.ts';
 
@@ -29,6 +30,8 @@ export interface DecodeResult {
   /** Time in the queue and in the engine. */
   readonly queueMs: number;
   readonly decodeMs: number;
+  /** Who did it, where the engines keep account. */
+  readonly use?: EngineUse;
 }
 
 /** One call's recogniser state. */

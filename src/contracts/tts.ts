@@ -1,4 +1,5 @@
 /** The text-to-speech port. */
+import type { EngineUse } from './engines.ts';
 import type { ExternalProcessor } from './llm.ts';
 
 /** A word of the text and where it begins in the speech. */
@@ -20,6 +21,8 @@ export interface SpeechClip {
   readonly totalMs: number;
   /** Word positions in order, from engines that know them. */
   readonly marks?: readonly SpeechMark[];
+  /** Who did it, where the engines keep account. */
+  readonly use?: EngineUse;
 }
 
 /** A piece of the speech; the pieces in order are the whole. */
@@ -31,6 +34,8 @@ export interface SpeechChunk {
   readonly fromSample: number;
   /** Words that became known with this chunk: those of a sentence come with its first chunk, in order, before they sound. */
   readonly marks: readonly SpeechMark[];
+  /** On the first chunk, where the engines keep account; on a later one when another engine went on with the text. */
+  readonly use?: EngineUse;
 }
 
 export interface SpeechOptions {
@@ -41,6 +46,8 @@ export interface SpeechOptions {
   readonly voice?: string;
   /** Speaking rate: 1 is the voice's own, 1.2 is faster by a fifth. */
   readonly rate?: number;
+  /** The cheapest engine that there is will do: the site is short of capacity. */
+  readonly thrifty?: boolean;
 }
 
 export interface TextToSpeech {

@@ -6,7 +6,7 @@ import { partsOf } from '../../bench/servers/stream.ts';
 import type { ChatDelta, ChatRequest, LanguageModel } from '../../src/contracts/index.ts';
 import { OllamaModel } from '../../src/dialogue/llm/ollama.ts';
 import { OpenAiModel } from '../../src/dialogue/llm/openai.ts';
-import { ResilientModel } from '../../src/dialogue/llm/resilience/model.ts';
+import { ResilientModel } from '../../src/engines/index.ts';
 import { ManualTime, settle } from '../../src/dialogue/llm/testing/manual-time.ts';
 import { ScriptedModel, type ScriptedStep } from '../../src/dialogue/llm/testing/scripted.ts';
 

@@ -1,5 +1,7 @@
 import { test } from 'tap';
 
+import { ResilientStt } from '../../src/engines/index.ts';
+import { systemClock, systemTimers } from '../../src/observability/index.ts';
 import { createScriptedStt, createWhisper, spoken } from '../../src/stt/index.ts';
 import type { Word } from '../../src/contracts/index.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
@@ -22,6 +24,37 @@ void test('the scripted recogniser keeps the contract', (t) => {
       end: () => stt.stop(),
     };
   });
+  t.end();
+});
+
+void test('a chain of recognisers keeps the contract, whichever of them answers', (t) => {
+  for (const broken of [false, true])
+    t.test(broken ? 'the first one is dead' : 'all are well', (t) => {
+      sttSuite(t, async () => {
+        const says = new Map<string, readonly Word[]>();
+        const script = (callId: string): readonly Word[] => says.get(callId) ?? [];
+        const [one, two] = [createScriptedStt({ says: script }), createScriptedStt({ says: script })];
+        const stt = new ResilientStt(
+          [
+            { stt: one, name: 'one' },
+            { stt: two, name: 'two' },
+          ],
+          { clock: systemClock, timers: systemTimers },
+        );
+        await stt.start({ fd: -1, bytes: 0 });
+        if (broken) one.crash();
+        return {
+          stt,
+          call: (callId, text) => {
+            const words = spoken(text, 1000);
+            says.set(callId, words);
+            return { slot: 0, generation: 1, fromSample: 0, toSample: (words.at(-1)?.toSample ?? 16000) + 1000 };
+          },
+          end: () => stt.stop(),
+        };
+      });
+      t.end();
+    });
   t.end();
 });
 

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
 
+import { ResilientTts } from '../../src/engines/index.ts';
+import { systemClock, systemTimers } from '../../src/observability/index.ts';
 import { createEspeak, createPhraseCache, createScriptedTts } from '../../src/tts/index.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 import { ttsSuite } from './tts-suite.ts';
@@ -23,6 +25,18 @@ void test('espeak-ng with a process per text keeps the contract', (t) => {
 
 void test('the phrase cache keeps the contract', (t) => {
   ttsSuite(t, () => createPhraseCache(createScriptedTts(), { maxEntries: 10 }));
+  t.end();
+});
+
+void test('a chain of synthesisers keeps the contract', (t) => {
+  ttsSuite(
+    t,
+    () =>
+      new ResilientTts([{ tts: createScriptedTts() }, { tts: createScriptedTts(), name: 'spare' }], {
+        clock: systemClock,
+        timers: systemTimers,
+      }),
+  );
   t.end();
 });
 

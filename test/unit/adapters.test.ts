@@ -1,7 +1,9 @@
 /** Adapters to engines that somebody else runs: where they may be, and what is made of their answers. */
+import { BlockList, isIP } from 'node:net';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { checkedProcessor, checkedUrl, isNear, nearLookup } from '../../src/stt/adapters/hosts.ts';
+import { isAddress, isNear } from '../../src/contracts/index.ts';
+import { checkedProcessor, checkedUrl, nearLookup } from '../../src/stt/adapters/hosts.ts';
 import { formOf } from '../../src/stt/adapters/multipart.ts';
 import { shape } from '../../src/stt/adapters/shape.ts';
 import { heardFromOpenAi, heardFromWhisperCpp } from '../../src/stt/adapters/verbose.ts';
@@ -14,6 +16,22 @@ const external = { processor: 'Example Cloud Ltd', legalBasis: 'Art. 6(1)(b) GDP
 test('where a recogniser may be', (t) => {
   for (const address of ['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.9.9', '169.254.1.1', '::1', 'fd00::1', 'fe80::1'])
     t.ok(isNear(address), address);
+  for (const address of ['::ffff:10.0.0.1', '::ffff:c0a8:101', '0:0:0:0:0:0:0:1', 'fe80::1%eth0', 'FD12:3456::', 'febf::1', '172.16.0.0'])
+    t.ok(isNear(address), address);
+  for (const address of [
+    '::ffff:8.8.8.8',
+    '::',
+    'fec0::1',
+    '::1::',
+    '1::2::3',
+    ':::1',
+    '::12345',
+    '10.0.0.256',
+    '010.0.0.1',
+    '10.0.0',
+    '::10.0.0.1',
+  ])
+    t.notOk(isNear(address), address);
   for (const address of ['8.8.8.8', '172.32.0.1', '2001:db8::1', '0.0.0.0', 'localhost', '', '1270.0.0.1'])
     t.notOk(isNear(address), address);
   t.throws(() => checkedUrl('http://203.0.113.5:8080', null), { code: 'ENGINE_EXTERNAL' });
@@ -22,6 +40,36 @@ test('where a recogniser may be', (t) => {
   t.throws(() => checkedUrl('http://203.0.113.5', external), { code: 'CONFIG_INVALID', message: /in clear/ });
   for (const url of ['', 'ftp://127.0.0.1', 'file:///etc/passwd', 'http://user:secret@127.0.0.1'])
     t.throws(() => checkedUrl(url, null), { code: 'CONFIG_INVALID' }, url);
+  fc.assert(
+    fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (address) => {
+      const near = new BlockList();
+      for (const [from, bits] of [
+        ['127.0.0.0', 8],
+        ['10.0.0.0', 8],
+        ['172.16.0.0', 12],
+        ['192.168.0.0', 16],
+        ['169.254.0.0', 16],
+      ] as const)
+        near.addSubnet(from, bits, 'ipv4');
+      for (const [from, bits] of [
+        ['::1', 128],
+        ['fc00::', 7],
+        ['fe80::', 10],
+      ] as const)
+        near.addSubnet(from, bits, 'ipv6');
+      return isAddress(address) && isNear(address) === near.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef:.%')) }),
+      (text) => isAddress(text) === (isIP(text) !== 0 && !/%$/.test(text)),
+    ),
+    {
+      numRuns: 2000,
+    },
+  );
   t.equal(checkedProcessor(undefined), null);
   t.throws(() => checkedProcessor({ processor: 'x', legalBasis: ' ' }), { code: 'ENGINE_EXTERNAL' });
   t.end();

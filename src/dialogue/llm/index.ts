@@ -1,11 +1,11 @@
 /**
  * Language models: what a call says to them, how the answer is read while it is made, and what happens when it does not come.
  *
- *   prompt ──> LanguageModel (ollama, openai, or several of them behind resilience) ──> deltas ──> clauses ──> speech
+ *   prompt ──> LanguageModel (ollama, openai) ──> deltas ──> clauses ──> speech
  *
  * Must not know: flows, turns, tools' effects, audio. Looks at no clock and sets no timer itself: both are parameters. Never puts into an
  * error or a log line what a person or a model said.
- * Errors: LLM_FAILED, LLM_TIMEOUT, LLM_BAD_OUTPUT, LLM_REFUSED, LLM_MODEL, LLM_EXTERNAL, ENGINE_BUSY, ENGINE_OPEN.
+ * Errors: LLM_FAILED, LLM_TIMEOUT, LLM_BAD_OUTPUT, LLM_REFUSED, LLM_MODEL, LLM_EXTERNAL.
  */
 export { OllamaModel, type OllamaOptions } from './ollama.ts';
 export { OpenAiModel, type OpenAiOptions } from './openai.ts';
@@ -13,8 +13,5 @@ export { beginClauses, endClauses, isSpoken, pushClauses } from './clauses.ts';
 export { CLAUSE_WORDS } from './clause-words.ts';
 export { buildPrompt, PROMPT_LIMITS, stableTools, warmPrompt } from './prompt.ts';
 export { askStructured, checkerOf, jsonSchemaOf } from './structured.ts';
-export { attemptsOf, EngineChain, whole } from './resilience/chain.ts';
-export { ResilientModel, type AnswerRecord } from './resilience/model.ts';
-export { costOf } from './resilience/cost.ts';
 export { ScriptedModel, scriptedReply, type ScriptedStep } from './testing/scripted.ts';
 export { ManualTime, settle } from './testing/manual-time.ts';

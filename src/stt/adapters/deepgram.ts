@@ -2,8 +2,8 @@
  * Deepgram, an external processor: off unless the configuration names processor and legal basis. Its endpoint for whole recordings
  * (POST /v1/listen) is used, one request per decode. Source: Deepgram API reference.
  */
-import { ParleyError, type ExternalProcessor, type SpeechToText } from '../../contracts/index.ts';
-import { checkedProcessor } from './hosts.ts';
+import type { ExternalProcessor, SpeechToText } from '../../contracts/index.ts';
+import { named } from './hosts.ts';
 import { field, listField, numberField, textField, type Heard, type Utterance } from './protocol.ts';
 import { HttpRecogniser, type RecogniserOptions } from './recogniser.ts';
 import { wavOf } from './wav.ts';
@@ -52,15 +52,4 @@ function heardFromDeepgram(json: unknown): Heard {
     toMs: 1000 * numberField(word, 'end'),
   }));
   return { text: textField(alternative, 'transcript'), confidence: numberField(alternative, 'confidence'), words };
-}
-
-/** An external engine is off unless somebody answers for it, wherever its address points. Errors: ENGINE_EXTERNAL. */
-export function named(external: ExternalProcessor | undefined, who: string): ExternalProcessor {
-  const checked = checkedProcessor(external);
-  if (checked === null)
-    throw new ParleyError(
-      'ENGINE_EXTERNAL',
-      `${who} gets callers' voices outside this site: name processor and legalBasis, or leave it off`,
-    );
-  return checked;
 }

@@ -3,7 +3,7 @@
  * REST, `speech:recognize`, at most 60 s of audio. Source: Cloud Speech-to-Text v1 reference.
  */
 import type { ExternalProcessor, SpeechToText } from '../../contracts/index.ts';
-import { named } from './deepgram.ts';
+import { named } from './hosts.ts';
 import { field, listField, textField, type Heard, type HeardWord, type Utterance } from './protocol.ts';
 import { HttpRecogniser, type RecogniserOptions } from './recogniser.ts';
 

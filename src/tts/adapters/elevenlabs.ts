@@ -1,7 +1,8 @@
 /** ElevenLabs, an external processor: off unless the configuration names processor and legal basis. Source: ElevenLabs API reference, text to speech. */
 import type { ExternalProcessor, SpeechOptions, TextToSpeech } from '../../contracts/index.ts';
 import { CloudTts, type CloudOptions } from './cloud.ts';
-import { checkedUrl, named, readSecret, unusable } from './external.ts';
+import { checkedUrl, named } from '../hosts.ts';
+import { readSecret, unusable } from './external.ts';
 
 export interface ElevenLabsOptions extends CloudOptions {
   readonly external: ExternalProcessor;
@@ -23,7 +24,7 @@ const RATE_HZ = 16_000;
 export function createElevenLabs(options: ElevenLabsOptions): TextToSpeech {
   const { keyFile, voices, model = 'eleven_flash_v2_5', keepHistory = false } = options;
   const external = named(options.external, 'ElevenLabs');
-  const base = checkedUrl(options.url ?? 'https://api.elevenlabs.io', 'ElevenLabs');
+  const base = checkedUrl(options.url ?? 'https://api.elevenlabs.io', external);
   let key = '';
   return new CloudTts(
     {

@@ -1,7 +1,8 @@
 /** Amazon Polly, an external processor: off unless the configuration names processor and legal basis. Source: Polly API, SynthesizeSpeech. */
 import type { ExternalProcessor, SpeechOptions, TextToSpeech } from '../../contracts/index.ts';
 import { CloudTts, type CloudOptions } from './cloud.ts';
-import { checkedUrl, named, readSecret, unusable } from './external.ts';
+import { checkedUrl, named } from '../hosts.ts';
+import { readSecret, unusable } from './external.ts';
 import { authorization, type Credentials } from './sigv4.ts';
 
 export interface PollyOptions extends CloudOptions {
@@ -25,7 +26,7 @@ const RATE_HZ = 16_000;
 export function createPolly(options: PollyOptions): TextToSpeech {
   const { credentialsFile, region, voices, engine = 'neural', now = Date.now } = options;
   const external = named(options.external, 'Amazon Polly');
-  const base = checkedUrl(options.url ?? `https://polly.${region}.amazonaws.com`, 'Amazon Polly');
+  const base = checkedUrl(options.url ?? `https://polly.${region}.amazonaws.com`, external);
   let credentials: Credentials = { accessKeyId: '', secretAccessKey: '' };
   return new CloudTts(
     {

@@ -3,7 +3,16 @@
  * It buffers a whole WAV per request and knows no streaming: one sentence per request keeps the first sound early.
  * Source: piper1-gpl, src/piper/http_server.py: POST /synthesize with JSON, answer audio/wav.
  */
-import type { SpeechChunk, SpeechClip, SpeechOptions, TextToSpeech } from '../../contracts/index.ts';
+import {
+  ParleyError,
+  type ExternalProcessor,
+  type SpeechChunk,
+  type SpeechClip,
+  type SpeechOptions,
+  type TextToSpeech,
+} from '../../contracts/index.ts';
+import { checkedProcessor, checkedUrl } from '../hosts.ts';
+import { post } from '../post.ts';
 import { failed, messageOf } from './failure.ts';
 import { clausesOf } from './sentences.ts';
 import { readAloud } from './reading/index.ts';
@@ -18,6 +27,8 @@ export interface PiperHttpOptions {
   /** A sentence without its audio for so long has failed (default 5000). */
   readonly timeoutMs?: number;
   readonly speaker?: string;
+  /** For a server outside private networks. */
+  readonly external?: ExternalProcessor;
 }
 
 const MAX_CHARS = 5000;
@@ -27,13 +38,15 @@ class PiperHttp implements TextToSpeech {
   readonly name = 'piper-http';
   readonly description: string;
   readonly maxChars = MAX_CHARS;
+  readonly external: ExternalProcessor | null;
   readonly #options: PiperHttpOptions;
   readonly #url: URL;
   #stopped = false;
 
   constructor(options: PiperHttpOptions) {
     this.#options = options;
-    this.#url = new URL('/synthesize', options.url ?? 'http://127.0.0.1:5000');
+    this.external = checkedProcessor(options.external);
+    this.#url = new URL('/synthesize', checkedUrl(options.url ?? 'http://127.0.0.1:5000', this.external));
     this.description = `Piper HTTP server at ${this.#url.host}`;
   }
 
@@ -85,14 +98,12 @@ class PiperHttp implements TextToSpeech {
     try {
       const body = JSON.stringify(this.#question(text, options));
       const headers = { 'content-type': 'application/json' };
-      const response = await fetch(this.#url, { method: 'POST', headers, body, redirect: 'error', signal });
-      if (!response.ok) {
-        await response.body?.cancel();
-        throw new Error(`it answered with status ${response.status}`);
-      }
-      return parseWav(await readBounded(response));
+      const answer = await post({ url: this.#url, headers, body, external: this.external, mostBytes: MAX_WAV_BYTES, signal });
+      if (answer.status !== 200) throw new Error(`it answered with status ${answer.status}`);
+      return parseWav(answer.body);
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (error instanceof ParleyError) throw error;
       if (timeout.aborted) throw failed(`the Piper server at ${this.#url.host} gave no answer within ${timeoutMs} ms`, error);
       const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
       throw failed(`the Piper server at ${this.#url.host} failed: ${messageOf(error)}${cause}`, error);
@@ -111,17 +122,7 @@ class PiperHttp implements TextToSpeech {
   }
 }
 
-async function readBounded(response: Response): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    length += part.length;
-    if (length > MAX_WAV_BYTES) throw new Error(`its answer is longer than ${MAX_WAV_BYTES} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts, length);
-}
-
+/** Errors: CONFIG_INVALID, ENGINE_EXTERNAL. */
 export function createPiperHttp(options: PiperHttpOptions): TextToSpeech {
   return new PiperHttp(options);
 }

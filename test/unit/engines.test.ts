@@ -1,23 +1,32 @@
-/** Engines that fail, hang and recover: the state machines by properties, the chain and the model on scripted time. */
+/** Engines that fail, hang and recover: the state machines by properties; chains of recognisers, models and synthesisers on scripted time. */
 import fc from 'fast-check';
 import { test } from 'tap';
-import { ParleyError, type ChatDelta, type ChatRequest } from '../../src/contracts/index.ts';
+import {
+  ParleyError,
+  type ChatDelta,
+  type ChatRequest,
+  type ExternalProcessor,
+  type SpeechChunk,
+  type SpeechOptions,
+  type TextToSpeech,
+} from '../../src/contracts/index.ts';
+import { ManualTime, ScriptedModel, scriptedReply, settle, type ScriptedStep } from '../../src/dialogue/llm/index.ts';
 import {
   attemptsOf,
   costOf,
   EngineChain,
-  ManualTime,
   ResilientModel,
-  ScriptedModel,
-  scriptedReply,
-  settle,
+  ResilientStt,
+  ResilientTts,
   whole,
-} from '../../src/dialogue/llm/index.ts';
-import type { AnswerRecord, ScriptedStep } from '../../src/dialogue/llm/index.ts';
-import { ask, closedBreaker, told } from '../../src/dialogue/llm/resilience/breaker.ts';
-import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent } from '../../src/dialogue/llm/resilience/bulkhead.ts';
-import { reserve } from '../../src/dialogue/llm/resilience/rate.ts';
-import { newRace, race, type RaceEffect, type RaceEvent } from '../../src/dialogue/llm/resilience/race.ts';
+  type AnswerRecord,
+} from '../../src/engines/index.ts';
+import { ask, closedBreaker, told } from '../../src/engines/breaker.ts';
+import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent } from '../../src/engines/bulkhead.ts';
+import { reserve } from '../../src/engines/rate.ts';
+import { createScriptedStt, spoken } from '../../src/stt/index.ts';
+import { createScriptedTts } from '../../src/tts/index.ts';
+import { newRace, race, type RaceEffect, type RaceEvent } from '../../src/engines/race.ts';
 
 test('rate limit: never more than the burst and what has grown since, and no wait without need', (t) => {
   const options = { perMinute: 60, burst: 3 };
@@ -465,4 +474,229 @@ test('cost: tokens, warm tokens, time', (t) => {
   });
   t.same(costOf(null, 0, price), { amount: 0, currency: 'EUR' });
   t.end();
+});
+
+const AUDIO = { fd: -1, bytes: 0 };
+const OPENING = { callId: 'call', slot: 0, generation: 1, language: 'en' };
+
+function recognisers(timeoutMs = 500) {
+  const time = new ManualTime();
+  const says = { call: spoken('a table for two', 1000) };
+  const [one, two] = [createScriptedStt({ says }), createScriptedStt({ says })];
+  const states: string[] = [];
+  const engines: string[] = [];
+  const stt = new ResilientStt(
+    [
+      { stt: one, name: 'one', timeoutMs, price: { currency: 'EUR', perHour: 36 } },
+      { stt: two, name: 'two', timeoutMs, price: { currency: 'EUR', perAudioMinute: 0.6 } },
+    ],
+    { clock: time, timers: time, onEngine: (engine, state) => engines.push(`${engine} ${state}`) },
+  );
+  stt.onState((state, why) => states.push(`${state}: ${why}`));
+  return { time, one, two, stt, states, engines };
+}
+const FINAL = { fromSample: 0, toSample: 160_000, kind: 'final' } as const;
+
+test('recognisers: the second hears the same samples when the first hangs, and the account says so', async (t) => {
+  const { time, one, stt } = recognisers();
+  await stt.start(AUDIO);
+  const session = stt.open(OPENING);
+  one.hold();
+  const decode = session.decode(FINAL);
+  await time.advance(499);
+  await time.advance(2);
+  t.match(await decode, {
+    text: 'a table for two',
+    use: {
+      engine: 'two',
+      tookMs: 500,
+      audioMs: 10_000,
+      cost: { amount: 0.1, currency: 'EUR' },
+      before: [{ engine: 'one', outcome: 'ENGINE_TIMEOUT', tookMs: 500 }],
+    },
+  });
+  one.release();
+  t.match(await session.decode(FINAL), { use: { engine: 'one' } }, 'one failure is no verdict');
+  session.close();
+  await t.rejects(session.decode(FINAL), { code: 'STT_FAILED' });
+});
+
+test('recognisers: a call that ends in the middle of a failover asks nobody else', async (t) => {
+  const { one, two, stt } = recognisers();
+  await stt.start(AUDIO);
+  const session = stt.open(OPENING);
+  one.hold();
+  const decode = session.decode(FINAL);
+  await settle();
+  session.close();
+  await t.rejects(decode, { code: 'STT_ABORTED' });
+  t.equal(two.requests.length, 0);
+  t.equal(one.openCalls, 0);
+});
+
+test('recognisers: partials go to the engine that would be asked, and all down is told once', async (t) => {
+  const { one, two, stt, states, engines } = recognisers();
+  await stt.start(AUDIO);
+  const session = stt.open(OPENING);
+  one.crash();
+  t.same(states, [], 'there is another one');
+  t.same(engines, ['one down']);
+  for (let n = 0; n < 3; n++) await session.decode(FINAL);
+  t.match(await session.decode({ ...FINAL, kind: 'partial' }), { use: { engine: 'two' } }, 'the first is left alone now');
+  two.crash();
+  t.match(states, [/^down: two/]);
+  await t.rejects(session.decode(FINAL), { code: 'STT_FAILED' });
+  one.revive();
+  t.match(states[1], /^up: one/);
+  await stt.stop();
+});
+
+test('recognisers: one that does not start is tried again, none that starts is an error', async (t) => {
+  const { time, one, stt, engines } = recognisers();
+  let tries = 0;
+  const start = one.start.bind(one);
+  one.start = () => (tries++ < 2 ? Promise.reject(new ParleyError('STT_FAILED', 'not yet')) : start());
+  await stt.start(AUDIO);
+  t.same(engines, ['one down']);
+  await time.advance(5_000);
+  t.same(engines, ['one down', 'one down']);
+  await time.advance(10_000);
+  t.same(engines.at(-1), 'one up');
+  await stt.stop();
+  const never = createScriptedStt({ says: {} });
+  never.start = () => Promise.reject(new ParleyError('STT_MODEL', 'no'));
+  const dead = new ResilientStt([{ stt: never }], { clock: time, timers: time });
+  await t.rejects(dead.start(AUDIO), { code: 'STT_MODEL' });
+});
+
+/** A synthesiser whose words are constant samples of 100 ms, in chunks of a word, and that breaks off after `most` words. */
+function streaming(name: string, rateHz: number, level: number, most = Infinity, external: ExternalProcessor | null = null): TextToSpeech {
+  const word = rateHz / 10;
+  const wordsOf = (text: string) =>
+    [...text.matchAll(/\S+/g)].map((match) => ({ text: match[0], fromChar: match.index, toChar: match.index + match[0].length }));
+  async function* stream(text: string, { signal }: SpeechOptions): AsyncGenerator<SpeechChunk> {
+    const words = wordsOf(text);
+    for (const [n] of words.entries()) {
+      signal?.throwIfAborted();
+      if (n >= most) throw new ParleyError('TTS_FAILED', 'broke off');
+      const marks = n === 0 ? words.map((each, i) => ({ ...each, fromSample: i * word })) : [];
+      yield { pcm: new Int16Array(word).fill(level), rateHz, fromSample: n * word, marks };
+      await Promise.resolve();
+    }
+  }
+  return {
+    name,
+    description: name,
+    external,
+    maxChars: 1000,
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+    stream,
+    synthesise: async (text, options) => {
+      const pcm: number[] = [];
+      for await (const chunk of stream(text, options)) pcm.push(...chunk.pcm);
+      return { pcm: Int16Array.from(pcm), rateHz, firstMs: 0, totalMs: 0 };
+    },
+  };
+}
+
+async function chunksOf(tts: ResilientTts, text: string, options: Partial<SpeechOptions> = {}): Promise<SpeechChunk[]> {
+  const chunks: SpeechChunk[] = [];
+  for await (const chunk of tts.stream(text, { language: 'en', ...options })) chunks.push(chunk);
+  return chunks;
+}
+
+test('synthesisers: one breaks off in the middle of a speech, the next goes on with the next word', async (t) => {
+  const time = new ManualTime();
+  const external = { processor: 'Example', legalBasis: 'contract' };
+  const tts = new ResilientTts(
+    [
+      { tts: streaming('one', 22_050, 100, 2) },
+      { tts: streaming('two', 16_000, 200, Infinity, external), price: { currency: 'EUR', perMillionCharacters: 10 } },
+    ],
+    { clock: time, timers: time },
+  );
+  await tts.start();
+  const text = 'your table is booked';
+  const chunks = await chunksOf(tts, text);
+  t.same(
+    chunks.map((chunk) => chunk.pcm[chunk.pcm.length >> 1]),
+    [100, 100, 200, 200],
+    'no word twice, none left out',
+  );
+  t.ok(
+    chunks.every(({ rateHz }) => rateHz === 22_050),
+    'one rate',
+  );
+  let at = 0;
+  for (const { fromSample, pcm } of chunks) {
+    t.equal(fromSample, at);
+    at += pcm.length;
+  }
+  t.same(
+    chunks.map((chunk) => chunk.use?.engine),
+    ['one', undefined, 'two', undefined],
+  );
+  t.match(chunks[2]?.use, { external, characters: 'is booked'.length, cost: { amount: 9e-5 } });
+  const last = chunks.flatMap((chunk) => chunk.marks).at(-1);
+  t.match(last, { text: 'booked', fromChar: 14, toChar: 20, fromSample: 3 * 2205 });
+  t.equal(text.slice(last?.fromChar, last?.toChar), 'booked');
+});
+
+test('synthesisers: nobody is left to go on, or everything was said already', async (t) => {
+  const time = new ManualTime();
+  const both = (most: number) =>
+    new ResilientTts([{ tts: streaming('one', 16_000, 1, most) }, { tts: streaming('two', 16_000, 2, most) }], {
+      clock: time,
+      timers: time,
+    });
+  await t.rejects(chunksOf(both(1), 'one two three'), { code: 'TTS_FAILED' });
+  t.equal((await chunksOf(both(3), 'one two three')).length, 3);
+});
+
+test('synthesisers: hangs, thrift, voices, hang-up', async (t) => {
+  const time = new ManualTime();
+  const [one, two] = [createScriptedTts(), createScriptedTts()];
+  const heard: SpeechOptions[] = [];
+  const speak = two.synthesise.bind(two);
+  two.synthesise = (text, options) => (heard.push(options), speak(text, options));
+  const tts = new ResilientTts(
+    [
+      { tts: one, name: 'one', timeoutMs: 300 },
+      { tts: two, name: 'two', timeoutMs: 300, thrifty: true },
+    ],
+    { clock: time, timers: time },
+  );
+  await tts.start();
+  one.hold();
+  const clip = tts.synthesise('good morning', { language: 'en', voice: 'of-one' });
+  await time.advance(300);
+  t.match(await clip, { use: { engine: 'two', characters: 12, before: [{ engine: 'one', outcome: 'ENGINE_TIMEOUT' }] } });
+  t.equal(heard[0]?.voice, undefined, 'a voice of the first is nobody to the second');
+  one.release();
+  t.match(await tts.synthesise('x', { language: 'en', thrifty: true }), { use: { engine: 'two' } });
+  one.hold();
+  const controller = new AbortController();
+  const given = tts.synthesise('never', { language: 'en', signal: controller.signal });
+  await settle();
+  controller.abort(new Error('hung up'));
+  await t.rejects(given, { message: 'hung up' });
+  t.notOk(two.spoken.includes('never'));
+  await t.rejects(tts.synthesise('x'.repeat(3000), { language: 'en' }), { code: 'TTS_FAILED', message: /3000 characters/ });
+});
+
+test('model: a thrifty answer asks the smaller model first', async (t) => {
+  const time = new ManualTime();
+  const budget = { firstMs: 300, gapMs: 100, totalMs: 2000 };
+  const [large, small] = ['large', 'small'].map(
+    (name) => new ScriptedModel({ name, timers: time, budget, script: () => scriptedReply(name) }),
+  );
+  const model = new ResilientModel([{ model: large! }, { model: small!, thrifty: true }], { name: 'llm', clock: time, timers: time });
+  const read = async (more: object): Promise<string> => {
+    const reading = all(model.chat({ ...request, ...more }));
+    await time.advance(100);
+    return reading;
+  };
+  t.equal(await read({}), 'large');
+  t.equal(await read({ thrifty: true }), 'small');
 });

@@ -1,8 +1,8 @@
 /**
  * A chain of engines of one kind behind one door: language models, recognisers, synthesisers alike. The runner of race, breaker and bulkhead.
  */
-import { ParleyError, type Clock, type ErrorCode, type Timers } from '../../../contracts/index.ts';
-import { abortReason } from '../budget.ts';
+import { ParleyError, type Clock, type ErrorCode, type Timers } from '../contracts/index.ts';
+import { abortReason } from './abort.ts';
 import { Gate, type Pass } from './gate.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { BulkheadOptions } from './bulkhead.ts';
@@ -94,9 +94,12 @@ export class EngineChain<E> {
     return this.#links[Math.max(0, index)]?.engine ?? null;
   }
 
-  /** Errors: what the last engine said; an aborted request throws the signal's reason. `attempts` of a failure: `attemptsOf(error)`. */
-  run<T>(ask: Ask<E, T>, signal?: AbortSignal): Promise<Outcome<T>> {
-    return new Run(this.#links, this.#gates, this.#options, ask).go(signal);
+  /**
+   * `order`: which engines may be asked, and in which order, by index; all as they are listed when left out.
+   * Errors: what the last engine said; an aborted request throws the signal's reason. `attempts` of a failure: `attemptsOf(error)`.
+   */
+  run<T>(ask: Ask<E, T>, signal?: AbortSignal, order: readonly number[] = this.#links.map((_, index) => index)): Promise<Outcome<T>> {
+    return new Run(this.#links, this.#gates, this.#options, ask, order).go(signal);
   }
 }
 
@@ -118,13 +121,16 @@ class Run<E, T> {
   #lastError: Error = new ParleyError('ENGINE_OPEN', 'no engine could be asked');
   #settle: { resolve: (outcome: Outcome<T>) => void; reject: (error: Error) => void } | null = null;
   #winner: T | undefined;
+  /** The race counts engines as they are asked; this is where they stand in the list. */
+  readonly #order: readonly number[];
 
-  constructor(links: readonly ChainLink<E>[], gates: readonly Gate[], options: ChainOptions, ask: Ask<E, T>) {
+  constructor(links: readonly ChainLink<E>[], gates: readonly Gate[], options: ChainOptions, ask: Ask<E, T>, order: readonly number[]) {
     this.#links = links;
     this.#gates = gates;
     this.#options = options;
     this.#ask = ask;
-    this.#state = newRace(links.length);
+    this.#order = order.filter((index) => links[index] !== undefined);
+    this.#state = newRace(this.#order.length);
   }
 
   async go(signal: AbortSignal | undefined): Promise<Outcome<T>> {
@@ -163,8 +169,8 @@ class Run<E, T> {
         case 'win':
           this.#settle?.resolve({
             value: this.#winner as T,
-            engine: this.#links[effect.engine]?.name ?? '',
-            index: effect.engine,
+            engine: this.#links[this.#order[effect.engine] ?? -1]?.name ?? '',
+            index: this.#order[effect.engine] ?? -1,
             attempts: this.#attempts,
           });
           break;
@@ -177,8 +183,8 @@ class Run<E, T> {
   }
 
   async #attempt(index: number): Promise<void> {
-    const link = this.#links[index];
-    const gate = this.#gates[index];
+    const link = this.#links[this.#order[index] ?? -1];
+    const gate = this.#gates[this.#order[index] ?? -1];
     if (link === undefined || gate === undefined) return;
     const controller = new AbortController();
     this.#controllers.set(index, controller);

@@ -2,7 +2,7 @@
  * Several language models as one: the next one answers when the first cannot, as long as nothing of its answer was passed on. An answer that
  * breaks off later is the reader's to repair: half of it may have been spoken.
  */
-import { ParleyError } from '../../../contracts/index.ts';
+import { ParleyError } from '../contracts/index.ts';
 import type {
   ChatDelta,
   ChatRequest,
@@ -11,15 +11,19 @@ import type {
   ExternalProcessor,
   LanguageModel,
   Timers,
+  EngineCost,
+  EngineUse,
   TokenUsage,
   WarmRequest,
-} from '../../../contracts/index.ts';
-import { abortReason } from '../budget.ts';
+} from '../contracts/index.ts';
+import { abortReason } from './abort.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { BulkheadOptions } from './bulkhead.ts';
 import { attemptsOf, EngineChain, type Attempt, type Outcome, type Started } from './chain.ts';
 import type { RateOptions } from './rate.ts';
-import { costOf, type Cost, type TokenPrice } from './cost.ts';
+import { costOf, type TokenPrice } from './cost.ts';
+import { Starting } from './starting.ts';
+import { attemptsBefore } from './use.ts';
 
 export interface ResilientLink {
   readonly model: LanguageModel;
@@ -27,6 +31,8 @@ export interface ResilientLink {
   readonly bulkhead?: BulkheadOptions;
   readonly rate?: RateOptions;
   readonly price?: TokenPrice;
+  /** Asked first for answers that may be made cheaply. */
+  readonly thrifty?: boolean;
 }
 
 /** Who answered, how long it took and what it cost: for the event of the turn. Holds no words. */
@@ -40,7 +46,9 @@ export interface AnswerRecord {
   readonly firstMs: number | null;
   readonly totalMs: number;
   readonly usage: TokenUsage | null;
-  readonly cost: Cost | null;
+  readonly cost: EngineCost | null;
+  /** The same for the events of the call; null when no engine answered. */
+  readonly use: EngineUse | null;
 }
 
 export interface ResilientOptions {
@@ -68,6 +76,7 @@ export class ResilientModel implements LanguageModel {
   readonly #links: readonly ResilientLink[];
   readonly #chain: EngineChain<LanguageModel>;
   readonly #options: ResilientOptions;
+  readonly #starting: Starting;
 
   constructor(links: readonly [ResilientLink, ...ResilientLink[]], options: ResilientOptions) {
     const [first, ...others] = links.map(({ model, breaker = BREAKER, bulkhead = BULKHEAD, rate }) => ({
@@ -84,19 +93,16 @@ export class ResilientModel implements LanguageModel {
     this.#links = links;
     this.#options = options;
     this.#chain = new EngineChain([first, ...others], options);
+    this.#starting = new Starting(options.timers, (engine, state) => options.onState?.(engine, state));
   }
 
   load(): ReturnType<EngineChain<LanguageModel>['load']> {
     return this.#chain.load();
   }
 
-  /** Starts all; one that cannot start is left to the fallback, unless none can. */
-  async start(): Promise<void> {
-    const results = await Promise.allSettled(this.#links.map(({ model }) => model.start()));
-    const failed = results.filter((result) => result.status === 'rejected');
-    for (const [i, result] of results.entries())
-      if (result.status === 'rejected') this.#options.onState?.(this.#links[i]?.model.name ?? '', 'down');
-    if (failed.length === results.length) throw failed[0]?.reason;
+  /** Starts all; one that cannot start is tried again later. Errors: the first one's, when none can. */
+  start(): Promise<void> {
+    return this.#starting.start(this.#links.map(({ model }) => model));
   }
 
   async *chat(request: ChatRequest): AsyncGenerator<ChatDelta, void, undefined> {
@@ -104,7 +110,7 @@ export class ResilientModel implements LanguageModel {
     const sinceMs = (): number => (this.#options.clock.monoUs() - sinceUs) / 1000;
     let outcome: Outcome<Reading>;
     try {
-      outcome = await this.#chain.run((model, signal) => begin(model, request, signal), request.signal);
+      outcome = await this.#chain.run((model, signal) => begin(model, request, signal), request.signal, this.#order(request));
     } catch (error) {
       this.#record(request, {
         engine: null,
@@ -154,17 +160,40 @@ export class ResilientModel implements LanguageModel {
   }
 
   async stop(): Promise<void> {
+    this.#starting.stop();
     await Promise.all(this.#links.map(({ model }) => model.stop()));
+  }
+
+  #order({ thrifty = false }: ChatRequest): readonly number[] {
+    const all = this.#links.map((_, index) => index);
+    return thrifty ? [...all].sort((a, b) => Number(this.#links[b]?.thrifty ?? false) - Number(this.#links[a]?.thrifty ?? false)) : all;
   }
 
   #record(
     request: ChatRequest,
-    { link, ...facts }: Omit<AnswerRecord, 'callKey' | 'external' | 'cost'> & { link: ResilientLink | null },
+    { link, ...facts }: Omit<AnswerRecord, 'callKey' | 'external' | 'cost' | 'use'> & { link: ResilientLink | null },
   ): void {
     const price = link?.price;
     const cost = price === undefined ? null : costOf(facts.usage, facts.totalMs, price);
-    this.#options.onAnswer?.({ ...facts, callKey: request.callKey, external: link?.model.external ?? null, cost });
+    const external = link?.model.external ?? null;
+    this.#options.onAnswer?.({ ...facts, callKey: request.callKey, external, cost, use: useOf({ ...facts, cost, external }) });
   }
+}
+
+function useOf(record: Omit<AnswerRecord, 'callKey' | 'use'>): EngineUse | null {
+  const { engine, attempts, totalMs, firstMs, usage, cost, external } = record;
+  if (engine === null) return null;
+  const waitedMs = attempts.find(({ outcome }) => outcome === 'answered')?.waitedMs ?? 0;
+  return {
+    engine,
+    tookMs: Math.round(totalMs),
+    ...(firstMs === null ? {} : { firstMs: Math.round(firstMs) }),
+    ...(waitedMs < 0.5 ? {} : { waitedMs: Math.round(waitedMs) }),
+    ...(usage === null ? {} : { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens }),
+    ...(cost === null ? {} : { cost }),
+    ...(external === null ? {} : { external }),
+    ...attemptsBefore(attempts),
+  };
 }
 
 /** Started = the first delta is there. Until then another engine can still take over unheard. */

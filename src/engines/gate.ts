@@ -1,6 +1,6 @@
 /** Runs breaker, rate limit and bulkhead of one engine: whoever gets a pass may ask the engine, and says how it went. */
-import { ParleyError, type Clock, type Timers } from '../../../contracts/index.ts';
-import { abortReason } from '../budget.ts';
+import { ParleyError, type Clock, type Timers } from '../contracts/index.ts';
+import { abortReason } from './abort.ts';
 import { ask, closedBreaker, told, wouldRefuse, type BreakerOptions, type BreakerState } from './breaker.ts';
 import { reserve, type RateOptions, type RateState } from './rate.ts';
 import { bulkhead, EMPTY_BULKHEAD, type BulkheadEvent, type BulkheadOptions, type BulkheadState } from './bulkhead.ts';
