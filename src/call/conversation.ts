@@ -1,45 +1,64 @@
 /**
- * The dialogue's side of a call: its state, what it wants said and done, one batch after the other, and how a batch is taken back.
- * Thinks and speaks through ports; decides nothing.
+ * The dialogue's side of a call: its state, what it wants said and done, one batch after the other, and how an exchange is taken back.
+ * Thinks, speaks and asks through ports; decides nothing.
  */
-import type { Dialogue, DialogueEffect, DialogueEvent, Expectation, TurnEvent } from '../contracts/index.ts';
+import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, TurnEvent } from '../contracts/index.ts';
+import { type Errands, hasEffect } from './errands.ts';
 import type { Journal } from './journal.ts';
 import type { Say, Stages } from './ports.ts';
-import type { Speaker } from './speaker.ts';
+import type { Prepared, Speaker } from './speaker.ts';
 import type { Ahead, Step } from './speculator.ts';
 
 type Listen = Extract<DialogueEffect, { t: 'listen' }>;
+type Act = Extract<DialogueEffect, { t: 'transfer' | 'end' }>;
+type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' }>;
 type Reply = Omit<Extract<TurnEvent, { t: 'reply' }>, 't' | 'atMs'>;
 
 export interface ConversationPorts {
   readonly dialogue: Dialogue<unknown>;
   readonly think: Stages['think'];
+  readonly errands: Errands;
   readonly callId: string;
   readonly journal: Journal;
   readonly speaker: () => Speaker | null;
-  readonly tellTurn: (event: { t: 'reply' } & Reply) => void;
+  readonly tellTurn: (event: { t: 'final' } | ({ t: 'reply' } & Reply)) => void;
   readonly agentEnded: (interrupted: boolean) => void;
   readonly replied: (step: Step) => void;
   /** Transfer or end. */
-  readonly act: (effect: DialogueEffect) => Promise<void>;
+  readonly act: (effect: Act) => Promise<void>;
   readonly failed: (error: unknown) => void;
   readonly clockMs: () => number;
 }
 
-/** What one event brought about. */
-interface Batch {
+/** What the caller said and all that follows from it, late answers of tools included: it is taken back as one. */
+interface Exchange {
   readonly before: unknown;
   readonly abort: AbortController;
+  readonly ahead: Ahead | null;
   cancelled: boolean;
+}
+
+/** What one event brought about. */
+interface Batch {
+  readonly event: DialogueEvent;
+  readonly exchange: Exchange;
   /** Said whole, then it may be talked over: the expectation of what follows. */
   openFrom: { readonly say: Say; readonly reply: Reply } | null;
+}
+
+/** Effects by what becomes of them. */
+interface Sorted {
+  readonly says: Say[];
+  readonly acts: Act[];
+  readonly errands: Errand[];
+  listen: Listen | null;
 }
 
 export class Conversation {
   readonly #ports: ConversationPorts;
   #state: unknown;
-  /** The turn told last, while it can be taken back. */
-  #current: Batch | null = null;
+  /** The exchange told last, while it can be taken back. */
+  #current: Exchange | null = null;
   #running: Batch | null = null;
   #acting: Promise<void> = Promise.resolve();
   #closed = false;
@@ -65,29 +84,34 @@ export class Conversation {
 
   /** Tells the dialogue, after all that is under way. `ahead`: the reply that was prepared for this event. */
   tell(event: DialogueEvent, ahead: Ahead | null = null): void {
-    const batch: Batch = { before: this.#state, abort: ahead?.abort ?? new AbortController(), cancelled: false, openFrom: null };
-    if (event.t === 'heard') this.#current = batch;
+    const exchange: Exchange = { before: this.#state, abort: ahead?.abort ?? new AbortController(), ahead, cancelled: false };
+    if (event.t === 'heard') this.#current = exchange;
+    this.#queue({ event, exchange, openFrom: null });
+  }
+
+  #queue(batch: Batch): void {
     this.#acting = this.#acting
-      .then(() => this.#run(batch, event, ahead))
+      .then(() => this.#run(batch))
       .catch((error: unknown) => {
-        if (!batch.cancelled) this.#ports.failed(error);
+        if (!batch.exchange.cancelled) this.#ports.failed(error);
       });
   }
 
   /** The turn told last has never been: its reply is silenced, the state is as before it. */
   retract(): void {
-    const batch = this.#current;
-    if (batch === null) return;
+    const exchange = this.#current;
+    if (exchange === null) return;
     this.#current = null;
-    batch.cancelled = true;
-    this.#state = batch.before;
-    batch.abort.abort(new Error('the caller was not done'));
+    exchange.cancelled = true;
+    this.#state = exchange.before;
+    exchange.abort.abort(new Error('the caller was not done'));
     this.#ports.speaker()?.stop();
   }
 
   close(): void {
     this.#closed = true;
     this.#current?.abort.abort(new Error('the call has ended'));
+    this.#ports.errands.close();
   }
 
   /** A text begins to sound: from the first that may be talked over, the reply may be. */
@@ -96,73 +120,133 @@ export class Conversation {
     if (open?.say === say) this.#ports.tellTurn({ t: 'reply', ...open.reply });
   }
 
-  async #run(batch: Batch, event: DialogueEvent, ahead: Ahead | null): Promise<void> {
-    if (batch.cancelled || this.#closed) return;
-    const step = await this.#step(batch, event, ahead);
+  async #run(batch: Batch): Promise<void> {
+    if (this.#isOver(batch)) return;
+    const step = await this.#step(batch);
     if (this.#isOver(batch)) return;
     this.#state = step.after;
     this.#running = batch;
-    this.#ports.replied(step);
-    await this.#carryOut(batch, step.effects, step.before === batch.before ? ahead : null);
+    if (isReply(step.effects)) this.#ports.replied(step);
+    await this.#carryOut(batch, step.effects);
   }
 
-  async #step(batch: Batch, event: DialogueEvent, ahead: Ahead | null): Promise<Step> {
-    if (ahead !== null) {
+  async #step({ event, exchange }: Batch): Promise<Step> {
+    const { ahead } = exchange;
+    if (ahead !== null && event.t === 'heard') {
       const step = await ahead.step.catch(() => null);
       if (step !== null && step.before === this.#state) return step;
-      if (ahead.held !== null) this.#ports.speaker()?.drop(ahead.held);
     }
-    return this.think(this.#state, event, batch.abort.signal);
+    return this.think(this.#state, event, exchange.abort.signal);
   }
 
-  /** First what is said, then what is done. */
-  async #carryOut(batch: Batch, effects: readonly DialogueEffect[], ahead: Ahead | null): Promise<void> {
-    const says: Say[] = [];
-    const acts: DialogueEffect[] = [];
-    let listen: Listen | null = null;
-    for (const effect of effects) {
-      if (effect.t === 'say') says.push(effect);
-      else if (effect.t === 'listen') listen = effect;
-      else if (effect.t === 'slot' || effect.t === 'step') this.#note(effect);
-      else acts.push(effect);
-    }
-    if (says.length > 0 || listen !== null) await this.#say(batch, says, listen, { thenActs: acts.length > 0, ahead });
+  /** What is asked of the outside begins at once; then what is said, then what is done. */
+  async #carryOut(batch: Batch, effects: readonly DialogueEffect[]): Promise<void> {
+    const { says, acts, errands, listen } = this.#sorted(effects);
+    this.#begin(batch, errands);
+    if (says.length > 0 || listen !== null) await this.#say(batch, says, listen, acts.length > 0);
+    else if (errands.length === 0) await this.#prepared(batch, undefined);
     // What is done at once cannot be taken back any more.
-    else if (acts.length > 0) this.#ports.tellTurn({ t: 'reply', interruptible: false, expect: null, final: true });
+    if (says.length === 0 && listen === null && acts.length > 0)
+      this.#ports.tellTurn({ t: 'reply', interruptible: false, expect: null, final: true });
     for (const act of acts) if (!this.#isOver(batch)) await this.#ports.act(act);
   }
 
-  #note(effect: Extract<DialogueEffect, { t: 'slot' | 'step' }>): void {
-    if (effect.t === 'step') {
-      this.#ports.journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
-      return;
+  #sorted(effects: readonly DialogueEffect[]): Sorted {
+    const sorted: Sorted = { says: [], acts: [], errands: [], listen: null };
+    for (const effect of effects) {
+      switch (effect.t) {
+        case 'say':
+          sorted.says.push(effect);
+          break;
+        case 'listen':
+          sorted.listen = effect;
+          break;
+        case 'transfer':
+        case 'end':
+          sorted.acts.push(effect);
+          break;
+        case 'tool':
+        case 'approval':
+        case 'think':
+          sorted.errands.push(effect);
+          break;
+        default:
+          this.#note(effect);
+      }
     }
-    const { slot, corrected, value } = effect;
-    this.#ports.journal.write({ type: 'slot.filled', body: { slot, corrected }, content: { value: value.value, spoken: value.spoken } });
+    return sorted;
   }
 
-  async #say(batch: Batch, says: readonly Say[], listen: Listen | null, more: { thenActs: boolean; ahead: Ahead | null }): Promise<void> {
+  #begin({ exchange }: Batch, errands: readonly Errand[]): void {
+    if (errands.some(hasEffect)) {
+      if (this.#current === exchange) this.#current = null;
+      this.#ports.tellTurn({ t: 'final' });
+    }
+    for (const errand of errands) {
+      const ahead = errand.t === 'think' ? (exchange.ahead?.thoughts.get(errand.id) ?? null) : null;
+      const tell = (event: DialogueEvent): void => this.#queue({ event, exchange, openFrom: null });
+      this.#ports.errands.begin(errand, exchange.abort.signal, tell, ahead);
+    }
+  }
+
+  #note(effect: Note): void {
+    const { journal } = this.#ports;
+    if (effect.t === 'slot') {
+      const { slot, corrected, value } = effect;
+      journal.write({ type: 'slot.filled', body: { slot, corrected }, content: { value: value.value, spoken: value.spoken } });
+    } else if (effect.t === 'step') journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
+    else if (effect.t === 'refused') journal.write({ type: 'act.refused', body: { what: effect.what, rule: effect.rule } });
+    else {
+      const { step, choice, by, evidence } = effect;
+      journal.write({ type: 'route.chosen', body: { step, choice, by, evidence } });
+    }
+  }
+
+  async #say(batch: Batch, says: readonly Say[], listen: Listen | null, thenActs: boolean): Promise<void> {
     const { speaker, tellTurn, agentEnded } = this.#ports;
     const expect: Expectation | null = listen?.expect ?? null;
     const patience = listen?.silenceMs === undefined ? {} : { silenceMs: listen.silenceMs };
     // What leads to a hang-up or a transfer is said whole: stopping it would not stop the act.
-    const interruptible = !more.thenActs && says.every((say) => say.interruptible);
+    const interruptible = !thenActs && says.every((say) => say.interruptible);
     tellTurn({ t: 'reply', interruptible, expect, ...patience });
-    batch.openFrom = interruptible || more.thenActs ? null : openFrom(says, { interruptible: true, expect, ...patience });
-    const prepared = (await more.ahead?.prepared.catch(() => null)) ?? null;
+    const prepared = await this.#prepared(batch, says[0]);
     const voice = speaker();
     if (this.#isOver(batch) || voice === null) return;
-    const { interrupted, heard } = await voice.speak(says, prepared);
+    const texts = prepared === null ? says : [prepared.say, ...says.slice(1)];
+    batch.openFrom = interruptible || thenActs ? null : openFrom(texts, { interruptible: true, expect, ...patience });
+    const { interrupted, heard } = await voice.speak(texts, prepared);
     if (this.#isOver(batch)) return;
-    if (this.#current === batch) this.#current = null;
+    if (this.#current === batch.exchange) this.#current = null;
     agentEnded(interrupted);
     this.tell({ t: 'said', interrupted, heard });
   }
 
-  // A function, so that the compiler does not narrow across an await.
-  #isOver(batch: Batch): boolean {
-    return batch.cancelled || this.#closed;
+  /** What is held for the first of these texts. Anything else that is held would stand in its way. */
+  async #prepared({ event, exchange }: Batch, say: Say | undefined): Promise<Prepared | null> {
+    const { ahead } = exchange;
+    if (ahead === null) return null;
+    // A wait phrase does not wait for the reply that it bridges.
+    const prepared = event.t === 'errand-slow' ? ahead.held : await ahead.prepared.catch(() => null);
+    const voice = this.#ports.speaker();
+    if (prepared === null || voice === null || !voice.holds(prepared)) return null;
+    if (say !== undefined && isSame(prepared.say, say)) return prepared;
+    voice.drop(prepared);
+    return null;
   }
+
+  // A function, so that the compiler does not narrow across an await.
+  #isOver({ exchange }: Batch): boolean {
+    return exchange.cancelled || this.#closed;
+  }
+}
+
+/** A step that only asks the outside is no reply yet. */
+function isReply(effects: readonly DialogueEffect[]): boolean {
+  return effects.some(({ t }) => t === 'say') || !effects.some(({ t }) => t === 'tool' || t === 'approval' || t === 'think');
+}
+
+function isSame(one: Say, other: Say): boolean {
+  return one.text === other.text && one.prompt === other.prompt && one.kind === other.kind;
 }
 
 /** The first text of the interruptible end of a reply. */

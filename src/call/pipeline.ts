@@ -12,7 +12,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Dialogue,
-  type DialogueEffect,
   type MediaEvent,
   type MediaSession,
   ParleyError,
@@ -23,6 +22,7 @@ import {
 import { turnWords } from '../turn/index.ts';
 import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
+import { Errands } from './errands.ts';
 import { Doubt } from './doubt.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
@@ -61,6 +61,7 @@ export class CallPipeline {
   readonly #dialogue: Dialogue<unknown>;
   readonly #journal: Journal;
   readonly #conversation: Conversation;
+  readonly #errands: Errands;
   readonly #clock: TurnClock;
   readonly #turn: TurnDesk;
   readonly #departure: Departure;
@@ -100,17 +101,28 @@ export class CallPipeline {
       nowMs: () => this.#nowMs(),
       carryOut: (effect) => this.#onTurnEffect(effect),
     });
+    const { args, from, to } = options.call;
+    this.#errands = new Errands({
+      port: stages.errands ?? null,
+      callId: this.id,
+      context: { ...args, caller: from.number, called: to, call: this.id },
+      journal: this.#journal,
+      clockMs: () => clock.monoUs() / 1000,
+    });
     this.#conversation = new Conversation({
       dialogue,
       callId: this.id,
       think: stages.think,
+      errands: this.#errands,
       journal: this.#journal,
       clockMs: () => clock.monoUs() / 1000,
       speaker: () => this.#open?.speaker ?? null,
       tellTurn: (event) => this.#turn.tell({ ...event, atMs: this.#nowMs() }),
       agentEnded: (interrupted) => this.#turn.tell({ t: 'agent-end', atMs: this.#nowMs(), interrupted }),
       replied: (step) => this.#clock.replied(step.thinkMs),
-      act: (effect) => this.#do(effect),
+      act: async (act) => {
+        if (!this.#ended) await this.#departure.carryOut(act);
+      },
       failed: (error) => void this.#fail(error),
     });
     this.#departure = new Departure({
@@ -178,6 +190,7 @@ export class CallPipeline {
     const speculator = new Speculator({
       speaker,
       think: this.#conversation.think,
+      errands: this.#errands,
       onPrepared: (attempt, ready) => this.#turn.tell({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
     });
     const onProbability = (probability: number): void => this.#turn.tell({ t: 'detector', atMs: this.#nowMs(), probability });
@@ -324,12 +337,6 @@ export class CallPipeline {
     const { turn, digits } = effect;
     this.#journal.write({ type: 'caller.keyed', body: { turn, digits: digits.length }, content: { digits } });
     this.#conversation.tell({ t: 'digits', digits });
-  }
-
-  // ---- what the dialogue wants done ----
-
-  async #do(act: DialogueEffect): Promise<void> {
-    if (!this.#ended && (act.t === 'transfer' || act.t === 'end')) await this.#departure.carryOut(act);
   }
 
   // ---- the end ----

@@ -6,7 +6,9 @@ import type {
   Codec,
   Dialogue,
   DialogueEffect,
+  DialogueEvent,
   EndOfTurnDetector,
+  Errand,
   Logger,
   MediaEngine,
   PbxDriver,
@@ -15,6 +17,17 @@ import type {
   Timers,
 } from '../contracts/index.ts';
 import type { TurnOptions } from '../turn/index.ts';
+
+/** Carries out errands, inside the bounds of each. `tell` gets at most one `errand-slow`, then one answer; none after `signal`. */
+export interface ErrandPort {
+  begin(
+    errand: Errand,
+    about: { callId: string; context: Readonly<Record<string, string>>; signal: AbortSignal },
+    tell: (event: DialogueEvent) => void,
+  ): void;
+  /** The call is over. */
+  release(callId: string): void;
+}
 
 export interface Stages {
   readonly pbx: PbxDriver;
@@ -31,6 +44,8 @@ export interface Stages {
   readonly admit: () => 'continue' | 'people' | 'block';
   /** A desk of the configuration: where in the dialplan a person is reached. */
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
+  /** Tools, models and colleagues; none when left out: errands fail at once then. */
+  readonly errands?: ErrandPort;
   /** An end-of-turn model of the operator's; none when left out. */
   readonly detector?: EndOfTurnDetector;
   /**

@@ -91,10 +91,14 @@ export class Speaker {
     return { say, ttsMs: clip.totalMs, item };
   }
 
+  /** Whether it still waits in the media engine. */
+  holds({ item }: Prepared): boolean {
+    return item.writer !== null && this.#open.has(item.writer.clip);
+  }
+
   /** Takes back what is held. Nothing of it was heard. */
-  drop({ item }: Prepared): void {
-    if (item.writer === null || !this.#open.has(item.writer.clip)) return;
-    this.#stopAll();
+  drop(prepared: Prepared): void {
+    if (this.holds(prepared)) this.#stopAll();
   }
 
   /** Resolves when all was sent, or when it was stopped. `prepared` is the first text, held until now. Errors: TTS_FAILED. */

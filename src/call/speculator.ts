@@ -3,7 +3,8 @@
  * text is synthesised and held in the media engine. Nothing of it is logged, heard or done until the turn is committed with the same
  * words; thrown away, it has never been.
  */
-import type { DialogueEffect, DialogueEvent } from '../contracts/index.ts';
+import type { DialogueEffect, DialogueEvent, Errand } from '../contracts/index.ts';
+import type { Errands, Thought } from './errands.ts';
 import { sayIn, type Say } from './ports.ts';
 import type { Prepared, Speaker } from './speaker.ts';
 
@@ -19,7 +20,10 @@ export interface Step {
 
 export interface Ahead {
   readonly attempt: number;
+  /** The first step: what follows when its turn is committed. */
   readonly step: Promise<Step>;
+  /** Thoughts of the language model that are under way, by the ids of their errands. */
+  readonly thoughts: ReadonlyMap<string, Thought>;
   /** Resolves when the first text is held; null when there is nothing to hold. */
   readonly prepared: Promise<Prepared | null>;
   /** What is held already. */
@@ -27,11 +31,15 @@ export interface Ahead {
   readonly abort: AbortController;
 }
 
+/** A model that asks for thought after thought gets no more ahead of a turn that may never come. */
+const MAX_THOUGHTS = 3;
+
 export type Think = (before: unknown, event: DialogueEvent, signal: AbortSignal) => Promise<Step>;
 
 export interface SpeculatorOptions {
   readonly speaker: Speaker;
   readonly think: Think;
+  readonly errands: Errands;
   readonly onPrepared: (attempt: number, ready: boolean) => void;
 }
 
@@ -48,8 +56,9 @@ export class Speculator {
     const { think, onPrepared } = this.#options;
     const abort = new AbortController();
     const step = think(before, event, abort.signal);
-    const prepared = step.then((done) => this.#prepare(sayIn(done.effects), abort.signal));
-    const ahead: Ahead = { attempt, step, prepared, held: null, abort };
+    const thoughts = new Map<string, Thought>();
+    const prepared = step.then((first) => this.#follow(first, thoughts, abort.signal));
+    const ahead: Ahead = { attempt, step, thoughts, prepared, held: null, abort };
     this.#ahead = ahead;
     prepared.then(
       (held) => {
@@ -64,6 +73,19 @@ export class Speculator {
         onPrepared(attempt, false);
       },
     );
+  }
+
+  /** From thought to thought until there is something to say. A tool is never called ahead. */
+  async #follow(first: Step, thoughts: Map<string, Thought>, signal: AbortSignal): Promise<Prepared | null> {
+    let step = first;
+    while (sayIn(step.effects) === null && thoughts.size < MAX_THOUGHTS) {
+      const errand = step.effects.find((effect): effect is Extract<Errand, { t: 'think' }> => effect.t === 'think');
+      if (errand === undefined) break;
+      const thought = this.#options.errands.ahead(errand, signal);
+      thoughts.set(errand.id, thought);
+      step = await this.#options.think(step.after, await thought.answer, signal);
+    }
+    return this.#prepare(sayIn(step.effects), signal);
   }
 
   async #prepare(say: Say | null, signal: AbortSignal): Promise<Prepared | null> {

@@ -61,6 +61,24 @@ export type CallEvent =
   | Base<'caller.silent', { silentMs: number }>
   | Base<'caller.interrupted', { sentMs: number }>
   | Base<'slot.filled', { slot: string; corrected: boolean }>
+  /** A router's choice: by which rule or model, on what evidence (names and numbers, no words). */
+  | Base<'route.chosen', { step: string; choice: string; by: 'rule' | 'model' | 'default'; evidence: string }>
+  /** Something was kept from being said or done: what, and by which rule. */
+  | Base<'act.refused', { what: string; rule: string }>
+  /** Before a tool is called; its arguments are content. */
+  | Base<
+      'tool.requested',
+      { id: string; tool: string; effect: 'read' | 'write' | 'irreversible'; approval: string | null; idempotencyKey: string }
+    >
+  /** `mayHaveHappened`: an act whose answer was lost. `cost`: in the operator's currency, from the tool's definition. */
+  | Base<
+      'tool.answered',
+      { id: string; tool: string; ok: boolean; reason: string | null; mayHaveHappened: boolean; ms: number; cost: number }
+    >
+  | Base<'approval.requested', { id: string; tool: string; timeoutMs: number }>
+  | Base<'approval.decided', { id: string; tool: string; decision: 'approved' | 'denied' | 'timeout'; ms: number }>
+  /** A thought of a committed turn; `calls`: tools that it asked for. */
+  | Base<'model.answered', { id: string; ms: number; answered: boolean; tokens: number; calls: number }>
   | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>

@@ -38,6 +38,8 @@ export type TurnEvent =
   | { readonly t: 'secure'; readonly atMs: number; readonly on: boolean }
   /** A speculation's first clause is held in the media engine (`ready`), or it came to nothing. */
   | { readonly t: 'prepared'; readonly atMs: number; readonly attempt: number; readonly ready: boolean }
+  /** An effect outside the call has been asked for: the turn that was committed last cannot be taken back any more. */
+  | { readonly t: 'final'; readonly atMs: number }
   /** The dialogue waits for a tool. */
   | { readonly t: 'working'; readonly atMs: number }
   /**

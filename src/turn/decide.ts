@@ -61,12 +61,15 @@ function take(draft: Draft, event: TurnEvent): void {
   }
 }
 
-type OfOurSide = Extract<TurnEvent, { t: 'prepared' | 'working' | 'reply' | 'agent-start' | 'asking' | 'agent-end' | 'ended' }>;
+type OfOurSide = Extract<TurnEvent, { t: 'prepared' | 'final' | 'working' | 'reply' | 'agent-start' | 'asking' | 'agent-end' | 'ended' }>;
 
 function takeOurs(draft: Draft, event: OfOurSide): void {
   switch (event.t) {
     case 'prepared':
       prepared(draft, event.attempt, event.ready);
+      break;
+    case 'final':
+      draft.undo = null;
       break;
     case 'working':
       draft.workingMs ??= draft.nowMs;

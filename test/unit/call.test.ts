@@ -3,85 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { type CallOptions, CallRunner, maskWords, type Stages } from '../../src/call/index.ts';
+import { maskWords } from '../../src/call/index.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
-import { type Dialogue, type DialogueEffect, type DialogueEvent, ParleyError } from '../../src/contracts/index.ts';
-import { silentLogger } from '../../src/observability/index.ts';
-import { createScriptedStt, spoken } from '../../src/stt/index.ts';
-import { createFakePbx } from '../../src/telephony/index.ts';
-import { createScriptedTts } from '../../src/tts/index.ts';
+import { type DialogueEffect, ParleyError } from '../../src/contracts/index.ts';
+import { spoken } from '../../src/stt/index.ts';
 import { type RecordedStep, replayTurns, TURN_DEFAULTS, turnWords } from '../../src/turn/index.ts';
-import { FakeMediaEngine, type FakeMediaSession } from '../support/fake-media.ts';
-import { MemoryAudit, settle, VirtualTime } from '../support/virtual-time.ts';
-
-type Answer = (event: DialogueEvent) => readonly DialogueEffect[];
-
-const say = (text: string, more: Partial<Extract<DialogueEffect, { t: 'say' }>> = {}): DialogueEffect => ({
-  t: 'say',
-  text,
-  prompt: 'p',
-  kind: 'statement',
-  interruptible: true,
-  ...more,
-});
-const listen: DialogueEffect = { t: 'listen', expect: { kind: 'free' } };
-const NOTICE = say('hello machine', { kind: 'notice', interruptible: false, prompt: 'greeting' });
-
-function dialogue(answer: Answer): Dialogue<unknown> {
-  return {
-    flow: 'test',
-    version: 'v1',
-    language: 'en',
-    fixedTexts: [],
-    begin: () => null,
-    step: (_state, event) => [null, answer(event)],
-    slots: () => ({ day: { value: '2026-11-27', spoken: 'friday' } }),
-  };
-}
-
-function rig(answer: Answer, says = spoken('i want a table', 32_000), options: Partial<CallOptions> = {}, more: Partial<Stages> = {}) {
-  const time = new VirtualTime();
-  const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
-  const media = new FakeMediaEngine(time);
-  const stt = createScriptedStt({ says: () => says });
-  const tts = createScriptedTts();
-  const audit = new MemoryAudit();
-  const admission: { now: 'continue' | 'people' | 'block' } = { now: 'continue' };
-  const runner = new CallRunner(
-    {
-      pbx,
-      media,
-      stt,
-      tts,
-      audit,
-      clock: time,
-      timers: time,
-      logger: silentLogger,
-      flow: (name) => (name === 'missing' ? undefined : dialogue(answer)),
-      admit: () => admission.now,
-      desk: (name) => (name === 'sales' ? { context: 'parley-desks', extension: '100' } : undefined),
-      ...more,
-    },
-    { receive: 'ulaw', send: 'ulaw', turn: TURN_DEFAULTS, drainMs: 1000, ...options },
-  );
-  time.every10Ms((ms) => {
-    for (const session of media.sessions) if (!session.closed) session.play(ms);
-  });
-  const begin = async (args: Record<string, string> = { flow: 'test' }): Promise<string> => {
-    await pbx.start();
-    await stt.start();
-    await tts.start();
-    await settle();
-    const id = pbx.ring({ args });
-    await settle();
-    return id;
-  };
-  return { time, pbx, media, stt, tts, audit, runner, begin, admission };
-}
-
-const session = (media: FakeMediaEngine): FakeMediaSession => media.sessions[0]!;
-const doneTo = (pbx: ReturnType<typeof createFakePbx>): string[] =>
-  pbx.actions.map((action) => action.t).filter((name) => name !== 'sweep');
+import { doneTo, gate, listen, listening, NOTICE, rig, say, session } from '../support/call-rig.ts';
+import { settle } from '../support/virtual-time.ts';
 
 test('1. a call is logged before it is answered, the notice is logged before it is spoken', async (t) => {
   const { time, pbx, audit, media, begin } = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []));
@@ -249,24 +177,6 @@ test('11. a full log sends new calls to people or refuses them, as configured', 
   await settle();
   t.match(pbx.actions.at(-1), { t: 'hangup', reason: 'congestion' });
 });
-
-const gate = (line: { time: VirtualTime; media: FakeMediaEngine }, t: 'speech-start' | 'speech-end', sampleMs: number): void =>
-  session(line.media).emit({ t, sample: sampleMs * 16, atUs: line.time.us });
-
-/** A rig that has greeted and listens; `at` lets time pass up to that moment of the call. */
-async function listening(
-  answer: (event: DialogueEvent) => readonly DialogueEffect[],
-  says = spoken('i want a table', 32_000),
-  options: Partial<CallOptions> = {},
-  more: Partial<Stages> = {},
-) {
-  const made = rig((event) => (event.t === 'start' ? [NOTICE, listen] : answer(event)), says, options, more);
-  const zeroUs = made.time.us;
-  const id = await made.begin();
-  const at = (ms: number): Promise<void> => made.time.pass(ms - (made.time.us - zeroUs) / 1000);
-  await at(1500);
-  return { ...made, at, id };
-}
 
 test('12. the reply is made while the caller may still go on; nothing of it is logged or heard before the commit', async (t) => {
   const line = await listening((event) => (event.t === 'heard' ? [slotDay, say('a table it is'), listen] : []));
