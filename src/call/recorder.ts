@@ -64,6 +64,8 @@ export function maskWords(words: TurnWords): (text: string) => string {
       ...words.backchannels,
       ...words.stops,
       ...words.openPhrases,
+      ...words.questions,
+      ...words.names,
     ].flatMap((phrase) => phrase.split(' ')),
   );
   const numbers = new Map<string, string>();

@@ -18,6 +18,7 @@ export class TurnDesk {
   readonly #options: TurnDeskOptions;
   #state: TurnState;
   #wake: (() => void) | null = null;
+  readonly #waiting: TurnEvent[] = [];
   #closed = false;
 
   constructor(options: TurnDeskOptions) {
@@ -25,7 +26,21 @@ export class TurnDesk {
     this.#state = initialTurn(options.turn);
   }
 
+  /** Told while a decision is carried out, an event waits until that is done: its effects never overtake. */
   tell(event: TurnEvent): void {
+    this.#waiting.push(event);
+    if (this.#waiting.length > 1) return;
+    try {
+      for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+        this.#decide(next);
+        this.#waiting.shift();
+      }
+    } finally {
+      this.#waiting.length = 0;
+    }
+  }
+
+  #decide(event: TurnEvent): void {
     if (this.#closed) return;
     const [state, effects] = decide(this.#state, event);
     this.#state = state;

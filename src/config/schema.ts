@@ -85,9 +85,9 @@ const tts = z.strictObject({
 });
 
 const turn = z.strictObject({
-  waitMs: ms(100, 5000).default(600).describe("Silence after the caller's last voiced sample that ends a turn."),
-  quickWaitMs: ms(0, 5000).default(250).describe('The same after a complete answer: yes, no, the last digit.'),
-  bargeInMs: ms(60, 3000).default(240).describe('Voice over our speech that stops it.'),
+  waitMs: ms(100, 5000).default(380).describe("Silence after the caller's last voiced sample that ends a turn."),
+  quickWaitMs: ms(0, 5000).default(120).describe('The same after a complete answer: yes, no, the last digit.'),
+  bargeInMs: ms(60, 3000).default(220).describe('Voice over our speech that stops it.'),
   tailMs: ms(0, 5000).default(700).describe('A shorter sound counts as an answer when it ends within this time before our end.'),
   silenceMs: ms(1000, 120_000).default(7000).describe('Silence after which the caller is asked whether he is still there.'),
   maxUtteranceMs: ms(2000, 120_000).default(20_000).describe('Longer utterances are cut at a pause. The built-in test model hears 6 s.'),

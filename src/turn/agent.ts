@@ -38,7 +38,8 @@ export function agentEnded(draft: Draft, interrupted: boolean): void {
     return;
   }
   if (holdsFloor(draft) && !interrupted) dropBackchannels(draft);
-  draft.asking = true;
+  // What was cut off before its question has asked nothing.
+  if (!interrupted) draft.asking = true;
   draft.undo = null;
   setAgent(draft, 'listening');
 }

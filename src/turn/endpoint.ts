@@ -6,7 +6,7 @@
 import type { Expectation, Prosody } from '../contracts/index.ts';
 import type { Draft, Stretch } from './state.ts';
 import type { TurnOptions } from './options.ts';
-import { digitsIn, endsWithPhrase, isComplete, isHold, tokensOf } from './words.ts';
+import { digitsIn, endsAsking, endsWithPhrase, isBackchannel, isComplete, isHold, nameWords, tokensOf } from './words.ts';
 
 /** Evidence as log odds: positive for an end. */
 export type Evidence = Readonly<Record<string, number>>;
@@ -19,14 +19,16 @@ export interface Endpoint {
 }
 
 const STEP_MS = 20;
+/** Nothing in particular was asked for. */
+const FREE: Evidence = { free: -0.2 };
 /** Shorter voice is a start more often than an answer. */
 const SHORT_VOICE_MS = 400;
 /** A word takes a telephone caller about this long. */
 const USUAL_WORD_MS = 330;
 /** After our own false start the shortest wait is longer by this, for a few turns. */
-const CAUTION_MS = 150;
+const CAUTION_MS = 80;
 
-type Facts = Pick<Draft, 'options' | 'reply' | 'history' | 'pauseEvidence' | 'retracted'>;
+type Facts = Pick<Draft, 'options' | 'reply' | 'asking' | 'history' | 'pauseEvidence' | 'retracted'>;
 
 /** The wait for these stretches, as known now. */
 export function endpointOf(draft: Readonly<Facts>, group: readonly Stretch[]): Endpoint {
@@ -34,7 +36,8 @@ export function endpointOf(draft: Readonly<Facts>, group: readonly Stretch[]): E
   const text = joined(group);
   const expect = options.slotGrammar ? reply.expect : null;
   if (isComplete(text, expect, options.words)) return certain(options.quickWaitMs * options.waitFactor, 'complete');
-  if (draft.retracted !== null && sameWords(text, draft.retracted)) return certain(options.quickWaitMs * options.waitFactor, 'unchanged');
+  if (draft.retracted !== null && addsNothing(text, draft.retracted, options))
+    return certain(options.quickWaitMs * options.waitFactor, 'unchanged');
   if (options.endpoint === 'fixed') return certain(options.waitMs * options.waitFactor, 'fixed');
   if (isHold(tokensOf(text), options.words)) return { waitMs: options.holdMs, probability: 0, evidence: { hold: -9 } };
   const still = evidenceOf(draft, group, text, expect);
@@ -47,6 +50,13 @@ export function endpointOf(draft: Readonly<Facts>, group: readonly Stretch[]): E
     if (silentMs + STEP_MS > waitMs) return { waitMs: Math.round(waitMs), probability, evidence };
   }
   return { waitMs: options.maxWaitMs, probability: 0, evidence: still };
+}
+
+/** A noise, or a listener's word, for which the turn was taken back: there is nothing new to wait for. */
+function addsNothing(text: string, before: string, { words }: TurnOptions): boolean {
+  const [now, was] = [tokensOf(text), tokensOf(before)];
+  if (was.length > now.length || was.some((token, i) => token !== now[i])) return false;
+  return isBackchannel(now.slice(was.length), words);
 }
 
 function certain(waitMs: number, name: string): Endpoint {
@@ -65,7 +75,10 @@ function logistic(logit: number): number {
 
 /** What does not change while the silence goes on. */
 function evidenceOf(draft: Readonly<Facts>, group: readonly Stretch[], text: string, expect: Expectation | null): Evidence {
-  return { ...lexical(text, draft.options), ...slot(text, expect, draft.options), ...voice(draft, group, expect) };
+  const asked = slot(text, expect, draft.options);
+  // Whoever breaks in before the question has sounded may answer it; that he does not says nothing.
+  const unasked = !draft.asking && asked.missing === true;
+  return { ...lexical(text, draft.options), ...(unasked ? FREE : asked.evidence), ...voice(draft, group, expect) };
 }
 
 function lexical(text: string, { words }: TurnOptions): Evidence {
@@ -76,36 +89,45 @@ function lexical(text: string, { words }: TurnOptions): Evidence {
   if (endsWithPhrase(tokens, words.fillers)) found['filler'] = -4;
   else if (endsWithPhrase(tokens, words.openPhrases)) found['openPhrase'] = -4;
   else if (words.openers.includes(last)) found['openWord'] = -4;
-  else if (endsWithPhrase(tokens, words.closers)) found['closer'] = 2;
+  else if (endsWithPhrase(tokens, words.closers)) found['closer'] = 2.2;
+  else if (endsAsking(tokens, words)) found['question'] = 1.2;
+  else Object.assign(found, nameSaid(nameWords(tokens, words)));
   if (/[.!?]["')]?$/.test(text) && !/\.\.\.$|…$/.test(text)) found['punctuation'] = 0.8;
   else if (/(,|-|\.\.\.|…)$/.test(text)) found['comma'] = -1;
   return found;
 }
 
-/** The biggest win on telephones: whoever was asked for four digits has not ended after three. */
-function slot(text: string, expect: Expectation | null, { words }: TurnOptions): Evidence {
+/** A first name alone is often followed by the other one. */
+function nameSaid(words: number): Evidence {
+  if (words === 0) return {};
+  return words === 1 ? { nameHalf: -0.6 } : { nameWhole: 1 };
+}
+
+/** The biggest win on telephones: whoever was asked for four digits has not ended after three. `missing`: nothing of what was asked for. */
+function slot(text: string, expect: Expectation | null, { words }: TurnOptions): { evidence: Evidence; missing?: boolean } {
   const tokens = tokensOf(text);
   const last = tokens.at(-1) ?? '';
   switch (expect?.kind) {
     case undefined:
     case 'free':
-      return { free: -0.2 };
+      return { evidence: FREE };
     case 'digits':
       return digitsLeft(digitsIn(tokens, words), expect.min);
     case 'yes-no':
-      return { yesNo: words.answers.includes(tokens[0] ?? '') ? 1 : -0.2 };
+      return words.answers.includes(tokens[0] ?? '') ? { evidence: { yesNo: 1 } } : { evidence: { yesNo: -0.2 }, missing: true };
     case 'choice':
-      return { choice: 0.4 };
+      return { evidence: { choice: 0.4 } };
     case 'day':
     case 'time':
     case 'number':
-      return words.values.includes(last) || /\d/.test(last) ? { value: 2 } : { valueMissing: -1 };
+      if (words.values.includes(last) || /\d/.test(last)) return { evidence: { value: 2.5 } };
+      return { evidence: { valueMissing: -1 }, missing: true };
   }
 }
 
-function digitsLeft(digits: number, least: number): Evidence {
-  if (digits <= 0) return { notDigits: -0.2 };
-  return digits < least ? { digitsMissing: -3 } : { digitsEnough: -0.4 };
+function digitsLeft(digits: number, least: number): { evidence: Evidence; missing?: boolean } {
+  if (digits <= 0) return { evidence: { notDigits: -0.2 }, missing: true };
+  return { evidence: digits < least ? { digitsMissing: -3 } : { digitsEnough: -0.4 } };
 }
 
 function voice(draft: Readonly<Facts>, group: readonly Stretch[], expect: Expectation | null): Evidence {
@@ -135,7 +157,7 @@ function melody(prosody: Prosody | null): Evidence {
 function habit({ history }: Readonly<Facts>, silentMs: number): Evidence {
   if (history.pauses < 2) return {};
   const away = (silentMs - 1.2 * history.pauseMs) / Math.max(150, history.pauseMs);
-  return { habit: Math.max(-0.6, Math.min(0.8, away)) };
+  return { habit: Math.max(-0.1, Math.min(0.8, away)) };
 }
 
 /** Slow talkers pause longer. */
@@ -143,7 +165,7 @@ function rateScale(group: readonly Stretch[], text: string): number {
   const words = tokensOf(text).length;
   if (words < 3) return 1;
   const voicedMs = group.reduce((sum, stretch) => sum + stretch.voicedMs + stretch.endMs - stretch.voiceMs, 0);
-  return Math.max(0.85, Math.min(1.3, Math.sqrt(voicedMs / words / USUAL_WORD_MS)));
+  return Math.max(0.85, Math.min(1.2, Math.sqrt(voicedMs / words / USUAL_WORD_MS)));
 }
 
 export function joined(group: readonly Stretch[]): string {

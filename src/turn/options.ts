@@ -62,7 +62,7 @@ export interface TurnOptions {
 
 export const TURN_DEFAULTS: TurnOptions = {
   endpoint: 'dynamic',
-  waitMs: 600,
+  waitMs: 380,
   quickWaitMs: 120,
   minWaitMs: 160,
   maxWaitMs: 2500,

@@ -6,6 +6,9 @@ import { ES } from './lexicon/es.ts';
 import { FR } from './lexicon/fr.ts';
 import type { TurnWords } from './lexicon/types.ts';
 
+/** A question that began earlier has been followed by something else. */
+const LAST_WORDS = 8;
+
 export type { TurnWords };
 export const TURN_WORDS = { en: EN, de: DE, fr: FR, es: ES } as const satisfies Record<string, TurnWords>;
 
@@ -37,6 +40,23 @@ export function tokensOf(text: string): readonly string[] {
 export function endsWithPhrase(tokens: readonly string[], phrases: readonly string[]): boolean {
   const text = ` ${tokens.join(' ')}`;
   return phrases.some((phrase) => text.endsWith(` ${phrase}`));
+}
+
+/** A question or a request, with its content, is the last thing that was said. */
+export function endsAsking(tokens: readonly string[], words: TurnWords): boolean {
+  const text = ` ${tokens.slice(-LAST_WORDS).join(' ')}`;
+  return words.questions.some((phrase) => text.includes(` ${phrase} `));
+}
+
+/** Words of a name that is being said; 0 when none is. */
+export function nameWords(tokens: readonly string[], words: TurnWords): number {
+  const text = ` ${tokens.join(' ')}`;
+  const after = words.names.flatMap((phrase) => {
+    const at = text.lastIndexOf(` ${phrase} `);
+    return at < 0 ? [] : [text.slice(at + phrase.length + 2).split(' ')];
+  });
+  const counted = after.map((name) => name.filter((word) => !words.fillers.includes(word) && !words.openers.includes(word)).length);
+  return counted.length === 0 ? 0 : Math.min(...counted);
 }
 
 /** Digits said so far; -1 when the last words are no digits, so that it is no number (any more). */
@@ -89,7 +109,7 @@ export function meaningOf(text: string, expect: Expectation | null, words: TurnW
 }
 
 /** "yeah okay", "uh huh uh huh": phrases of the list, one after the other; the last one may have just begun ("i" of "i see"). */
-function isBackchannel(tokens: readonly string[], words: TurnWords): boolean {
+export function isBackchannel(tokens: readonly string[], words: TurnWords): boolean {
   if (tokens.length === 0) return true;
   const rest = tokens.join(' ');
   return words.backchannels.some((phrase) => {

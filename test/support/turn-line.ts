@@ -6,7 +6,7 @@ import { decide, initialTurn, type TurnOptions, type TurnState } from '../../src
 const HANGOVER_MS = 200;
 
 /** One fixed wait and nothing ahead of it: the traces of single rules switch on what they are about. */
-const PLAIN: Partial<TurnOptions> = { endpoint: 'fixed', quickWaitMs: 250, partialMs: 0, speculate: false, retractMs: 0 };
+const PLAIN: Partial<TurnOptions> = { endpoint: 'fixed', waitMs: 600, quickWaitMs: 250, partialMs: 0, speculate: false, retractMs: 0 };
 
 /** Plays events in order, with the ticks that the engine asks for between them; returns effects as short lines. */
 export class Line {

@@ -206,10 +206,10 @@ test('13. a caller who goes on after our start: silence, the turn is taken back,
   gate(line, 'speech-start', 2000);
   await line.at(2800);
   gate(line, 'speech-end', 2700);
-  await line.at(4100);
+  await line.at(3700);
   t.equal(line.audit.of('caller.said').length, 1);
-  gate(line, 'speech-start', 4050);
-  await line.at(4200);
+  gate(line, 'speech-start', 3650);
+  await line.at(3800);
   t.match(line.audit.of('turn.retracted')[0]?.body, { turn: 1 });
   gate(line, 'speech-end', 5300);
   await line.at(9000);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { Expectation, TurnEffect, TurnEvent } from '../../src/contracts/index.ts';
-import { decide, phaseOf, TURN_WORDS } from '../../src/turn/index.ts';
+import { decide, phaseOf, TURN_WORDS, waitOf } from '../../src/turn/index.ts';
 import { Line, play, wildCall } from '../support/turn-line.ts';
 
 test('the fixed wait counts from the last voiced sample; the decode runs under it', (t) => {
@@ -287,6 +287,41 @@ test('a turn taken back for a noise is committed again as soon as its words are 
   line.tell({ t: 'reply', atMs: 3710, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3720 });
   line.talk(3800, 3900).words(4030, 'we are coming by train').until(5000);
   t.equal(line.trace.at(-1), '4030 commit 1 "we are coming by train" wait 130');
+  t.end();
+});
+
+test('so is a turn taken back for a listener’s "uh huh"', (t) => {
+  const line = new Line({ retractMs: 700, endpoint: 'dynamic', quickWaitMs: 120 }).reply(0, 1000).talk(2000, 3000);
+  line.words(3150, 'we are coming by train').until(3700);
+  line.tell({ t: 'reply', atMs: 3710, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3720 });
+  line.talk(4000, 4300).words(4430, 'we are coming by train uh huh').until(5000);
+  t.equal(line.trace.at(-1), '4430 commit 1 "we are coming by train uh huh" wait 130');
+  t.end();
+});
+
+test('a question, and both words of a name, end the turn earlier; a first name alone later', (t) => {
+  const wait = (text: string): number =>
+    waitOf(new Line({ endpoint: 'dynamic' }).reply(0, 1000).talk(2000, 4000).words(4090, text).state) ?? NaN;
+  const plain = wait('we are coming by train');
+  t.ok(wait('can you check that') < plain, 'a question');
+  const told = 'check that you have sent it to my new address in the city';
+  t.equal(wait(`can you ${told}`), wait(`please do ${told}`), 'a question long ago');
+  t.ok(wait('could you') > 1500, 'a question without its content');
+  t.ok(wait('my name is um anna') > plain, 'half a name');
+  t.ok(wait('my name is anna miller') < plain, 'a name');
+  t.end();
+});
+
+test('who breaks in before the question has sounded is not held to its answer', (t) => {
+  const wait = (asked: boolean): number => {
+    const line = new Line({ endpoint: 'dynamic' }).tell({ t: 'reply', atMs: 0, interruptible: true, expect: { kind: 'day' } });
+    line.tell({ t: 'agent-start', atMs: 100 });
+    if (asked) line.tell({ t: 'asking', atMs: 500 });
+    line.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).until(1600);
+    line.tell({ t: 'agent-end', atMs: 1620, interrupted: true }).tell({ t: 'speech-end', atMs: 2080, sample: 2000 * 16 });
+    return waitOf(line.words(2090, 'that is not what i meant').state) ?? NaN;
+  };
+  t.ok(wait(false) < wait(true) - 100, 'the day that is missing says nothing yet');
   t.end();
 });
 

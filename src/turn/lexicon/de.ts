@@ -20,6 +20,10 @@ export const DE: TurnWords = {
     'warten sie, warten sie bitte, warten sie mal, moment, moment bitte, einen moment, einen moment bitte, einen augenblick, eine sekunde, sekunde, augenblick, kleinen moment',
   ),
   closers: list('bitte, danke, vielen dank, dankeschön, tschüss, auf wiederhören, oder, nicht wahr, das wars, das ist alles, geht das'),
+  names: list('mein name ist, der name ist, ich heiße'),
+  questions: list(
+    'können sie, könnten sie, kannst du, kann ich, können wir, könnte ich, darf ich, würden sie, haben sie, gibt es, ist das, ist es, ist da, sind sie, sind das, wird das, was ist, was kostet, was sind, wann ist, wann haben, wann kann, wann kommt, wo ist, wo sind, wo kann, wer ist, wie viel, wie viele, wie lange, wie spät, wie kann, warum ist, warum haben, soll ich',
+  ),
   backchannels: list('ja, ja ja, genau, mhm, hm, aha, ach so, okay, ok, gut, richtig, stimmt, alles klar, verstehe'),
   stops: list('stopp, stop, halt, nein, moment, warten sie, entschuldigung, hallo, aber'),
 };

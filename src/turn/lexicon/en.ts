@@ -22,6 +22,10 @@ export const EN: TurnWords = {
   closers: list(
     'please, thanks, thank you, thank you very much, goodbye, bye, isnt it, right, okay, thats it, thats all, that is all, is that possible',
   ),
+  names: list('my name is, the name is, name is'),
+  questions: list(
+    'can you, could you, can i, could i, can we, could we, may i, would you, will you, do you, does it, did you, are you, are there, is that, is there, is it, was that, have you, has it, what is, what are, what time, whats, when is, when are, when do, when can, when will, where is, where are, where do, where can, who is, how much, how many, how long, how late, how do, how can, why is, why do, why did, should i',
+  ),
   backchannels: list(
     'uh huh, mm hm, mhm, mm, mmhm, uhuh, yeah, yes, yep, ok, okay, right, sure, i see, oh, ah, aha, alright, great, good, cool, hm, hmm, yeah yeah',
   ),

@@ -18,6 +18,10 @@ export const ES: TurnWords = {
   fillers: list('eh, em, este, pues, bueno, a ver, mmm, cómo se dice'),
   holds: list('espere, espera, un momento, un momento por favor, un segundo, un minuto, espere un momento'),
   closers: list('por favor, gracias, muchas gracias, adiós, verdad, no, eso es todo, nada más, es posible'),
+  names: list('mi nombre es, me llamo, el nombre es'),
+  questions: list(
+    'puede usted, podría usted, puede decirme, podría decirme, puedo, podemos, tiene usted, tienen, hay, es posible, cuál es, cuáles son, qué es, qué hora, cuándo es, cuándo puedo, dónde está, dónde puedo, quién es, cuánto cuesta, cuántos, cuántas, cómo puedo, por qué, debo',
+  ),
   backchannels: list('sí, ajá, mm, mhm, ya, vale, claro, ok, okay, bien, entiendo, ah, sí sí, de acuerdo'),
   stops: list('pare, no, espere, espera, perdón, disculpe, oiga, pero'),
 };

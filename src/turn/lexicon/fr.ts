@@ -18,6 +18,10 @@ export const FR: TurnWords = {
   fillers: list('euh, heu, ben, bah, hum, alors, voyons, comment dire, eh bien'),
   holds: list('attendez, un instant, un moment, une seconde, une minute, attendez un instant, ne quittez pas, deux secondes'),
   closers: list('merci, merci beaucoup, s il vous plaît, sil vous plaît, au revoir, n est ce pas, c est tout, voilà, c est possible'),
+  names: list('mon nom est, je mappelle, le nom est'),
+  questions: list(
+    'pouvez vous, pourriez vous, est ce que, puis je, peut on, avez vous, êtes vous, y a t il, est il, est ce, cest possible, quel est, quelle est, quels sont, quelles sont, quand est, où est, où sont, qui est, combien de, combien ça, comment faire, comment puis, pourquoi est, dois je',
+  ),
   backchannels: list('oui, ouais, mm, mhm, hum, d accord, ok, okay, ah, ah bon, je vois, très bien, bien, voilà, oui oui'),
   stops: list('stop, arrêtez, non, attendez, pardon, excusez moi, allô, mais'),
 };

@@ -18,6 +18,10 @@ export interface TurnWords {
   readonly holds: readonly string[];
   /** Phrases that end a turn: thanks, question tags. */
   readonly closers: readonly string[];
+  /** A name comes after these; its second word completes it. */
+  readonly names: readonly string[];
+  /** How questions and requests begin: whoever has asked gives the floor away. */
+  readonly questions: readonly string[];
   /** What a listener says without wanting the floor. */
   readonly backchannels: readonly string[];
   /** These take the floor even alone. */
