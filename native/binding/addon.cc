@@ -15,7 +15,7 @@ using parley::CallRef;
 using parley::Engine;
 using parley::Event;
 
-constexpr size_t kEventFields = 7;  // type, slot, generation, a, b, sample, atUs
+constexpr size_t kEventFields = 10;  // type, slot, generation, a, b, sample, atUs, pitchSlope, levelDropDb, syllablesPerS
 
 struct Handle {
   std::unique_ptr<Engine> engine;
@@ -202,6 +202,9 @@ Napi::Value drain(const Napi::CallbackInfo& info) {
     *to++ = static_cast<double>(event.b);
     *to++ = static_cast<double>(event.sample);
     *to++ = static_cast<double>(event.atUs);
+    *to++ = event.voice.pitchSlope;
+    *to++ = event.voice.levelDropDb;
+    *to++ = event.voice.syllablesPerS;
   }
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }

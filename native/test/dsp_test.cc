@@ -1,4 +1,4 @@
-// The mask of dsp/filter_bank.h, measured with tones; concealment; the talk gate.
+// The mask of dsp/filter_bank.h, measured with tones; concealment.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -8,7 +8,6 @@
 #include "dsp/concealer.h"
 #include "dsp/filter_bank.h"
 #include "dsp/upsampler.h"
-#include "gate/talk_gate.h"
 #include "playout/playout.h"
 #include "tap.h"
 #include "tone.h"
@@ -146,133 +145,4 @@ TEST("concealment: a tone goes on for 10 ms, fades, is silent after 60 ms, and c
   CHECK(after[0] < 1000);
   CHECK_EQ(after[159], 10000);
   CHECK_EQ(after[40], 10000);
-}
-
-namespace {
-
-struct GateRun {
-  explicit GateRun(const TalkGateConfig& config = {}) : gate(8000, 8000, config) {}
-  std::vector<TalkGateEdge> edges;
-  TalkGate gate;
-  std::mt19937 random{1};
-
-  // `voice` and `noise` are RMS levels; `played` is what we send meanwhile.
-  void push(size_t ms, double voice, double noise, double played = 0, bool natural = true) {
-    std::normal_distribution<double> normal;
-    std::vector<int16_t> pcm(8);
-    std::vector<int16_t> sent(8);
-    for (size_t i = 0; i < ms; i++) {
-      for (size_t n = 0; n < 8; n++, at++) {
-        const double wave = std::sin(0.35 * static_cast<double>(at)) * std::numbers::sqrt2;
-        pcm[n] = static_cast<int16_t>(voice * wave + noise * normal(random));
-        sent[n] = static_cast<int16_t>(played * wave);
-      }
-      gate.sent(sent);
-      gate.push(pcm, natural, [this](const TalkGateEdge& edge) { edges.push_back(edge); });
-    }
-  }
-  size_t at = 0;
-};
-
-}  // namespace
-
-TEST("gate: finds the first and the last voiced sample, in quiet and in noise") {
-  for (double noise : {0.0, 30.0, 200.0, 600.0}) {
-    GateRun run;
-    run.push(1000, 0, noise);
-    run.push(600, 3000, noise);
-    run.push(1000, 0, noise);
-    CHECK_EQ(run.edges.size(), 2u);
-    if (run.edges.size() != 2) continue;
-    CHECK(run.edges[0].open);
-    CHECK_NEAR(run.edges[0].sample, 8000, 160);
-    CHECK(!run.edges[1].open);
-    CHECK_NEAR(run.edges[1].sample, 12800, 160);
-  }
-}
-
-TEST("gate: a pause is told after 60 ms, its end after 30, and the end of speech only once") {
-  GateRun run(TalkGateConfig{.pauseFrames = 6});
-  run.push(1000, 0, 20);
-  run.push(600, 3000, 20);
-  run.push(80, 0, 20);
-  CHECK_EQ(run.edges.size(), 2u);
-  CHECK(run.gate.open());
-  run.push(60, 3000, 20);
-  CHECK_EQ(run.edges.size(), 3u);
-  run.push(300, 3000, 20);
-  run.push(1000, 0, 20);
-  CHECK(!run.gate.open());
-  CHECK_EQ(run.edges.size(), 4u);
-  if (run.edges.size() != 4) return;
-  CHECK(run.edges[0].open && !run.edges[1].open && run.edges[2].open && !run.edges[3].open);
-  CHECK_NEAR(run.edges[1].sample, 12800, 160);
-  CHECK_NEAR(run.edges[2].sample, 13440, 160);
-  CHECK_NEAR(run.edges[3].sample, 16320, 160);
-}
-
-TEST("gate: a stop in a word, shorter than a pause, is none") {
-  GateRun run(TalkGateConfig{.pauseFrames = 6});
-  run.push(1000, 0, 20);
-  for (int i = 0; i < 5; i++) {
-    run.push(150, 3000, 20);
-    run.push(40, 0, 20);
-  }
-  CHECK_EQ(run.edges.size(), 1u);
-}
-
-TEST("gate: a click, steady noise, digital silence and filled audio do not open it") {
-  GateRun run;
-  run.push(1000, 0, 20);
-  run.push(20, 8000, 0);
-  run.push(500, 0, 20);
-  CHECK_EQ(run.edges.size(), 0u);
-  run.push(3000, 0, 0);
-  run.push(600, 3000, 0, 0, false);
-  CHECK_EQ(run.edges.size(), 0u);
-}
-
-TEST("gate: noise that sets in closes again by itself, and speech above it is still found") {
-  GateRun run;
-  run.push(1000, 0, 20);
-  run.push(4000, 0, 800);
-  CHECK_EQ(run.gate.open(), false);
-  const size_t before = run.edges.size();
-  run.push(500, 6000, 800);
-  run.push(500, 0, 800);
-  CHECK_EQ(run.edges.size(), before + 2);
-}
-
-TEST("gate: words with short gaps are not taken for noise: the soft last one counts") {
-  GateRun run(TalkGateConfig{.pauseFrames = 6});
-  run.push(1000, 0, 20);
-  for (int word = 0; word < 12; word++) {
-    run.push(220, 3000, 20);
-    run.push(30, 0, 20);
-  }
-  run.push(200, 1200, 20);
-  run.push(1000, 0, 20);
-  CHECK_EQ(run.edges.size(), 2u);
-  if (run.edges.size() != 2) return;
-  CHECK_NEAR(run.edges[1].sample, (1000 + 12 * 250 + 200) * 8, 160);
-}
-
-TEST("gate: our own voice coming back at -20 dB is not the caller; the caller over it is") {
-  GateRun run;
-  run.push(500, 0, 20);
-  for (int i = 0; i < 20; i++) {
-    run.push(800, 300, 20, 3000);  // echo 20 dB down
-    run.push(200, 0, 20, 0);
-  }
-  CHECK_EQ(run.edges.size(), 0u);
-  run.push(400, 2500, 20, 3000);
-  CHECK_EQ(run.edges.size(), 1u);
-}
-
-TEST("gate: on a line that proved free of echo a quiet caller can interrupt") {
-  GateRun run;
-  run.push(10000, 0, 20, 3000);
-  CHECK_EQ(run.edges.size(), 0u);
-  run.push(400, 400, 20, 3000);
-  CHECK_EQ(run.edges.size(), 1u);
 }

@@ -169,7 +169,7 @@ TEST("playout: pause fades out, holds the position, resume fades in; stop while 
   CHECK_EQ(s.events.back().playedWire, 160u + 40u + 160u + 40u);
 }
 
-TEST("playout: gain ramps over one frame and clips at full scale") {
+TEST("playout: gain falls within 5 ms, rises over a frame, and clips at full scale") {
   Stage s;
   s.clip(8000, false).append(std::vector<int16_t>(1600, 30000));
   s.frames(1);
@@ -177,9 +177,11 @@ TEST("playout: gain ramps over one frame and clips at full scale") {
   s.frames(2);
   CHECK(s.out[160] > 29000);
   for (size_t i = 161; i < 320; i++) CHECK(s.out[i] <= s.out[i - 1]);
+  CHECK_EQ(s.out[199], 7500);
   CHECK_EQ(s.out[320], 7500);
   s.playout.gain(4.0f);
   s.frames(2);
+  CHECK(s.out[480] < 8300);
   CHECK_EQ(s.out[480 + 159], 32767);
 }
 

@@ -231,7 +231,8 @@ export class CallPipeline {
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
     if (event.t === 'speech-end') open.doubt?.begin();
     else open.doubt?.end();
-    this.#turn.tell({ t: event.t, sample: event.sample, atMs: this.#nowMs() });
+    const sounded = event.t === 'speech-end' && event.prosody !== undefined ? { prosody: event.prosody } : {};
+    this.#turn.tell({ t: event.t, sample: event.sample, atMs: this.#nowMs(), ...sounded });
   }
 
   // ---- what the turn engine decided ----

@@ -5,6 +5,7 @@
  *   sent time    20 ms slots really sent, expressed in 16 kHz samples (`sentSample`)
  * `atUs` is CLOCK_MONOTONIC in microseconds, so that both lines and JavaScript can be compared.
  */
+import type { Prosody } from './turn.ts';
 
 /**
  * 'ulaw' = PCMU (PT 0), 'alaw' = PCMA (PT 8), 'slin' = L16 8 kHz (Asterisk PT 10). RFC 3551 and Asterisk's names.
@@ -48,7 +49,12 @@ export type MediaEvent =
    * on is a `speech-start` again.
    */
   | { readonly t: 'speech-start'; readonly sample: number; readonly atUs: number }
-  | { readonly t: 'speech-end'; readonly sample: number; readonly atUs: number }
+  | { readonly t: 'speech-end'; readonly sample: number; readonly atUs: number; readonly prosody?: Prosody }
+  /**
+   * Early: two voiced 10 ms frames in a row, above the noise and above what may come back of our own voice. Enough to speak softer,
+   * not enough to believe: within 40 ms of audio a `speech-start` follows, or it was a click. Once for each candidate.
+   */
+  | { readonly t: 'speech-hint'; readonly sample: number; readonly atUs: number }
   /** An RFC 4733 event, once per key press, when it ends. */
   | { readonly t: 'dtmf'; readonly digit: string; readonly durationMs: number; readonly sample: number; readonly atUs: number }
   /** The first sample of the clip went out. */

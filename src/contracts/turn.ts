@@ -14,6 +14,8 @@ export interface Prosody {
   readonly pitchSlope: number | null;
   /** Level of the last voiced 100 ms against the stretch before it, dB: a voice that dies away is negative. */
   readonly levelDropDb: number | null;
+  /** Syllables per second over up to the last 1.6 s of the stretch. */
+  readonly syllablesPerS?: number | null;
 }
 
 export type TurnEvent =

@@ -1,5 +1,5 @@
 /** Native event records to contract events. */
-import type { MediaEvent } from '../contracts/index.ts';
+import type { MediaEvent, Prosody } from '../contracts/index.ts';
 import { EVENT_FIELDS, EVENTS } from './native.ts';
 
 export interface DecodedEvent {
@@ -8,21 +8,41 @@ export interface DecodedEvent {
   readonly event: MediaEvent;
 }
 
+/** One record, by the names of EVENT_FIELDS. */
+interface Fields {
+  readonly type: (typeof EVENTS)[number] | undefined;
+  readonly a: number;
+  readonly b: number;
+  readonly sample: number;
+  readonly atUs: number;
+  readonly prosody: Prosody;
+}
+
 /** The record at `index` of a drained buffer; undefined for a type this version does not know. */
 export function decodeEvent(buffer: Float64Array, index: number): DecodedEvent | undefined {
   const at = index * EVENT_FIELDS;
   const field = (offset: number): number => buffer[at + offset] ?? 0;
-  const event = toEvent(EVENTS[field(0)], field(3), field(4), field(5), field(6));
+  const known = (offset: number): number | null => (Number.isNaN(field(offset)) ? null : field(offset));
+  const event = toEvent({
+    type: EVENTS[field(0)],
+    a: field(3),
+    b: field(4),
+    sample: field(5),
+    atUs: field(6),
+    prosody: { pitchSlope: known(7), levelDropDb: known(8), syllablesPerS: known(9) },
+  });
   return event === undefined ? undefined : { slot: field(1), generation: field(2), event };
 }
 
-function toEvent(type: (typeof EVENTS)[number] | undefined, a: number, b: number, sample: number, atUs: number): MediaEvent | undefined {
+function toEvent({ type, a, b, sample, atUs, prosody }: Fields): MediaEvent | undefined {
   switch (type) {
     case 'rtp-start':
       return { t: 'rtp-start', atUs };
     case 'speech-start':
-    case 'speech-end':
+    case 'speech-hint':
       return { t: type, sample, atUs };
+    case 'speech-end':
+      return { t: type, sample, atUs, prosody };
     case 'dtmf':
       return { t: 'dtmf', digit: String.fromCharCode(a), durationMs: b, sample, atUs };
     case 'clip-start':

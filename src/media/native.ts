@@ -68,9 +68,10 @@ export const EVENTS = [
   'clip-played',
   'clip-stopped',
   'rtp-idle',
+  'speech-hint',
 ] as const;
-/** type, slot, generation, a, b, sample, atUs */
-export const EVENT_FIELDS = 7;
+/** type, slot, generation, a, b, sample, atUs, pitchSlope, levelDropDb, syllablesPerS (NaN: not known) */
+export const EVENT_FIELDS = 10;
 /** parley_audio_result of native/core/audio/audio_memory.h */
 export const READ_RESULTS = ['ok', 'notYet', 'gone', 'closed', 'badRange'] as const;
 /** parley::SessionStats, then parley::Drop */

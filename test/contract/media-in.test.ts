@@ -200,6 +200,14 @@ void test('the talk gate: first and last voiced sample', async (t) => {
   t.ok(Math.abs(start.sample - (zero + 200 * 16)) <= 320, `start within 20 ms (${start.sample - zero})`);
   t.ok(Math.abs(end.sample - (zero + 600 * 16)) <= 320, `end within 20 ms (${end.sample - zero})`);
   t.ok(rms(line.engine.read(line.session, start.sample + 160, end.sample - 160)) > 2000, 'and the ring holds it there');
+  const hints = line.events.filter((event) => event.t === 'speech-hint');
+  t.equal(hints.length, 1);
+  t.ok(line.events.findIndex(({ t: kind }) => kind === 'speech-hint') < line.events.indexOf(start), 'a hint comes before the start');
+  t.ok(Math.abs((hints[0]?.sample ?? 0) - start.sample) <= 320);
+  // 440 Hz for 400 ms: a level melody, a steady level, one long syllable.
+  t.ok(Math.abs(end.prosody?.pitchSlope ?? NaN) < 1, `pitch ${end.prosody?.pitchSlope} semitones per second`);
+  t.ok(Math.abs(end.prosody?.levelDropDb ?? NaN) < 1, `level ${end.prosody?.levelDropDb} dB`);
+  t.ok((end.prosody?.syllablesPerS ?? NaN) < 4);
   line.session.secure(true);
   await say(400, 4000);
   await sleep(50);

@@ -31,10 +31,13 @@ void test('the native core: its own unit tests', { timeout: 110_000 }, async (t)
 
 void test('event records become contract events, unknown ones nothing', (t) => {
   const record = (type: number): ReturnType<typeof decodeEvent> =>
-    decodeEvent(Float64Array.from([99, 0, 0, 0, 0, 0, 0, type, 3, 5, 35, 120, 7000, 123]), 1);
+    decodeEvent(Float64Array.from([99, 0, 0, 0, 0, 0, 0, 0, 0, 0, type, 3, 5, 35, 120, 7000, 123, -4.5, NaN, NaN]), 1);
   const events = Object.fromEntries(EVENTS.map((name, type) => [name, record(type)?.event]));
   t.same(events['dtmf'], { t: 'dtmf', digit: '#', durationMs: 120, sample: 7000, atUs: 123 });
   t.same(events['speech-start'], { t: 'speech-start', sample: 7000, atUs: 123 });
+  t.same(events['speech-hint'], { t: 'speech-hint', sample: 7000, atUs: 123 });
+  const prosody = { pitchSlope: -4.5, levelDropDb: null, syllablesPerS: null };
+  t.same(events['speech-end'], { t: 'speech-end', sample: 7000, atUs: 123, prosody }, 'what is not known is null');
   t.same(events['clip-mark'], { t: 'clip-mark', clip: 35, mark: 120, sentSample: 7000, atUs: 123 });
   t.same(events['clip-stopped'], { t: 'clip-end', clip: 35, outcome: 'stopped', playedSamples: 120, sentSample: 7000, atUs: 123 });
   t.match(record(0), { slot: 3, generation: 5, event: { t: 'rtp-start' } });

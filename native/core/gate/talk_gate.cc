@@ -46,15 +46,35 @@ float TalkGate::echoReference() const {
   return most;
 }
 
-void TalkGate::learnNoise(float energy) {
-  smooth_ += (energy - smooth_) * 0.3f;
+void TalkGate::NoiseFloor::learn(float energy, bool inSpeech) {
+  smooth += (energy - smooth) * 0.3f;
   // The gaps between a talker's words are too short for the mean: it would take the words themselves for the floor, and lose their ends.
-  const float quiet = open_ ? std::min(smooth_, energy) : smooth_;
-  windowMin_ = std::min(windowMin_, quiet);
-  if (++windowFrames_ < kNoiseWindowFrames) return;
-  lastWindowMin_ = windowMin_;
-  windowMin_ = quiet;
-  windowFrames_ = 0;
+  const float quiet = inSpeech ? std::min(smooth, energy) : smooth;
+  windowMin = std::min(windowMin, quiet);
+  if (++windowFrames < kNoiseWindowFrames) return;
+  lastWindowMin = windowMin;
+  windowMin = quiet;
+  windowFrames = 0;
+}
+
+float TalkGate::NoiseFloor::level() const {
+  return std::max(kSmallestFloor, std::min(windowMin, lastWindowMin) * kMinimumBias);
+}
+
+// Halved first, so that a square fits 32 bits.
+int64_t TalkGate::hissOf(std::span<const int16_t> pcm) {
+  uint32_t high = 0;
+  uint32_t low = 0;
+  int32_t before = before_;
+  for (int16_t sample : pcm) {
+    const int32_t step = (sample - before) / 2;
+    before = sample;
+    const auto square = static_cast<uint32_t>(step * step);
+    high += square >> 16;
+    low += square & 0xffff;
+  }
+  before_ = static_cast<int16_t>(before);
+  return (static_cast<int64_t>(high) << 16) + low;
 }
 
 // A line that returns little of our voice earns a lower threshold, so that quiet callers can interrupt.
@@ -64,30 +84,39 @@ void TalkGate::learnEcho(float energy, float reference) {
   coupling_ = std::clamp(coupling_, config_.echoBest, config_.echoWorst);
 }
 
-TalkGateEdge TalkGate::frame(float energy, bool natural) {
+TalkGateEdge TalkGate::frame(float energy, float hiss, bool natural) {
   if (coupling_ < 0.0f) coupling_ = config_.echoWorst;
   changed_ = false;
+  heard_[(position_ / frame_ - 1) % kHeardRing] = energy;
   const float minimum = config_.minRms * config_.minRms;
-  float threshold = minimum;
+  float quiet = minimum;
   if (natural) {
-    learnNoise(energy);
-    const float floor = std::max(kSmallestFloor, std::min(windowMin_, lastWindowMin_) * kMinimumBias);
-    threshold = std::max(threshold, floor * config_.overNoise);
+    noise_.learn(energy, open_);
+    hissNoise_.learn(hiss, open_);
+    quiet = std::max(minimum, noise_.level() * config_.overNoise);
   }
   const float reference = echoReference();
   const bool weSpeak = reference > minimum * 4.0f;
-  if (weSpeak) threshold = std::max(threshold, reference * coupling_);
+  const float echo = weSpeak ? reference * coupling_ : 0.0f;
+  const float threshold = std::max(quiet, echo);
   const bool voiced = natural && energy > threshold;
   if (weSpeak && natural && !voiced && !open_) learnEcho(energy, reference);
 
   recent_ = (recent_ << 1) | (voiced ? 1u : 0u);
-  if (voiced) lastVoicedEnd_ = position_;
+  lookForHint(voiced);
+  // The tail of a word counts while it hangs together with the voice before it.
+  const bool tail = natural && open_ && !paused_ &&
+                    (energy > std::max({quiet * config_.closeShare, noise_.level() * config_.closeOverNoise, echo}) ||
+                     (config_.hissOverNoise > 0.0f && !weSpeak && hiss > hissNoise_.level() * config_.hissOverNoise));
+  if (voiced || tail) lastVoicedEnd_ = position_;
   const auto last = [this](uint32_t frames) { return recent_ & ((1u << frames) - 1u); };
   const auto count = [&](uint32_t frames) { return static_cast<uint32_t>(std::popcount(last(frames))); };
   if (!open_) {
     if (count(config_.openWindowFrames) < config_.openFrames) return {};
     open_ = true;
-    return opened(last(config_.openWindowFrames));
+    const TalkGateEdge edge = opened(last(config_.openWindowFrames));
+    stretchFrom_ = edge.sample;
+    return edge;
   }
   if (paused_ && count(config_.resumeWindowFrames) >= config_.resumeFrames) return opened(last(config_.resumeWindowFrames));
   const uint64_t silent = position_ - lastVoicedEnd_;
@@ -99,6 +128,22 @@ TalkGateEdge TalkGate::frame(float energy, bool natural) {
   paused_ = !over;
   recent_ = 0;
   return {false, lastVoicedEnd_};
+}
+
+size_t TalkGate::heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>& out) const {
+  const uint64_t end = edge.sample / frame_;
+  const uint64_t from = std::max(stretchFrom_ / frame_, end - std::min<uint64_t>(end, kHeardFrames));
+  size_t count = 0;
+  for (uint64_t at = from; at < end; at++) out[count++] = heard_[at % kHeardRing];
+  return count;
+}
+
+// Early: two frames of voice may be a click, and the opening decides. Told once until there was silence.
+void TalkGate::lookForHint(bool voiced) {
+  const uint32_t row = (1u << config_.hintFrames) - 1u;
+  if (open_ && !paused_) hinted_ = Hint::told;
+  if ((recent_ & ((1u << config_.openWindowFrames) - 1u)) == 0) hinted_ = Hint::none;
+  if (config_.hintFrames > 0 && voiced && hinted_ == Hint::none && (recent_ & row) == row) hinted_ = Hint::now;
 }
 
 TalkGateEdge TalkGate::opened(uint32_t window) {

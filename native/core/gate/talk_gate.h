@@ -12,6 +12,13 @@ namespace parley {
 struct TalkGateConfig {
   float minRms = 120.0f;            // nothing below this is speech (-49 dBov)
   float overNoise = 8.0f;           // energy ratio to the noise floor (9 dB)
+  // A voice that is open dies away below what opened it: it lasts while it is above this share of the threshold and above the
+  // noise by this much. Hiss (what a first difference leaves: s, f, t) lasts by its own noise floor, unless we speak: an echo of
+  // our own s must not hold the gate open. 1, 0, 0: one threshold for all.
+  float closeShare = 0.1f;
+  float closeOverNoise = 4.0f;
+  float hissOverNoise = 4.0f;
+  uint32_t hintFrames = 2;          // voiced frames in a row that may become an opening: told at once; 0: never
   uint32_t openFrames = 4;          // voiced 10 ms frames ...
   uint32_t openWindowFrames = 6;    // ... within this many
   uint32_t hangoverFrames = 20;     // unvoiced frames until the gate closes
@@ -40,43 +47,69 @@ class TalkGate {
   void sent(std::span<const int16_t> pcm);
 
   // Caller audio in order; calls `edge(TalkGateEdge)` for each change. `natural` is false for filled or silent audio,
-  // which neither opens the gate nor teaches the noise floor.
-  template <typename OnEdge>
-  void push(std::span<const int16_t> pcm, bool natural, OnEdge&& edge) {
+  // which neither opens the gate nor teaches the noise floor. `hint(sample)`: a voice may have begun there, once per candidate;
+  // an edge that opens follows within the opening window, or it was nothing.
+  template <typename OnEdge, typename OnHint = void (*)(uint64_t)>
+  void push(
+      std::span<const int16_t> pcm, bool natural, OnEdge&& edge, OnHint&& hint = [](uint64_t) {}) {
     while (!pcm.empty()) {
       const auto part = pcm.first(std::min(pcm.size(), frame_ - filled_));
       pcm = pcm.subspan(part.size());
       energy_ += energyOf(part);
+      hiss_ += hissOf(part);
       natural_ = natural_ && natural;
       filled_ += part.size();
       if (filled_ < frame_) continue;
       position_ += frame_;
-      const TalkGateEdge change = frame(static_cast<float>(energy_) / static_cast<float>(frame_), natural_);
-      energy_ = 0;
+      const float samples = static_cast<float>(frame_);
+      const TalkGateEdge change = frame(static_cast<float>(energy_) / samples, static_cast<float>(hiss_) / samples, natural_);
+      energy_ = hiss_ = 0;
       filled_ = 0;
       natural_ = true;
+      if (hinted_ == Hint::now) {
+        hinted_ = Hint::told;
+        hint(position_ - uint64_t{config_.hintFrames} * frame_);
+      }
       if (changed_) edge(change);
     }
   }
 
   bool open() const { return open_; }
+  // For an edge that closes: where its stretch began, pauses shorter than the hangover included, and the mean squares of its
+  // newest 10 ms frames up to the edge. Returns how many were written.
+  static constexpr size_t kHeardFrames = 160;
+  uint64_t stretchFrom() const { return stretchFrom_; }
+  size_t heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>& out) const;
   // True while our own voice was sent within the echo window.
   bool echoPossible() const { return echoReference() > config_.minRms * config_.minRms * 0.25f; }
 
  private:
-  // Sum of squares of at most one frame.
+  // Sum of squares of at most one frame; the same of its first difference.
   static int64_t energyOf(std::span<const int16_t> pcm);
-  TalkGateEdge frame(float energy, bool natural);
+  int64_t hissOf(std::span<const int16_t> pcm);
+  TalkGateEdge frame(float energy, float hiss, bool natural);
+  void lookForHint(bool voiced);
   TalkGateEdge opened(uint32_t window);
-  void learnNoise(float energy);
   void learnEcho(float energy, float reference);
   float echoReference() const;
 
   TalkGateConfig config_;
   size_t frame_;
   size_t sentFrame_;
+  // The smallest smoothed energy of the last one to two windows of 0.8 s.
+  struct NoiseFloor {
+    float smooth = 0.0f;
+    float windowMin = 1e12f;
+    float lastWindowMin = 1e12f;
+    uint32_t windowFrames = 0;
+    void learn(float energy, bool inSpeech);
+    float level() const;
+  };
+
   // Frame under way.
   int64_t energy_ = 0;
+  int64_t hiss_ = 0;
+  int16_t before_ = 0;  // the sample before it
   size_t filled_ = 0;
   bool natural_ = true;
   uint64_t position_ = 0;  // samples of whole frames
@@ -86,11 +119,13 @@ class TalkGate {
   bool changed_ = false;
   uint32_t recent_ = 0;  // voiced flags, newest in bit 0
   uint64_t lastVoicedEnd_ = 0;
-  // Noise floor: the smallest smoothed energy of the last one to two windows of 0.8 s.
-  float smooth_ = 0.0f;
-  float windowMin_ = 1e12f;
-  float lastWindowMin_ = 1e12f;
-  uint32_t windowFrames_ = 0;
+  enum class Hint : uint8_t { none, now, told } hinted_ = Hint::none;
+  NoiseFloor noise_;
+  NoiseFloor hissNoise_;
+  // Energies of heard frames, by their number.
+  static constexpr size_t kHeardRing = 192;  // with room for the hangover
+  std::array<float, kHeardRing> heard_{};
+  uint64_t stretchFrom_ = 0;
   // Echo: energies of sent frames, and how much of it came back at worst.
   static constexpr size_t kSentFrames = 64;
   std::array<float, kSentFrames> sentEnergy_{};

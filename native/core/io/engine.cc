@@ -46,6 +46,7 @@ int Engine::start() {
   Upsampler warm;
   std::array<int16_t, 2> out;
   warm.process(std::array<int16_t, 1>{0}, out.data());
+  warmProsody();
   Decoder decoder;
   decoder.decode(std::array<uint8_t, 1>{0xff}, out.data());
   thread_ = std::make_unique<MediaThread>(audio_, options_.maxCalls, options_.realtime, options_.notify, options_.notifyContext);

@@ -213,12 +213,12 @@ void Playout::stopNow(std::span<int16_t> out) {
 
 void Playout::applyGain(std::span<int16_t> out) {
   if (gain_ == 1.0f && gainWanted_ == 1.0f) return;
-  // A frame-long ramp: 20 ms, no click.
-  const float step = (gainWanted_ - gain_) / static_cast<float>(out.size());
-  float g = gain_;
-  for (int16_t& sample : out) {
-    g += step;
-    sample = clipToInt16(static_cast<int32_t>(std::lround(static_cast<float>(sample) * g)));
+  // Softer within 5 ms, so that whoever speaks into us hears it in the next frame; louder over the frame. No click either way.
+  const size_t ramp = gainWanted_ < gain_ ? fadeSamples() : out.size();
+  const float step = (gainWanted_ - gain_) / static_cast<float>(ramp);
+  for (size_t i = 0; i < out.size(); i++) {
+    const float g = i < ramp ? gain_ + step * static_cast<float>(i + 1) : gainWanted_;
+    out[i] = clipToInt16(static_cast<int32_t>(std::lround(static_cast<float>(out[i]) * g)));
   }
   gain_ = gainWanted_;
 }

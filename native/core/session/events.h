@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "clock/mono.h"
+#include "dsp/prosody.h"
 
 namespace parley {
 
@@ -17,7 +18,7 @@ enum class EventType : uint8_t {
   clipPlayed = 6, // a = clip, b = played 16 kHz samples
   clipStopped = 7,
   rtpIdle = 8,    // a = ms
-  closed = 9,     // the media thread has let go of the session
+  speechHint = 9,
 };
 
 struct Event {
@@ -28,6 +29,7 @@ struct Event {
   uint64_t b;
   uint64_t sample;  // caller sample or sent sample, 16 kHz
   MonoUs atUs;
+  Prosody voice{};  // of speechEnd
 };
 
 }  // namespace parley

@@ -214,9 +214,26 @@ void Session::deliver(std::span<int16_t> pcm, uint8_t flags) {
   }
   // After the audio is readable, so that whoever hears of speech can read it.
   const bool natural = (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE | PARLEY_AUDIO_SECURE)) == 0;
-  gate_.push(pcm, natural, [this](const TalkGateEdge& edge) {
-    emit(edge.open ? EventType::speechStart : EventType::speechEnd, callerTime(edge.sample));
-  });
+  gate_.push(
+      pcm, natural,
+      [this](const TalkGateEdge& edge) {
+        if (!edge.open) return speechEnded(edge);
+        emit(EventType::speechStart, callerTime(edge.sample));
+      },
+      [this](uint64_t sample) { emit(EventType::speechHint, callerTime(sample)); });
+}
+
+// With how it sounded: whoever weighs the pause must not go and look at audio.
+void Session::speechEnded(const TalkGateEdge& edge) {
+  std::array<float, TalkGate::kHeardFrames> energies;
+  const size_t frames = gate_.heard(edge, energies);
+  std::array<int16_t, kProsodySamples> pcm;
+  const uint64_t to = callerTime(edge.sample);
+  const uint64_t from = std::max(callerTime(gate_.stretchFrom()), to - std::min<uint64_t>(to, kProsodySamples));
+  const bool readable = parley_audio_read(audio_.data(), options_.slot, options_.generation, from, to, pcm.data(), nullptr) == PARLEY_AUDIO_OK;
+  Event event{EventType::speechEnd, options_.slot, options_.generation, 0, 0, to, nowUs_};
+  event.voice = prosodyOf({pcm.data(), readable ? static_cast<size_t>(to - from) : 0}, {energies.data(), frames});
+  events_.event(event);
 }
 
 void Session::playoutEvent(const PlayoutEvent& event) {

@@ -139,6 +139,7 @@ class Session final : private IngestSink, private PlayoutSink {
   std::span<int16_t> frame() { return std::span(frame_).first(playout_.frameSamples()); }
   void keepSent();
   void deliver(std::span<int16_t> pcm, uint8_t flags);
+  void speechEnded(const TalkGateEdge& edge);
   void dtmfKey(const DtmfKey& key);
   void noteReception(const RtpView& packet, PayloadKind kind);
   void publishCounters();
