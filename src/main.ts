@@ -13,6 +13,7 @@ import {
   checkFlows,
   configHash,
   createDialogues,
+  createErrands,
   createPbx,
   createTts,
   type Dialogues,
@@ -41,6 +42,8 @@ export interface Service {
   stop(reason: string): Promise<void>;
 }
 
+/** Until somebody can be asked, the answer is no. */
+const NOBODY = { ask: () => Promise.resolve('denied' as const) };
 const PHRASES = 2000;
 const HEARTBEAT_MS = 10_000;
 const RETENTION_MS = 3_600_000;
@@ -74,8 +77,12 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 }
 
 async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
-  const { callable: flows, simulatedOnly } = callableFlows(await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts }));
-  if (simulatedOnly.length > 0) logger.warn('flows with tools or agents can be simulated, not called yet', { flows: simulatedOnly });
+  const { callable: flows, lacking } = callableFlows(
+    await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts }),
+    config,
+    false,
+  );
+  for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
   const stt = createWhisper({ ...sttOptions(config), logger });
@@ -103,6 +110,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     tts.start().then(() => prerender(tts, dialogues, today())),
   ]);
 
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: null });
+  ups.onDown(() => errands.close());
   const runner = new CallRunner(
     {
       pbx: pbx.driver,
@@ -115,6 +124,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       timers: systemTimers,
       flow: (name) => dialogues.get(name === '' ? config.flows.default : name, today()),
       desk: (name) => config.desks[name],
+      errands: errands.desk,
       admit: () => (audit.full ? config.audit.whenFull : 'continue'),
     },
     { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs, ...turnRecords(config) },

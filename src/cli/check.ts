@@ -7,12 +7,13 @@ import { EXIT } from './exit.ts';
 export async function check(options: { config: string }): Promise<number> {
   const config = await loadConfig(options.config);
   const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
-  const { callable, simulatedOnly } = callableFlows(flows);
+  const { callable, lacking } = callableFlows(flows, config, false);
   checkFlows(callable, config);
   sttOptions(config);
   console.log(`${options.config}: valid`);
   for (const [name, { flow }] of flows) {
-    const note = simulatedOnly.includes(name) ? '; its tools are carried out in parley simulate only, so it takes no calls' : '';
+    const lacks = lacking[name];
+    const note = lacks === undefined ? '' : `; takes no calls, it lacks ${lacks.join('; ')}`;
     console.log(`flow ${name}: valid, version ${flow.version.slice(0, 12)}${note}`);
   }
   return EXIT.ok;

@@ -1,6 +1,7 @@
 import type { Codec } from '../contracts/index.ts';
 import { type DataRules, toDataRules } from './data-classes.ts';
 import { type ConfigFile, portRange } from './schema.ts';
+import { type ToolsConfig, toToolsConfig } from './tools.ts';
 
 interface PortRange {
   readonly min: number;
@@ -57,6 +58,7 @@ export interface Config {
   readonly turn: ConfigFile['turn'];
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
   readonly desks: Readonly<Record<string, { readonly context: string; readonly extension: string }>>;
+  readonly tools: ToolsConfig;
   readonly audit: {
     readonly spoolDirectory: string;
     readonly spoolMaxBytes: number;
@@ -97,6 +99,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     turn: file.turn,
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,
+    tools: toToolsConfig(file.tools, absolute),
     audit: {
       spoolDirectory: absolute(audit.spoolDirectory),
       spoolMaxBytes: audit.spoolMaxMb * 1024 * 1024,

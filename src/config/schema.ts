@@ -1,5 +1,6 @@
 /** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
 import { z } from 'zod';
+import { toolsSchema } from './tools.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
@@ -176,6 +177,7 @@ export const configSchema = z
       .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines'), desk)
       .default({})
       .describe('Where people are reached, by the names that flows use.'),
+    tools: toolsSchema.prefault({}).describe('What flows may reach outside: docs/flows.md. Nothing else is reachable.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
     store: store.prefault({}).describe('Postgres.'),

@@ -49,6 +49,8 @@ export interface SchemaIssue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
   readonly keys?: readonly string[];
+  /** Of a key that does not fit: why. */
+  readonly issues?: readonly { readonly message: string }[];
   readonly expected?: string;
   readonly values?: readonly unknown[];
   readonly minimum?: number | bigint;
@@ -61,6 +63,7 @@ export interface SchemaIssue {
  * shown before them; or with "has" or "is", and the value is not shown: it may be a secret.
  */
 export function describeIssue(issue: SchemaIssue, value: unknown): string {
+  if (issue.code === 'invalid_key') return `is a key that does not fit, ${issue.issues?.[0]?.message ?? 'expected another'}`;
   if (/^(has|is) /.test(issue.message)) return issue.message;
   if (issue.message.startsWith('expected')) return `is ${shown(value)}, ${issue.message}`;
   if (value === undefined) return `is missing, expected ${expectedOf(issue)}`;

@@ -1,7 +1,8 @@
 /** The flows that calls can have, and whether they find what they need in the configuration. */
 import type { Config } from '../config/index.ts';
 import { type Dialogue, type Problem, ProblemsError } from '../contracts/index.ts';
-import { createDialogue, desksOf, type FlowSet, type LoadedFlow } from '../dialogue/index.ts';
+import { createDialogue, desksOf, type FlowSet } from '../dialogue/index.ts';
+import { lacksOf } from './tools.ts';
 
 /** Every flow in every configuration must find its desks, and the default flow must exist. Errors: ProblemsError. */
 export function checkFlows(flows: FlowSet, config: Config): void {
@@ -22,14 +23,23 @@ export function checkFlows(flows: FlowSet, config: Config): void {
 }
 
 /**
- * Steps that ask something outside (a tool, a model, a colleague) are carried out in simulations only; in a call nobody would answer
- * them. Flows with such steps are therefore not offered to callers.
+ * The flows that calls can have. A flow that needs what the configuration does not give is left out, with what it lacks; it can still be
+ * simulated. Errors: ProblemsError when the default flow is one of them.
  */
-export function callableFlows(flows: FlowSet): { callable: FlowSet; simulatedOnly: readonly string[] } {
-  const asksOutside = (flow: LoadedFlow['flow']): boolean =>
-    Object.values(flow.steps).some((step) => step.t === 'do' || step.t === 'agent' || (step.t === 'route' && step.model !== null));
-  const callable = new Map([...flows].filter(([, { flow }]) => !asksOutside(flow)));
-  return { callable, simulatedOnly: [...flows.keys()].filter((name) => !callable.has(name)) };
+export function callableFlows(
+  flows: FlowSet,
+  config: Config,
+  hasModel: boolean,
+): { callable: FlowSet; lacking: Readonly<Record<string, readonly string[]>> } {
+  const lacking = Object.fromEntries(
+    [...flows].map(([name, loaded]) => [name, lacksOf(loaded, config, hasModel)] as const).filter(([, lacks]) => lacks.length > 0),
+  );
+  const lacks = lacking[config.flows.default];
+  if (lacks !== undefined) {
+    const message = `flow '${config.flows.default}' lacks ${lacks.join('; ')}`;
+    throw new ProblemsError([{ code: 'CONFIG_INVALID', place: { file: config.file, key: 'flows.default' }, message }]);
+  }
+  return { callable: new Map([...flows].filter(([name]) => !(name in lacking))), lacking };
 }
 
 export interface Dialogues {

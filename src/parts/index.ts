@@ -4,3 +4,4 @@ export { callableFlows, checkFlows, createDialogues, type Dialogues, localDay } 
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
 export { auditOptions, keysFolder, storeOptions, subjectActs, turnRecords } from './log.ts';
 export { createPbx, type Pbx } from './pbx.ts';
+export { createErrands } from './tools.ts';

@@ -25,7 +25,7 @@ test('the example is valid and says every default', async (t) => {
 
 test('the example names every key, each with a comment', async (t) => {
   const lines = (await readFile(EXAMPLE, 'utf8')).split('\n');
-  const leaves = leafKeys('', configJsonSchema()).filter((key) => !key.startsWith('desks.'));
+  const leaves = leafKeys('', configJsonSchema()).filter((key) => !key.startsWith('desks.') && !key.endsWith('.NAME'));
   t.ok(leaves.length > 40);
   for (const key of leaves) {
     const name = key.split('.').at(-1) ?? '';
@@ -38,6 +38,36 @@ test('the example names every key, each with a comment', async (t) => {
     const at = lines.indexOf(`${section}:`);
     t.match(lines[at - 1] ?? '', /^# ./, `${section} has a comment above it`);
   }
+});
+
+test('tools: hosts, servers and ports as the program wants them; mistakes have their place', async (t) => {
+  const { tools } = await load(`
+tools:
+  http:
+    crm.example:8443: { private: true, headers: { Authorization: secret } }
+    api.example:
+  mcp: { shop: { command: [node, shop.js] }, web: { url: "https://mcp.example/mcp" } }
+  ports: { shop.order: { http: { method: GET, url: "https://api.example/orders/{order}" } }, shop.bill: { mcp: { server: shop, tool: bill } } }
+  calendar: { url: "https://dav.example/c/", user: parley, passwordFile: secret, zone: Europe/Berlin }
+`);
+  t.strictSame(tools.http, {
+    'crm.example:8443': { private: true, headerFiles: { authorization: join(folder, 'secret') } },
+    'api.example': { private: false, headerFiles: {} },
+  });
+  t.match(tools.mcp, { shop: { t: 'stdio', command: 'node', args: ['shop.js'] }, web: { t: 'http', url: 'https://mcp.example/mcp' } });
+  t.match(tools.ports['shop.order'], { t: 'http', method: 'GET', url: 'https://api.example/orders/{order}' });
+  t.match(tools.ports['shop.bill'], { t: 'mcp', server: 'shop', tool: 'bill' });
+  t.equal(tools.calendar?.passwordFile, join(folder, 'secret'));
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['tools: { http: { "https://crm.example": {} } }', /expected a host/],
+    ['tools: { mcp: { shop: {} } }', /either command or url/],
+    ['tools: { mcp: { shop: { url: "https://user:word@mcp.example/" } } }', /keys of their own/],
+    ['tools: { ports: { shop: { mcp: { server: a, tool: b } } } }', /name of a port/],
+    ['tools: { ports: { shop.order: {} } }', /either http or mcp/],
+    ['tools: { calendar: { url: "https://d.example/c", user: a, passwordFile: secret, zone: Europe/Berlin } }', /slash at its end/],
+    ['tools: { calendar: { url: "https://d.example/c/", user: a, passwordFile: secret, zone: Berlin } }', /time zone/],
+  ];
+  for (const [text, expected] of wrong) await t.rejects(load(text), expected, text);
 });
 
 test('a whole configuration: paths are absolute, choices are made, nothing can be changed', async (t) => {

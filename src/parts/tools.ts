@@ -1,0 +1,94 @@
+/** What flows may reach outside: the desk of errands with its adapters, and what each flow lacks. */
+import { type Config, readSecret } from '../config/index.ts';
+import type { Clock, LanguageModel, Timers, ToolDefinition, ToolTarget } from '../contracts/index.ts';
+import type { LoadedFlow } from '../dialogue/index.ts';
+import {
+  type Approvers,
+  CalDav,
+  calendarPorts,
+  ErrandDesk,
+  httpTools,
+  McpClients,
+  type McpServer,
+  memoryPorts,
+  MemoryOutbox,
+  type PortOperation,
+  portTools,
+  type ToolAdapter,
+} from '../integrations/index.ts';
+
+export interface ErrandParts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly approvers: Approvers;
+  readonly model: LanguageModel | null;
+}
+
+export interface Errands {
+  readonly desk: ErrandDesk;
+  close(): Promise<void>;
+}
+
+/** Errors: CONFIG_INVALID when a secret cannot be read. */
+export async function createErrands(config: Config, parts: ErrandParts): Promise<Errands> {
+  const { http, mcp, ports, calendar } = config.tools;
+  const headers: Record<string, Record<string, string>> = {};
+  for (const [host, { headerFiles }] of Object.entries(http)) headers[host] = await secrets(headerFiles);
+  const servers: Record<string, McpServer> = {};
+  for (const [name, { headerFiles, ...server }] of Object.entries(mcp)) {
+    servers[name] = server.t === 'stdio' ? server : { ...server, headers: await secrets(headerFiles) };
+  }
+  const clients = new McpClients(servers);
+  const password = calendar === null ? '' : await readSecret(calendar.passwordFile);
+  const allowPrivate = Object.keys(http).filter((host) => http[host]?.private === true);
+  const web = httpTools({ allow: Object.keys(http), allowPrivate, headers });
+  const own = portTools({
+    ...directory(config),
+    ...(calendar === null ? {} : calendarPorts(new CalDav({ ...calendar, password }), calendar.zone)),
+  });
+  // A port that the configuration binds is what it is bound to.
+  const port: ToolAdapter = (call) => {
+    const target = call.target.t === 'port' && Object.hasOwn(ports, call.target.name) ? ports[call.target.name] : undefined;
+    if (target === undefined) return own(call);
+    return target.t === 'http' ? web({ ...call, target }) : clients.adapter({ ...call, target });
+  };
+  const desk = new ErrandDesk({ ...parts, adapters: { http: web, mcp: clients.adapter, port } });
+  return { desk, close: () => clients.close() };
+}
+
+async function secrets(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  const read = await Promise.all(Object.entries(files).map(async ([name, file]) => [name, await readSecret(file)] as const));
+  return Object.fromEntries(read);
+}
+
+/** Desks are found by their names. */
+function directory(config: Config): Readonly<Record<string, PortOperation>> {
+  const people = Object.fromEntries(Object.keys(config.desks).map((name) => [name.replaceAll('_', ' '), name]));
+  const find = memoryPorts(people, new MemoryOutbox())['directory.find'];
+  return find === undefined ? {} : { 'directory.find': find };
+}
+
+const CALENDAR_PORTS = ['calendar.free', 'calendar.book'];
+
+/** Why a flow cannot take calls with this configuration: what its steps need and where it would be configured. Empty when it can. */
+export function lacksOf({ flow }: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {
+  const lacks = Object.values(flow.tools).flatMap((tool) => lackOf(tool, config) ?? []);
+  const thinks = Object.values(flow.steps).some((step) => step.t === 'agent' || (step.t === 'route' && step.model !== null));
+  return [...new Set(thinks && !hasModel ? [...lacks, 'a language model (llm)'] : lacks)];
+}
+
+function lackOf({ name, target }: ToolDefinition, config: Config): string | null {
+  const { ports, calendar } = config.tools;
+  if (target.t !== 'port') return unreachable(name, target, config);
+  const bound = ports[target.name];
+  if (bound !== undefined) return unreachable(name, bound, config);
+  if (target.name === 'directory.find') return null;
+  if (CALENDAR_PORTS.includes(target.name)) return calendar === null ? `the calendar of tool ${name} (tools.calendar)` : null;
+  return `the port ${target.name} of tool ${name} (tools.ports)`;
+}
+
+function unreachable(name: string, target: Exclude<ToolTarget, { t: 'port' }>, { tools }: Config): string | null {
+  if (target.t === 'mcp') return target.server in tools.mcp ? null : `the MCP server ${target.server} of tool ${name} (tools.mcp)`;
+  const url = new URL(target.url.replace(/\{[^}]*\}/g, 'x'));
+  return url.host in tools.http || url.hostname in tools.http ? null : `the host ${url.host} of tool ${name} (tools.http)`;
+}
