@@ -1,7 +1,7 @@
 // Who may import what: the table of docs/architecture.md, enforced. `npm run check:imports`.
 const only = {
   contracts: [],
-  config: ['contracts'], observability: ['contracts'], store: ['contracts'], telephony: ['contracts'], media: ['contracts'],
+  config: ['contracts'], egress: ['contracts'], observability: ['contracts'], store: ['contracts'], telephony: ['contracts'], media: ['contracts'],
   vad: ['contracts'], stt: ['contracts'], turn: ['contracts'], dialogue: ['contracts'], tts: ['contracts'],
   integrations: ['contracts'], channels: ['contracts'], engines: ['contracts'],
   audit: ['contracts', 'store'], campaigns: ['contracts', 'store'], handoff: ['contracts', 'store'],

@@ -1,9 +1,10 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
-import { type Audit, createAudit, expireContent, retireKeys } from './audit/index.ts';
+import { type Audit, createAudit } from './audit/index.ts';
 import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
 import { loadFlows } from './dialogue/index.ts';
+import { type EgressGuard, guardEgress } from './egress/index.ts';
 import { type HttpServer, startHttp } from './http/index.ts';
 import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
@@ -16,10 +17,12 @@ import {
   createErrands,
   createPbx,
   createTts,
+  destinations,
   type Dialogues,
   keysFolder,
   localDay,
   readOrCreateToken,
+  startUpkeep,
   storeOptions,
   sttOptions,
   turnRecords,
@@ -36,6 +39,7 @@ export interface Service {
   readonly audit: Audit;
   readonly store: Store;
   readonly http: HttpServer;
+  readonly egress: EgressGuard;
   /** Where phones reach the private Asterisk; null when Parley stands behind one of the operator's. */
   readonly sip: { readonly host: string; readonly port: number } | null;
   /** Drains, says goodbye to the log, frees everything. Idempotent. */
@@ -45,8 +49,6 @@ export interface Service {
 /** Until somebody can be asked, the answer is no. */
 const NOBODY = { ask: () => Promise.resolve('denied' as const) };
 const PHRASES = 2000;
-const HEARTBEAT_MS = 10_000;
-const RETENTION_MS = 3_600_000;
 
 /** What went up, to be taken down in reverse. */
 class Ups {
@@ -77,11 +79,11 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 }
 
 async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
-  const { callable: flows, lacking } = callableFlows(
-    await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts }),
-    config,
-    false,
-  );
+  const allFlows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  // Before anything is opened: from here on nothing leaves this machine but to what the configuration names.
+  const egress = guardEgress(await destinations(config, allFlows));
+  ups.onDown(() => egress.close());
+  const { callable: flows, lacking } = callableFlows(allFlows, config, false);
   for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
@@ -136,7 +138,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
-    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog }),
+    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),
   });
   ups.onDown(() => http.close());
   const body = { version: version(), config: configHash(config), flows: dialogues.versions };
@@ -144,19 +146,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     type: 'gateway.started',
     body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
   });
-  const heartbeat = setInterval(() => {
-    runner.journal.write({ type: 'gateway.heartbeat', body: { openCalls: runner.openCalls().length } });
-  }, HEARTBEAT_MS);
-  ups.onDown(() => clearInterval(heartbeat));
-  const retention = setInterval(() => {
-    const retired = retireKeys(keysFolder(config), config.audit.contentDays, systemClock.wallUs());
-    Promise.all([expireContent({ audit, store, clock: systemClock }), retired]).catch((error: unknown) => {
-      logger.warn('content whose time is over is still there; tried again in an hour', {
-        reason: error instanceof Error ? error.message : '',
-      });
-    });
-  }, RETENTION_MS);
-  ups.onDown(() => clearInterval(retention));
+  const upkeep = startUpkeep({ config, audit, store, runner, egress, clock: systemClock, logger });
+  ups.onDown(upkeep);
   ups.onDown(() => pbx.driver.stop());
   connect(pbx.driver, logger);
   logger.info('parley is up', { http: http.port, flows: Object.keys(dialogues.versions), sipPort: pbx.sip?.port ?? null });
@@ -169,7 +160,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     await ups.down(logger);
     logger.info('parley is down');
   };
-  return { runner, audit, store, http, sip: pbx.sip, stop: (reason) => (stopping ??= stop(reason)) };
+  return { runner, audit, store, http, egress, sip: pbx.sip, stop: (reason) => (stopping ??= stop(reason)) };
 }
 
 /** The driver goes on trying for ever; the first failure is worth a line, no more. */

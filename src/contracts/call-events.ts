@@ -87,6 +87,8 @@ export type CallEvent =
       'call.ended',
       { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }
     >
+  /** Connections that this process wanted and that the configuration does not name: refused, in the last ten seconds. */
+  | Base<'egress.refused', { host: string; port: number; transport: 'tcp' | 'udp'; refused: number }>
   | Base<'clock.step', { stepMs: number }>
   | Base<'spool.full', { bytes: number }>
   /** After a crash: bytes of the last, never acknowledged write that were dropped, and damaged places that were skipped. */
@@ -102,6 +104,8 @@ export type CallEvent =
   | Base<'retention.dropped', { month: string; streams: readonly { stream: string; lastSeq: number; lastHash: string }[] }>
   /** Written before content past its retention is deleted: whose. Excuses their missing payloads up to `throughUs`. */
   | Base<'retention.expired', { throughUs: number; subjects: readonly string[] }>
+  /** Files whose time is over: written before they go. */
+  | Base<'retention.swept', { data: 'replay' | 'recording' | 'memory' | 'cost'; removed: number }>
   /** The PBX's own records against `call.ended`. */
   | Base<'cdr.reconciled', { records: number; matched: number; missing: number; unended: number }>;
 

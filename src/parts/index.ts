@@ -2,6 +2,8 @@
 export { createTts, sttOptions } from './engines.ts';
 export { callableFlows, checkFlows, createDialogues, type Dialogues, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
-export { auditOptions, keysFolder, storeOptions, subjectActs, turnRecords } from './log.ts';
+export { auditOptions, keysFolder, loginOf, storeOptions, subjectActs, turnRecords } from './log.ts';
+export { destinations } from './outbound.ts';
 export { createPbx, type Pbx } from './pbx.ts';
 export { createErrands } from './tools.ts';
+export { keepNoLonger, startUpkeep } from './upkeep.ts';
