@@ -15,7 +15,9 @@ import {
   configHash,
   createDialogues,
   createErrands,
+  createLlm,
   createPbx,
+  createStt,
   createTts,
   destinations,
   type Dialogues,
@@ -24,13 +26,11 @@ import {
   readOrCreateToken,
   startUpkeep,
   storeOptions,
-  sttOptions,
   turnRecords,
   subjectActs,
   version,
 } from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
-import { createWhisper } from './stt/index.ts';
 import { createPhraseCache, type PhraseCache } from './tts/index.ts';
 import { TURN_DEFAULTS } from './turn/index.ts';
 
@@ -83,11 +83,12 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   // Before anything is opened: from here on nothing leaves this machine but to what the configuration names.
   const egress = guardEgress(await destinations(config, allFlows));
   ups.onDown(() => egress.close());
-  const { callable: flows, lacking } = callableFlows(allFlows, config, false);
+  const llm = await createLlm(config, logger);
+  const { callable: flows, lacking } = callableFlows(allFlows, config, llm !== null);
   for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
-  const stt = createWhisper({ ...sttOptions(config), logger });
+  const stt = createStt(config, logger);
   const { ports, host, maxCalls, historyMs, codec } = config.media;
   const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, logger });
   ups.onDown(() => media.close());
@@ -99,6 +100,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => audit.stop());
   ups.onDown(() => stt.stop());
   ups.onDown(() => tts.stop());
+  ups.onDown(() => llm?.stop());
   const today = (): string => localDay(systemClock.wallUs());
   // Side by side, because each takes a second; all are waited for, so that a failure leaves none half-started.
   const [pbx] = await allOrFirstError([
@@ -109,10 +111,11 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     audit.start(),
     store.start(),
     stt.start(media.audio),
+    llm?.start() ?? Promise.resolve(),
     tts.start().then(() => prerender(tts, dialogues, today())),
   ]);
 
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: null });
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm });
   ups.onDown(() => errands.close());
   const runner = new CallRunner(
     {
