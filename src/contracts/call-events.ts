@@ -62,7 +62,19 @@ export type CallEvent =
   | Base<'caller.interrupted', { sentMs: number }>
   | Base<'slot.filled', { slot: string; corrected: boolean }>
   /** A router's choice: by which rule or model, on what evidence (names and numbers, no words). */
-  | Base<'route.chosen', { step: string; choice: string; by: 'rule' | 'model' | 'default'; evidence: string }>
+  | Base<
+      'route.chosen',
+      {
+        step: string;
+        choice: string;
+        by: 'rule' | 'model' | 'default';
+        evidence: string;
+        /** What holds from here on; null for what stays as it was. */
+        chosen?: Readonly<Record<'language' | 'persona' | 'model' | 'risk', string | null>>;
+      }
+    >
+  /** The caller is understood and answered in this language from here on. */
+  | Base<'language.changed', { language: string }>
   /** Something was kept from being said or done: what, and by which rule. */
   | Base<'act.refused', { what: string; rule: string }>
   /** Before a tool is called; its arguments are content. */

@@ -5,7 +5,7 @@
  */
 export { createDialogue } from './runner/create.ts';
 export type { FlowState } from './runner/state.ts';
-export { type FlowSet, type LoadedFlow, loadFlows } from './flow/load.ts';
+export { type FlowSet, linkTexts, type LoadedFlow, loadFlows } from './flow/load.ts';
 export { parseFlow } from './flow/parse.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
