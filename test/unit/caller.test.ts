@@ -526,6 +526,26 @@ test('a prompt by another resampler, half a sample late, is whole all the same',
   t.end();
 });
 
+/** A steady vowel: one period later it is nearly the same. Its pitch wanders by a few percent, its loudness in syllables. */
+function vowel(ms: number): Int16Array {
+  let phase = 0;
+  return Int16Array.from({ length: ms * 8 }, (_, i) => {
+    phase += (112 * (1 + 0.03 * Math.sin(i / 9000))) / 8000;
+    const harmonics = [1, 2, 3, 4, 5, 6, 7, 8].reduce((sum, n) => sum + Math.cos(2 * Math.PI * n * phase), 0);
+    return Math.round(1500 * harmonics * (i % 2000 < 1700 ? 1 : 0.02));
+  });
+}
+
+test('a steady voice is found at its own period, wherever it falls between the coarse samples', (t) => {
+  const prompt: Prompt = { id: 'vowel', pcm: vowel(3000) };
+  for (let late = 0; late < 8; late++) {
+    const found = findPrompt(recording([[2000 + late / 8, prompt.pcm]]), prompt);
+    t.ok(Math.abs((found?.offsetMs ?? 0) - 2000 - late / 8) < 0.1, `${late} samples: ${found?.offsetMs}`);
+    t.ok((found?.peak ?? 0) > 0.99);
+  }
+  t.end();
+});
+
 test('a cut prompt is reported as cut, to 60 ms', (t) => {
   for (const cutMs of [700, 1300, 2000]) {
     const found = findPrompt(recording([[2000, p4.pcm.subarray(0, cutMs * 8)], [2600 + cutMs, p1.pcm]]), p4); // prettier-ignore

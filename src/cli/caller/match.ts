@@ -47,6 +47,10 @@ const COARSE_LEVEL = 0.45;
 const FINE_LEVEL = 0.4;
 const CANDIDATES = 6;
 const APART_MS = 120;
+/** A steady voice is nearly the same one period later, and half a coarse sample of delay can make that look better than the truth. */
+const PERIOD_MS = 25;
+const NEARLY = 0.7;
+const PERIODS = 4;
 const PIECE = RATE_HZ * 0.2;
 const FRAME = RATE_HZ * 0.02;
 /** Between the likeness of a frame that is there (about 0.9) and of one that is not (about 0). */
@@ -174,7 +178,11 @@ class Search {
       if (kept.length === CANDIDATES) break;
       if (kept.every((other) => Math.abs(other - n) > (APART_MS * COARSE_HZ) / 1000)) kept.push(n);
     }
-    return kept.map((n) => ({ offset: n * 4 - probe.at, at: probe.at }));
+    const besides = kept.flatMap((n) => {
+      const near = peaks.filter((peak) => peak.n !== n && Math.abs(peak.n - n) <= (PERIOD_MS * COARSE_HZ) / 1000);
+      return near.filter(({ value }) => value >= NEARLY * (score[n] ?? 0)).slice(0, PERIODS);
+    });
+    return [...kept, ...besides.map(({ n }) => n)].map((n) => ({ offset: n * 4 - probe.at, at: probe.at }));
   }
 
   examine(prompt: Prompt, places: readonly Place[]): PromptFound[] {
