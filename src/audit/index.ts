@@ -11,6 +11,7 @@ export { dropMonths, expireContent, retireKeys, type RetentionDesk } from './ret
 export { readAsteriskCdr, reconcileCalls, type CallRecord, type Reconciliation } from './reconcile.ts';
 export { eraseSubject, exportSubject, holdSubject, type Erasure, type Export, type Holding, type SubjectDesk } from './subjects.ts';
 export type { VCon } from './vcon.ts';
+export { openCallsIn } from './open-calls.ts';
 export { verifySpool } from './verify-spool.ts';
 export type { Finding, FindingKind, VerifyReport } from './findings.ts';
 export { findSecrets, maskText, type MaskOptions, type SecretKind, type SecretSpan } from './masking/mask.ts';

@@ -5,13 +5,13 @@
 import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, TurnEvent } from '../contracts/index.ts';
 import { type Errands, hasEffect } from './errands.ts';
 import type { Journal } from './journal.ts';
-import { noteEffect } from './notes.ts';
 import type { Say, Stages } from './ports.ts';
 import type { Prepared, Speaker } from './speaker.ts';
 import type { Ahead, Step } from './speculator.ts';
 
 type Listen = Extract<DialogueEffect, { t: 'listen' }>;
 type Act = Extract<DialogueEffect, { t: 'transfer' | 'end' }>;
+type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' }>;
 type Reply = Omit<Extract<TurnEvent, { t: 'reply' }>, 't' | 'atMs'>;
 
 export interface ConversationPorts {
@@ -19,6 +19,10 @@ export interface ConversationPorts {
   readonly think: Stages['think'];
   readonly errands: Errands;
   readonly callId: string;
+  /** The state to go on from; the beginning when left out. */
+  readonly state?: unknown;
+  /** The state is another one now. */
+  readonly changed: () => void;
   readonly journal: Journal;
   readonly speaker: () => Speaker | null;
   readonly tellTurn: (event: { t: 'final' } | ({ t: 'reply' } & Reply)) => void;
@@ -65,7 +69,7 @@ export class Conversation {
 
   constructor(ports: ConversationPorts) {
     this.#ports = ports;
-    this.#state = ports.dialogue.begin();
+    this.#state = ports.state ?? ports.dialogue.begin();
   }
 
   get state(): unknown {
@@ -104,6 +108,7 @@ export class Conversation {
     this.#current = null;
     exchange.cancelled = true;
     this.#state = exchange.before;
+    this.#ports.changed();
     exchange.abort.abort(new Error('the caller was not done'));
     this.#ports.speaker()?.stop();
   }
@@ -125,6 +130,7 @@ export class Conversation {
     const step = await this.#step(batch);
     if (this.#isOver(batch)) return;
     this.#state = step.after;
+    this.#ports.changed();
     this.#running = batch;
     if (isReply(step.effects)) this.#ports.replied(step);
     await this.#carryOut(batch, step.effects);
@@ -171,7 +177,7 @@ export class Conversation {
           sorted.errands.push(effect);
           break;
         default:
-          noteEffect(this.#ports.journal, effect);
+          this.#note(effect);
       }
     }
     return sorted;
@@ -186,6 +192,19 @@ export class Conversation {
       const ahead = errand.t === 'think' ? (exchange.ahead?.thoughts.get(errand.id) ?? null) : null;
       const tell = (event: DialogueEvent): void => this.#queue({ event, exchange, openFrom: null });
       this.#ports.errands.begin(errand, exchange.abort.signal, tell, ahead);
+    }
+  }
+
+  #note(effect: Note): void {
+    const { journal } = this.#ports;
+    if (effect.t === 'slot') {
+      const { slot, corrected, value } = effect;
+      journal.write({ type: 'slot.filled', body: { slot, corrected }, content: { value: value.value, spoken: value.spoken } });
+    } else if (effect.t === 'step') journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
+    else if (effect.t === 'refused') journal.write({ type: 'act.refused', body: { what: effect.what, rule: effect.rule } });
+    else {
+      const { step, choice, by, evidence } = effect;
+      journal.write({ type: 'route.chosen', body: { step, choice, by, evidence } });
     }
   }
 

@@ -2,7 +2,7 @@
  * What the dialogue of one call asks of the outside: logged before it is done when it has an effect, logged when it is answered, given
  * up when the call ends. A thought may be asked ahead of its turn; it is logged, and counts, only when the turn is committed.
  */
-import type { DialogueEvent, Errand } from '../contracts/index.ts';
+import type { DialogueEvent, Errand, OpenAct } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 import type { ErrandPort } from './ports.ts';
 
@@ -18,6 +18,8 @@ export interface ErrandsOptions {
   readonly context: Readonly<Record<string, string>>;
   readonly journal: Journal;
   readonly clockMs: () => number;
+  /** Acts at work are other ones now. */
+  readonly changed: () => void;
 }
 
 /** A thought that was asked for ahead. What comes before it is adopted is kept for then. */
@@ -57,10 +59,15 @@ export class Errands {
   readonly #options: ErrandsOptions;
   readonly #over = new AbortController();
   /** Tools at work, by the ids of their errands. */
-  readonly #open = new Set<string>();
+  readonly #open = new Map<string, OpenAct>();
 
   constructor(options: ErrandsOptions) {
     this.#options = options;
+  }
+
+  /** Tools that were asked for and have not answered. */
+  get acts(): readonly OpenAct[] {
+    return [...this.#open.values()];
   }
 
   ahead(errand: Think, signal: AbortSignal): Thought {
@@ -109,7 +116,8 @@ export class Errands {
     }
     const { request, definition } = errand;
     const { id, tool, approval, idempotencyKey } = request;
-    this.#open.add(id);
+    this.#open.set(id, { id, tool, cost: definition.cost });
+    this.#options.changed();
     await journal.before({
       type: 'tool.requested',
       body: { id, tool, effect: definition.effect, approval, idempotencyKey },
@@ -128,6 +136,7 @@ export class Errands {
     } else if (event.t === 'tool-result' && errand.t === 'tool') {
       const { id, outcome } = event;
       this.#open.delete(id);
+      this.#options.changed();
       const { name: tool, cost } = errand.definition;
       const result = outcome.ok ? { reason: null, mayHaveHappened: true } : outcome;
       const { reason, mayHaveHappened } = result;

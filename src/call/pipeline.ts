@@ -12,6 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Dialogue,
+  type KeptCall,
   type MediaEvent,
   type MediaSession,
   ParleyError,
@@ -26,6 +27,7 @@ import { Errands } from './errands.ts';
 import { Doubt } from './doubt.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
+import { Keeper } from './keeper.ts';
 import { Listener } from './listener.ts';
 import type { CallOptions, LiveListener, Stages } from './ports.ts';
 import { createTurnRecorder } from './recorder.ts';
@@ -51,7 +53,7 @@ interface Open {
 const HARD_CUTOFF_MS = 400;
 
 export class CallPipeline {
-  readonly id = randomUUID();
+  readonly id: string;
   readonly pbxId: string;
   readonly startedUs: number;
   readonly flow: string;
@@ -62,11 +64,13 @@ export class CallPipeline {
   readonly #journal: Journal;
   readonly #conversation: Conversation;
   readonly #errands: Errands;
+  readonly #keeper: Keeper;
+  readonly #kept: KeptCall | null;
   readonly #clock: TurnClock;
   readonly #turn: TurnDesk;
   readonly #departure: Departure;
   readonly #onEnded: (pipeline: CallPipeline) => void;
-  #turns = 0;
+  #turns: number;
   #open: Open | null = null;
   #media: MediaSession | null = null;
   #ended = false;
@@ -77,9 +81,14 @@ export class CallPipeline {
     call: PbxCall;
     dialogue: Dialogue<unknown>;
     live: LiveListener;
+    /** What the process before this one kept of the call. */
+    kept?: KeptCall;
     onEnded: (pipeline: CallPipeline) => void;
   }) {
-    const { stages, dialogue } = options;
+    const { stages, dialogue, kept } = options;
+    this.id = kept?.callId ?? randomUUID();
+    this.#kept = kept ?? null;
+    this.#turns = kept?.turns ?? 0;
     const { audit, clock, logger } = stages;
     this.#stages = stages;
     this.#options = options.options;
@@ -87,7 +96,8 @@ export class CallPipeline {
     this.pbxId = options.call.id;
     this.#dialogue = dialogue;
     this.flow = dialogue.flow;
-    this.startedUs = clock.monoUs();
+    const startedWallUs = kept?.startedWallUs ?? clock.wallUs();
+    this.startedUs = clock.monoUs() - Math.max(0, clock.wallUs() - startedWallUs);
     this.#onEnded = options.onEnded;
     this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
     this.#clock = new TurnClock(clock);
@@ -95,6 +105,7 @@ export class CallPipeline {
     const records = options.options.turnRecords;
     this.#turn = new TurnDesk({
       turn,
+      turns: this.#turns,
       recorder:
         records === undefined ? null : createTurnRecorder({ ...records, callId: this.id, language: dialogue.language, turn, logger }),
       timers: stages.timers,
@@ -108,12 +119,15 @@ export class CallPipeline {
       context: { ...args, caller: from.number, called: to, call: this.id },
       journal: this.#journal,
       clockMs: () => clock.monoUs() / 1000,
+      changed: () => this.#keeper.keep(),
     });
     this.#conversation = new Conversation({
       dialogue,
       callId: this.id,
       think: stages.think,
       errands: this.#errands,
+      state: kept?.state ?? undefined,
+      changed: () => this.#keeper.keep(),
       journal: this.#journal,
       clockMs: () => clock.monoUs() / 1000,
       speaker: () => this.#open?.speaker ?? null,
@@ -134,35 +148,61 @@ export class CallPipeline {
       transferFailed: (reason) => this.#conversation.tell({ t: 'transfer-failed', reason }),
       end: (outcome, reason) => this.end(outcome, reason),
     });
+    this.#keeper = new Keeper(
+      { callId: this.id, pbxId: this.pbxId, flow: this.flow, flowVersion: dialogue.version, startedWallUs },
+      {
+        openCalls: stages.openCalls ?? null,
+        nowWallUs: () => clock.wallUs(),
+        turns: () => this.#turns,
+        state: () => this.#conversation.state,
+        acts: () => this.#errands.acts,
+      },
+    );
   }
 
-  /** Takes the call: answers, joins the audio, lets the flow begin. Never rejects: a failure ends the call. */
+  /** Takes the call, or takes it up again: answers, joins the audio, lets the flow speak. Never rejects: a failure ends the call. */
   async start(): Promise<void> {
     try {
-      await this.#answer();
-      if (!this.#ended) this.#conversation.tell({ t: 'start', variables: this.#call.args });
+      await this.#announce();
+      if (!this.#ended) await this.#join();
+      if (this.#isEnded()) return;
+      if (this.#kept === null || this.#kept.state === null) this.#conversation.tell({ t: 'start', variables: this.#call.args });
+      else this.#conversation.tell({ t: 'recovered' });
     } catch (error) {
       await this.#fail(error);
     }
   }
 
-  async #answer(): Promise<void> {
+  /** On disk before anything is done. */
+  async #announce(): Promise<void> {
+    const { pbxId, flow } = this;
+    const content = { from: this.#call.from.number };
+    const place = { pbxId, flow, flowVersion: this.#dialogue.version };
+    this.#keeper.keep();
+    if (this.#kept === null) {
+      await this.#journal.before({ type: 'call.incoming', body: { ...place, to: this.#call.to }, content });
+      return;
+    }
+    const { turns, acts } = this.#kept;
+    const awayMs = Math.max(0, Math.round((this.#stages.clock.wallUs() - this.#kept.keptWallUs) / 1000));
+    await this.#journal.before({ type: 'call.recovered', body: { ...place, turns, awayMs }, content });
+    for (const act of acts) {
+      this.#journal.write({ type: 'tool.answered', body: { ...act, ok: false, reason: 'crash', mayHaveHappened: true, ms: 0 } });
+    }
+  }
+
+  async #join(): Promise<void> {
     const { pbx, media, clock } = this.#stages;
     const { receive, send } = this.#options;
-    await this.#journal.before({
-      type: 'call.incoming',
-      body: { pbxId: this.pbxId, flow: this.#dialogue.flow, flowVersion: this.#dialogue.version, to: this.#call.to },
-      content: { from: this.#call.from.number },
-    });
-    if (this.#ended) return;
     const session = media.open({ callId: this.id, receive, send });
     this.#media = session;
-    await pbx.answer(this.pbxId);
+    if (this.#call.state !== 'up') await pbx.answer(this.pbxId);
     const leg = await pbx.openMedia(this.pbxId, { receive, send, localHost: session.localHost, localPort: session.localPort });
     if (this.#isEnded()) return;
     this.#open = this.#openStages(session);
     session.onEvent((event) => this.#onMedia(event));
     session.setRemote(leg.remoteHost, leg.remotePort);
+    if (this.#kept !== null) return;
     const setupMs = Math.round((clock.monoUs() - this.startedUs) / 1000);
     this.#journal.write({ type: 'call.answered', body: { setupMs, codecIn: leg.receive, codecOut: leg.send } });
   }
@@ -226,7 +266,6 @@ export class CallPipeline {
     if (open === null) return;
     open.speaker.onMedia(event);
     if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
-    if (event.t === 'speech-hint') this.#turn.tell({ t: 'speech-hint', sample: event.sample, atMs: this.#nowMs() });
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
     if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
@@ -291,7 +330,7 @@ export class CallPipeline {
         speaker?.pause();
         break;
       case 'resume':
-        speaker?.resume(effect.inPlace);
+        speaker?.resume();
         break;
       case 'filler':
         bridge?.play(effect.kind);
@@ -387,6 +426,7 @@ export class CallPipeline {
     this.#turn.settle();
     this.#onEnded(this);
     await this.#journal.settled();
+    this.#keeper.drop();
   }
 
   #isEnded(): boolean {

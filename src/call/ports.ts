@@ -11,6 +11,7 @@ import type {
   Errand,
   Logger,
   MediaEngine,
+  OpenCalls,
   PbxDriver,
   SpeechToText,
   TextToSpeech,
@@ -44,6 +45,8 @@ export interface Stages {
   readonly admit: () => 'continue' | 'people' | 'block';
   /** A desk of the configuration: where in the dialplan a person is reached. */
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
+  /** What outlives a crash of this process; nothing when left out. */
+  readonly openCalls?: OpenCalls;
   /** Tools, models and colleagues; none when left out: errands fail at once then. */
   readonly errands?: ErrandPort;
   /** An end-of-turn model of the operator's; none when left out. */

@@ -1,5 +1,5 @@
 /** All open calls: which PBX event belongs to which, what happens to the calls when the PBX link or this process goes. */
-import { ParleyError, type PbxCall, type PbxEvent } from '../contracts/index.ts';
+import { type Dialogue, type KeptCall, ParleyError, type PbxCall, type PbxEvent } from '../contracts/index.ts';
 import { Journal } from './journal.ts';
 import { CallPipeline } from './pipeline.ts';
 import type { CallOptions, LiveEvent, LiveListener, Stages } from './ports.ts';
@@ -17,6 +17,8 @@ export class CallRunner {
   readonly #calls = new Map<string, CallPipeline>();
   readonly #listeners = new Set<LiveListener>();
   readonly #journal: Journal;
+  /** What the process before this one left, by the PBX's ids, until the PBX has said which of them it still has. */
+  readonly #left = new Map<string, KeptCall>();
   readonly #live: LiveListener = (event: LiveEvent) => {
     for (const listener of this.#listeners) listener(event);
   };
@@ -39,6 +41,12 @@ export class CallRunner {
 
   get linkUp(): boolean {
     return this.#linkUp;
+  }
+
+  /** Call before the PBX is connected: calls that were open when the process before this one died go on, or get their end. */
+  async recover(): Promise<void> {
+    for (const call of (await this.#stages.openCalls?.left()) ?? []) this.#left.set(call.pbxId, call);
+    if (this.#left.size > 0) this.#stages.logger.warn('calls were open when Parley died', { calls: this.#left.size });
   }
 
   openCalls(): readonly OpenCall[] {
@@ -92,17 +100,22 @@ export class CallRunner {
       this.#stages.logger.error('the dialplan named a flow that does not exist', { code: 'CALL_NO_FLOW', flow: name });
       this.#refuse(call, 'no-flow');
     } else {
-      const pipeline = new CallPipeline({
-        stages: this.#stages,
-        options: this.#options,
-        call,
-        dialogue,
-        live: this.#live,
-        onEnded: (ended) => this.#forget(ended),
-      });
-      this.#calls.set(call.id, pipeline);
-      void pipeline.start();
+      this.#open(call, dialogue);
     }
+  }
+
+  #open(call: PbxCall, dialogue: Dialogue<unknown>, kept?: KeptCall): void {
+    const pipeline = new CallPipeline({
+      stages: this.#stages,
+      options: this.#options,
+      call,
+      dialogue,
+      live: this.#live,
+      ...(kept === undefined ? {} : { kept }),
+      onEnded: (ended) => this.#forget(ended),
+    });
+    this.#calls.set(call.id, pipeline);
+    void pipeline.start();
   }
 
   /** Back to the dialplan, which has a fallback. */
@@ -113,16 +126,41 @@ export class CallRunner {
     });
   }
 
-  /** After every (re)connect: what the PBX no longer has is lost; what only the PBX has goes back to the dialplan.
-   *  Orphaned media legs are swept by the driver. */
+  /**
+   * After every (re)connect: what the PBX no longer has is lost. What only the PBX has goes on where the process before this one was, or
+   * back to the dialplan. Orphaned media legs are swept by the driver.
+   */
   #resync(calls: readonly PbxCall[]): void {
     const known = new Set(calls.map((call) => call.id));
     for (const [id, pipeline] of this.#calls) {
       if (!known.has(id)) void pipeline.end('pbx.lost', 'pbx.lost');
     }
     for (const call of calls) {
-      if (!this.#calls.has(call.id)) this.#refuse(call, 'gateway-restarted');
+      if (this.#calls.has(call.id)) continue;
+      const kept = this.#left.get(call.id);
+      const dialogue = kept === undefined ? undefined : this.#stages.flow(kept.flow);
+      // A conversation goes on in the flow that it began in, or not at all.
+      if (kept !== undefined && dialogue?.version === kept.flowVersion) {
+        this.#left.delete(call.id);
+        this.#open(call, dialogue, kept);
+      } else this.#refuse(call, 'gateway-restarted');
     }
+    for (const kept of this.#left.values()) void this.#closeLost(kept, known.has(kept.pbxId) ? 'flow-changed' : 'gateway-crash');
+    this.#left.clear();
+  }
+
+  /** The end that the process before this one could not write. */
+  async #closeLost({ callId, startedWallUs, turns, acts }: KeptCall, reason: string): Promise<void> {
+    const { audit, clock, logger, openCalls } = this.#stages;
+    const journal = new Journal(callId, { audit, clock, logger, live: this.#live });
+    for (const act of acts) {
+      journal.write({ type: 'tool.answered', body: { ...act, ok: false, reason: 'crash', mayHaveHappened: true, ms: 0 } });
+    }
+    const durationMs = Math.max(0, Math.round((clock.wallUs() - startedWallUs) / 1000));
+    const body = { outcome: 'lost', reason, durationMs, turns, packetsReceived: 0, packetsSent: 0, dropped: 0 };
+    journal.write({ type: 'call.ended', body });
+    await journal.settled();
+    openCalls?.drop(callId);
   }
 
   #forget(pipeline: CallPipeline): void {

@@ -7,6 +7,8 @@ export type TurnAct = Exclude<TurnEffect, { t: 'wake' }>;
 
 export interface TurnDeskOptions {
   readonly turn: TurnOptions;
+  /** Turns of the caller before this process. */
+  readonly turns: number;
   readonly recorder: TurnRecorder | null;
   readonly timers: Timers;
   /** Milliseconds on the media clock. */
@@ -23,7 +25,7 @@ export class TurnDesk {
 
   constructor(options: TurnDeskOptions) {
     this.#options = options;
-    this.#state = initialTurn(options.turn);
+    this.#state = { ...initialTurn(options.turn), turn: options.turns };
   }
 
   /** Told while a decision is carried out, an event waits until that is done: its effects never overtake. */

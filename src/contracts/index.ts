@@ -11,6 +11,7 @@ export * from './hosts.ts';
 export * from './llm.ts';
 export * from './log.ts';
 export * from './media.ts';
+export * from './open-calls.ts';
 export * from './pbx.ts';
 export * from './problems.ts';
 export * from './stt.ts';

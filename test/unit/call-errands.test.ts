@@ -151,18 +151,18 @@ test('6. a caller who goes on takes a question back, never an act', async (t) =>
   const twice = [...spoken('a table', 32_000), ...spoken('on friday', 72_000)];
   const reading = await line((event) => (event.t === 'heard' ? [tool('read'), say('let me look for you in the book')] : []), twice);
   await reading.turn(2000, 2800);
-  await reading.at(4100);
-  gate(reading, 'speech-start', 4050);
-  await reading.at(4200);
+  await reading.at(3750);
+  gate(reading, 'speech-start', 3700);
+  await reading.at(3900);
   t.equal(reading.audit.of('turn.retracted').length, 1);
   t.equal(reading.begun[0]?.signal.aborted, true);
   t.match(reading.audit.of('tool.answered')[0]?.body, { reason: 'retracted', mayHaveHappened: false });
 
   const writing = await line((event) => (event.t === 'heard' ? [tool('write'), say('let me write that into the book')] : []), twice);
   await writing.turn(2000, 2800);
-  await writing.at(4100);
-  gate(writing, 'speech-start', 4050);
-  await writing.at(4200);
+  await writing.at(3750);
+  gate(writing, 'speech-start', 3700);
+  await writing.at(3900);
   t.equal(writing.audit.of('turn.retracted').length, 0);
   t.equal(writing.begun[0]?.signal.aborted, false);
 });

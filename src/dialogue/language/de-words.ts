@@ -243,6 +243,7 @@ export const PROMPTS: LanguagePack['prompts'] = {
   out_of_range: 'Das ist leider nicht möglich.',
   which_part: 'Entschuldigung. Was soll ich ändern?',
   one_moment: 'Einen Moment bitte, ich sehe nach.',
+  interrupted: 'Entschuldigung, wir waren kurz unterbrochen.',
   tool_failed: 'Das geht im Moment leider nicht.',
   asking_approval: 'Dazu muss ich jemanden fragen. Einen Moment bitte.',
   not_approved: 'Das darf ich leider nicht.',

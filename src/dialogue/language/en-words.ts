@@ -227,6 +227,7 @@ export const EN_PROMPTS: LanguagePack['prompts'] = {
   out_of_range: 'I am sorry, that is not possible.',
   which_part: 'I am sorry. What should I change?',
   one_moment: 'One moment please, I am looking that up.',
+  interrupted: 'I am sorry, we were interrupted for a moment.',
   tool_failed: 'I am sorry, I cannot do that at the moment.',
   asking_approval: 'I have to ask a colleague about that. One moment please.',
   not_approved: 'I am sorry, I may not do that.',

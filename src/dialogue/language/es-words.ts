@@ -224,6 +224,7 @@ export const PROMPTS: LanguagePack['prompts'] = {
   out_of_range: 'Lo siento, eso no es posible.',
   which_part: 'Lo siento. ¿Qué debo cambiar?',
   one_moment: 'Un momento, lo consulto.',
+  interrupted: 'Perdone, nos hemos interrumpido un momento.',
   tool_failed: 'Lo siento, ahora mismo no es posible.',
   asking_approval: 'Tengo que preguntarlo a un compañero. Un momento, por favor.',
   not_approved: 'Lo siento, no puedo hacer eso.',

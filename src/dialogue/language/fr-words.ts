@@ -237,6 +237,7 @@ export const PROMPTS: LanguagePack['prompts'] = {
   out_of_range: "Je suis désolé, ce n'est pas possible.",
   which_part: 'Je suis désolé. Que dois-je changer ?',
   one_moment: 'Un instant, je vérifie.',
+  interrupted: 'Pardon, nous avons été interrompus un instant.',
   tool_failed: 'Je suis désolé, ce n’est pas possible pour le moment.',
   asking_approval: 'Je dois demander à un collègue. Un instant, je vous prie.',
   not_approved: 'Je suis désolé, je n’ai pas le droit de faire cela.',

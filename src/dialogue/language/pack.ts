@@ -95,6 +95,7 @@ export const BUILTIN_PROMPTS = [
   'out_of_range',
   'which_part',
   'one_moment',
+  'interrupted',
   'tool_failed',
   'asking_approval',
   'not_approved',

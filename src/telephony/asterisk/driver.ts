@@ -157,7 +157,13 @@ class AsteriskDriver implements PbxDriver {
     await Promise.all(this.#releasing);
     // A call that comes while the lists are on their way is none of those that the caller of this method could name.
     const before = this.#calls.ids();
-    const swept = await this.#legs.sweep((id) => keep.has(id) || (this.#calls.get(id) !== undefined && !before.has(id)));
+    const swept = await this.#legs.sweep((id, partId) => {
+      const held = this.#calls.get(id);
+      if (held === undefined) return keep.has(id) && !before.has(id);
+      // Of a call that is kept, only the leg that it has now: an older one is of the process before this.
+      const isCurrent = held.leg?.mediaId === partId || held.leg?.bridgeId === partId;
+      return isCurrent && (keep.has(id) || !before.has(id));
+    });
     this.#count('swept', swept);
     return swept;
   }

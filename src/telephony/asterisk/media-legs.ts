@@ -92,11 +92,11 @@ export class MediaLegs {
     ]);
   }
 
-  /** Removes every leg and bridge with our prefix whose call is not to be kept. Returns how many. */
-  async sweep(keep: (callId: PbxCallId) => boolean): Promise<number> {
+  /** Removes every leg and bridge with our prefix that is not to be kept. `partId`: its own id. Returns how many. */
+  async sweep(keep: (callId: PbxCallId, partId: string) => boolean): Promise<number> {
     const orphan = (id: string): boolean => {
       const callId = this.#names.callOf(id);
-      return callId !== undefined && !keep(callId);
+      return callId !== undefined && !keep(callId, id);
     };
     const [channels, bridges] = await Promise.all([this.#ari.request('GET /channels', {}), this.#ari.request('GET /bridges', {})]);
     const results = await Promise.all([

@@ -1,0 +1,39 @@
+/** Keeps what a crash must not take: which calls are open, and where their conversations are. */
+import type { KeptCall, OpenAct, OpenCalls } from '../contracts/index.ts';
+
+export type KeptBase = Pick<KeptCall, 'callId' | 'pbxId' | 'flow' | 'flowVersion' | 'startedWallUs'>;
+
+export interface KeeperPorts {
+  /** Null: nothing is kept, a crash ends the conversation. */
+  readonly openCalls: OpenCalls | null;
+  readonly nowWallUs: () => number;
+  readonly turns: () => number;
+  readonly state: () => unknown;
+  readonly acts: () => readonly OpenAct[];
+}
+
+export class Keeper {
+  readonly #base: KeptBase;
+  readonly #ports: KeeperPorts;
+  #over = false;
+
+  constructor(base: KeptBase, ports: KeeperPorts) {
+    this.#base = base;
+    this.#ports = ports;
+  }
+
+  /** Call whenever something has changed. */
+  keep(): void {
+    if (this.#over) return;
+    const { openCalls, nowWallUs, turns, state, acts } = this.#ports;
+    // Before the first turn the notice may not have been heard whole: it is said again.
+    const known = turns() > 0;
+    openCalls?.keep({ ...this.#base, keptWallUs: nowWallUs(), turns: turns(), state: known ? state() : null, acts: acts() });
+  }
+
+  /** The end of the call is on disk. */
+  drop(): void {
+    this.#over = true;
+    this.#ports.openCalls?.drop(this.#base.callId);
+  }
+}

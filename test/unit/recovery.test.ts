@@ -1,0 +1,142 @@
+/** A call outlives the process: what is kept of it, how it goes on, and that every call has exactly one end. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { openCallsIn } from '../../src/audit/index.ts';
+import type { DialogueEffect, DialogueEvent, KeptCall, OpenCalls } from '../../src/contracts/index.ts';
+import { silentLogger } from '../../src/observability/index.ts';
+import { spoken } from '../../src/stt/index.ts';
+import { createFakePbx } from '../../src/telephony/index.ts';
+import { gate, listen, listening, NOTICE, rig, say } from '../support/call-rig.ts';
+import { settle } from '../support/virtual-time.ts';
+
+class MemoryOpenCalls implements OpenCalls {
+  readonly calls = new Map<string, KeptCall>();
+  readonly #left: readonly KeptCall[];
+  constructor(left: readonly KeptCall[] = []) {
+    this.#left = left;
+    for (const call of left) this.calls.set(call.callId, call);
+  }
+  keep(call: KeptCall): void {
+    this.calls.set(call.callId, call);
+  }
+  drop(callId: string): void {
+    this.calls.delete(callId);
+  }
+  left(): Promise<readonly KeptCall[]> {
+    return Promise.resolve(this.#left);
+  }
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const KEPT: KeptCall = {
+  callId: '00000000-0000-4000-8000-000000000001',
+  pbxId: 'fake-1',
+  flow: 'test',
+  flowVersion: 'v1',
+  startedWallUs: 0,
+  keptWallUs: 0,
+  turns: 3,
+  state: { step: 'when' },
+  acts: [],
+};
+
+/** A new process: the PBX still has one call of ours. */
+async function afterCrash(kept: readonly KeptCall[], answer: (event: DialogueEvent) => readonly DialogueEffect[]) {
+  const openCalls = new MemoryOpenCalls(kept);
+  const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
+  // The PBX keeps what it has while nobody is connected.
+  pbx.ring({ args: { flow: 'test' } });
+  await settle();
+  const made = rig(answer, spoken('i want a table', 32_000), {}, { openCalls, pbx });
+  await made.runner.recover();
+  await made.stt.start();
+  await made.tts.start();
+  await pbx.start();
+  await settle();
+  return { ...made, pbx, openCalls };
+}
+
+test('1. what a call comes to is kept from turn to turn, and nothing after its end', async (t) => {
+  const openCalls = new MemoryOpenCalls();
+  const call = await listening((event) => (event.t === 'heard' ? [say('fine'), listen] : []), undefined, {}, { openCalls });
+  t.match(
+    [...openCalls.calls.values()],
+    [{ pbxId: call.id, flow: 'test', turns: 0, state: null }],
+    'before the first turn: from the beginning',
+  );
+  await call.at(2000);
+  gate(call, 'speech-start', 1950);
+  await call.at(3400);
+  gate(call, 'speech-end', 3300);
+  await call.at(6000);
+  t.match([...openCalls.calls.values()], [{ turns: 1 }]);
+  call.pbx.callerHangsUp(call.id);
+  await settle();
+  t.equal(openCalls.calls.size, 0);
+});
+
+test('2. a call that the PBX still has goes on under its own id, with its turns, after a word of apology', async (t) => {
+  const call = await afterCrash([KEPT], (event) => (event.t === 'recovered' ? [say('sorry'), say('when?'), listen] : []));
+  await call.time.pass(3000);
+  const types = call.audit.types();
+  t.ok(types.includes('call.recovered') && !types.includes('call.incoming') && !types.includes('call.answered'));
+  t.match(call.audit.of('call.recovered')[0], { callId: KEPT.callId, body: { turns: 3 }, content: { from: /./ } });
+  t.same(
+    call.audit.of('agent.said').map((event) => event.content?.['text']),
+    ['sorry', 'when?'],
+  );
+  t.equal(call.runner.openCalls()[0]?.id, KEPT.callId);
+  const { pbxId } = call.runner.openCalls()[0]!;
+  call.pbx.callerHangsUp(pbxId);
+  await settle();
+  t.match(call.audit.of('call.ended'), [{ callId: KEPT.callId, body: { turns: 3 } }]);
+  t.equal(call.openCalls.calls.size, 0);
+});
+
+test('3. without a turn in its memory it begins again, with its notice', async (t) => {
+  const call = await afterCrash([{ ...KEPT, turns: 0, state: null }], (event) => (event.t === 'start' ? [NOTICE, listen] : []));
+  await call.time.pass(2000);
+  t.equal(call.audit.of('notice.completed').length, 1);
+});
+
+test('4. what the PBX has no more gets its one end; acts under way are logged as lost', async (t) => {
+  const gone = { ...KEPT, pbxId: 'elsewhere', acts: [{ id: 'e4', tool: 'book', cost: 0.02 }] };
+  const call = await afterCrash([gone], () => []);
+  t.match(call.audit.of('tool.answered')[0], { callId: KEPT.callId, body: { reason: 'crash', mayHaveHappened: true } });
+  t.match(call.audit.of('call.ended'), [{ callId: KEPT.callId, body: { outcome: 'lost', reason: 'gateway-crash', turns: 3 } }]);
+  t.match(
+    call.pbx.actions.at(-1),
+    { t: 'leave', variables: { PARLEY_OUTCOME: 'gateway-restarted' } },
+    'and an unknown call goes to the dialplan',
+  );
+  t.equal(call.openCalls.calls.size, 0);
+});
+
+test('5. a flow of another version cannot go on: the caller goes to the dialplan, the call has its end', async (t) => {
+  const call = await afterCrash([{ ...KEPT, flowVersion: 'v0' }], () => []);
+  t.match(call.pbx.actions.at(-1), { t: 'leave', variables: { PARLEY_OUTCOME: 'gateway-restarted' } });
+  t.match(call.audit.of('call.ended'), [{ body: { outcome: 'lost', reason: 'flow-changed' } }]);
+});
+
+test('6. on disk it is encrypted, survives a restart, and what is damaged is removed', async (t) => {
+  const folder = t.testdir();
+  const options = { folder: join(folder, 'open'), keyFile: join(folder, 'open.key'), logger: silentLogger };
+  const first = await openCallsIn(options);
+  const secret = { ...KEPT, state: { slots: { name: 'Miller' } } };
+  for (let turns = 0; turns < 20; turns++) first.keep({ ...secret, turns });
+  const other = { ...KEPT, callId: '00000000-0000-4000-8000-000000000002' };
+  first.keep(other);
+  const third = '00000000-0000-4000-8000-000000000003';
+  first.keep({ ...KEPT, callId: third });
+  await first.settled();
+  first.drop(third);
+  await first.settled();
+  for (const name of await readdir(options.folder)) t.notMatch(await readFile(join(options.folder, name), 'latin1'), /Miller|step/);
+  await writeFile(join(options.folder, `${other.callId}.call`), 'damaged');
+  const second = await openCallsIn(options);
+  t.same(await second.left(), [{ ...secret, turns: 19 }]);
+  t.same(await readdir(options.folder), [`${secret.callId}.call`]);
+});
