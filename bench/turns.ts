@@ -1,57 +1,99 @@
 /**
- * `npm run bench -- turns [--seed S] [--calls N] [--turns T] [--profile A] [--line clean] [--rows ours,serial-500] [--many 10]`
+ * `npm run bench -- turns`          the ablation rows, two callers each, about two minutes
+ * `npm run bench -- turns --full`   the published table: ablation, engine profiles, lines, 10, 50 and 100 calls; under eight minutes
  *
- * `--repeat R`: R callers after one another's seeds for every row of one call, side by side with engines of their own.
+ *   --seed S      202 is the published set of callers; seeds below 200 are for tuning
+ *   --rows R,R    some rows of the ablation only
+ *   --repeat N    callers for each row of the first three passes; each row and caller has engines of its own
+ *   --turns T     turns of each of them
+ *   --passes P,P  of: ablation, engines, lines, load-10, load-50, load-100
+ *   --detail FILE every turn with what was decided in it, one JSON line each
+ *   --sweep no    without the endpoint alone
  *
  * Synthetic callers over real RTP and the real media engine and pipeline; engines with published service times. Perceived latency and
- * cutoffs come from the same packets. Every row meets the same callers with engines of its own. First one call per row (all rows side
- * by side), then `--many` calls of `ours` at once. Seeds below 200 are for tuning; the published table uses 202.
+ * cutoffs come from the same packets. Every row meets the same callers.
  */
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { detailLines } from './turns/detail.ts';
 import { figuresOf, type Figures } from './turns/measure.ts';
-import { type Group, runCalls, type RunOptions, type RunResult } from './turns/gateway.ts';
+import { type Group, runCalls, type RunResult } from './turns/gateway.ts';
 import { ROWS } from './turns/rows.ts';
 import { sweep } from './turns/sweep.ts';
 import type { Line } from './turns/wire.ts';
 import { benchResult, type BenchResult, type BenchRow, percentile } from './support/result.ts';
 
 const CAPACITIES = { stt: 4, llm: 8, tts: 2 };
-const FIXED = ['serial-500', 'serial-300', 'serial-200'];
+const FULL = ['ablation', 'engines', 'lines', 'load-10', 'load-50', 'load-100'];
+
+interface Pass {
+  readonly groups: readonly Group[];
+  readonly turns: number;
+}
+
+interface Size {
+  readonly rows: readonly string[];
+  readonly repeat: number;
+  readonly turns: number;
+}
+
+/** `copies` callers one by one, each with engines of its own. */
+function alone(name: string, row: string, copies: number, more: { profile?: string; line?: Line } = {}): readonly Group[] {
+  const { profile = 'A', line = 'clean' } = more;
+  return Array.from({ length: copies }, (_, first) => ({ name, turn: ROWS[row]!, profile, line, calls: 1, first }));
+}
+
+function together(calls: number, turns: number): Pass {
+  return { turns, groups: [{ name: `ours, ${calls} calls`, turn: ROWS['ours']!, profile: 'A', line: 'clean', calls, first: 0 }] };
+}
+
+function passOf(name: string, { rows, repeat, turns }: Size): Pass {
+  switch (name) {
+    case 'ablation':
+      return { turns, groups: rows.flatMap((row) => alone(row, row, repeat)) };
+    case 'engines':
+      return { turns, groups: ['B', 'C', 'D'].flatMap((profile) => alone(`ours, engines ${profile}`, 'ours', repeat, { profile })) };
+    case 'lines': {
+      const lines: readonly Line[] = ['loss', 'echo', 'noise'];
+      return { turns, groups: lines.flatMap((line) => alone(`ours, ${line}`, 'ours', repeat, { line })) };
+    }
+    case 'load-10':
+      return together(10, 6);
+    case 'load-50':
+      return together(50, 5);
+    case 'load-100':
+      return together(100, 4);
+    default:
+      throw new Error(`--passes ${name}: expected ${FULL.join(', ')}`);
+  }
+}
 
 export async function run(options: Readonly<Record<string, string>>): Promise<BenchResult> {
   const seed = Number(options['seed'] ?? 202);
-  const turns = Number(options['turns'] ?? 24);
-  const base = {
-    seed,
-    profile: options['profile'] ?? 'A',
-    line: (options['line'] ?? 'clean') as Line,
-    capacities: CAPACITIES,
-  } satisfies Omit<RunOptions, 'groups' | 'turns'>;
-  const names = options['rows']?.split(',') ?? Object.keys(ROWS);
-  const calls = Number(options['calls'] ?? 1);
+  const full = options['full'] !== undefined;
+  const size: Size = {
+    rows: options['rows']?.split(',') ?? Object.keys(ROWS),
+    repeat: Number(options['repeat'] ?? (full ? 4 : 2)),
+    turns: Number(options['turns'] ?? 10),
+  };
+  const passes = options['passes']?.split(',') ?? (full ? FULL : ['ablation']);
   const rows: BenchRow[] = [];
-  const single = await runCalls({ ...base, turns, groups: groupsOf(names, calls, Number(options['repeat'] ?? 2)) });
-  if (options['detail'] !== undefined) writeFileSync(options['detail'], `${detailLines(single.calls).join('\n')}\n`);
-  for (const row of names) {
-    const figures = figuresOf(single.calls.filter((call) => call.row === row));
-    rows.push(...rowsOf(`${row}, ${calls} ${calls === 1 ? 'call' : 'calls'}`, figures, goalsFor(row, calls), sum(single.tokens, row)));
+  const detail: string[] = [];
+  for (const name of passes) {
+    const pass = passOf(name, size);
+    const result = await runCalls({ ...pass, seed, capacities: CAPACITIES });
+    detail.push(...detailLines(result.calls));
+    for (const row of new Set(pass.groups.map((group) => group.name))) {
+      const calls = pass.groups.find((group) => group.name === row)?.calls ?? 1;
+      const figures = figuresOf(result.calls.filter((call) => call.row === row));
+      rows.push(...rowsOf(row, figures, goalsFor(row, calls), sum(result.tokens, row)));
+    }
+    console.error(`${name}: ${result.calls.length} callers, load ${loadavg()[0]?.toFixed(1) ?? '?'}`);
   }
-  const many = Number(options['many'] ?? 10);
-  if (many > 0) {
-    const more = Math.max(4, Math.round(turns / 4));
-    const loaded = await runCalls({ ...base, turns: more, groups: [{ row: 'ours', turn: ROWS['ours']!, calls: many, first: 0 }] });
-    rows.push(...rowsOf(`ours, ${many} calls`, figuresOf(loaded.calls), goalsFor('ours', many), sum(loaded.tokens, 'ours')));
-  }
-  if (options['sweep'] !== 'no') rows.push(...sweep(seed, 400, ['ours', 'ours-no-slots', ...FIXED.slice(0, 1)]));
-  return benchResult(
-    `turns, profile ${base.profile}, line ${base.line}, seed ${seed}, STT ${CAPACITIES.stt} LLM ${CAPACITIES.llm} TTS ${CAPACITIES.tts} at once`,
-    rows,
-  );
-}
-
-function groupsOf(rows: readonly string[], calls: number, repeat: number): readonly Group[] {
-  return rows.flatMap((row) => Array.from({ length: repeat }, (_, i) => ({ row, turn: ROWS[row]!, calls, first: i * calls })));
+  if (options['detail'] !== undefined) writeFileSync(options['detail'], `${detail.join('\n')}\n`);
+  if (options['sweep'] !== 'no') rows.push(...sweep(seed, 400, ['ours', 'ours-no-slots', 'serial-500']));
+  const { stt, llm, tts } = CAPACITIES;
+  return benchResult(`turns, seed ${seed}, STT ${stt} LLM ${llm} TTS ${tts} at once, engines A where not said`, rows);
 }
 
 function sum(tokens: RunResult['tokens'], row: string): { made: number; discarded: number } {
@@ -70,7 +112,7 @@ interface Goals {
 
 function goalsFor(row: string, calls: number): Goals {
   if (row === 'ours-opener') return { p50: 240, all: false };
-  if (row !== 'ours') return { all: false };
+  if (row !== 'ours' && calls === 1) return { all: false };
   if (calls >= 100) return { p95: 900, all: true };
   return calls >= 50 ? { p50: 380, p95: 700, all: true } : { p50: 320, p95: 560, all: true };
 }
@@ -78,7 +120,7 @@ function goalsFor(row: string, calls: number): Goals {
 const round = (value: number, digits = 0): number => Math.round(value * 10 ** digits) / 10 ** digits;
 const share = (part: number, whole: number): number => (whole === 0 ? 0 : round((100 * part) / whole, 1));
 
-function rowsOf(name: string, figures: Figures, goals: Goals, tokens: { made: number; discarded: number } | undefined): BenchRow[] {
+function rowsOf(name: string, figures: Figures, goals: Goals, tokens: { made: number; discarded: number }): BenchRow[] {
   const row = (metric: string, value: number, unit: string, most?: number): BenchRow => ({
     metric: `${name}: ${metric}`,
     value,
@@ -88,41 +130,50 @@ function rowsOf(name: string, figures: Figures, goals: Goals, tokens: { made: nu
   const goal = (most: number): number | undefined => (goals.all ? most : undefined);
   const ms = (figure: readonly number[], p: number): number => round(percentile(figure, p));
   const rows = [
-    row('turn ends answered', share(figures.answered, figures.turns), '%'),
+    row(`turn ends answered of ${figures.turns}`, share(figures.answered, figures.turns), '%'),
     row('perceived p50', ms(figures.perceivedMs, 0.5), 'ms', goals.p50),
     row('perceived p95', ms(figures.perceivedMs, 0.95), 'ms', goals.p95),
     row('perceived p99', ms(figures.perceivedMs, 0.99), 'ms'),
     row('within 400 ms', share(figures.perceivedMs.filter((one) => one <= 400).length, figures.perceivedMs.length), '%'),
-    row('hard cutoffs of holds', share(figures.hardCutoffs, figures.holds), '%', goal(5)),
+    row(`hard cutoffs of ${figures.holds} holds`, share(figures.hardCutoffs, figures.holds), '%', goal(5)),
     row('soft cutoffs of holds', share(figures.softCutoffs, figures.holds), '%', goal(10)),
     row('endpoint delay p50', ms(figures.endpointMs, 0.5), 'ms'),
     row('endpoint delay p95', ms(figures.endpointMs, 0.95), 'ms'),
     row('overhead p50', ms(figures.overheadMs, 0.5), 'ms', goal(15)),
     row('overhead p99', ms(figures.overheadMs, 0.99), 'ms', goal(30)),
+    row(`stereo audio minus packets, p50 of ${figures.stereoOffMs.length}`, ms(figures.stereoOffMs, 0.5), 'ms'),
+    row(`late packets of ${figures.packets}`, figures.latePackets, ''),
+    row('slots without a sample in a reply', figures.underruns, '', goal(0)),
   ];
   if (figures.tried > 0) {
     rows.push(row('speculation held at commit', share(figures.hits, figures.answered), '%'));
     rows.push(row('speculation used', share(figures.useful, figures.answered), '%'));
-    if (tokens !== undefined) rows.push(row('tokens discarded', share(tokens.discarded, tokens.made), '%'));
+    rows.push(row('tokens discarded', share(tokens.discarded, tokens.made), '%'));
   }
-  if (!goals.all) return rows;
-  for (const [at, [holds, cut]] of Object.entries(figures.cutoffsAt))
-    rows.push(row(`cutoffs at ${at} holds (${holds})`, share(cut, holds), '%'));
-  rows.push(
+  return goals.all ? [...rows, ...floorRows(row, figures)] : rows;
+}
+
+/** Who has the floor: cutoffs by place, interruptions, what was heard. */
+function floorRows(row: (metric: string, value: number, unit: string, most?: number) => BenchRow, figures: Figures): BenchRow[] {
+  const ms = (figure: readonly number[], p: number): number => round(percentile(figure, p));
+  const { backchannels, noises, heardErrors } = figures;
+  return [
+    ...Object.entries(figures.cutoffsAt).map(([at, [holds, cut]]) => row(`cutoffs at ${at} holds (${holds})`, share(cut, holds), '%')),
+    row(`duck p50 after true onset (${figures.duckMs.length})`, ms(figures.duckMs, 0.5), 'ms'),
     row('duck p95 after true onset', ms(figures.duckMs, 0.95), 'ms', 40),
-    row('stop p50 after true onset', ms(figures.stopMs, 0.5), 'ms'),
+    row(`stop p50 after true onset (${figures.stopMs.length})`, ms(figures.stopMs, 0.5), 'ms'),
     row('stop p95 after true onset', ms(figures.stopMs, 0.95), 'ms', 260),
-    row('stop p95 after the caller went on (retraction)', ms(figures.retractStopMs, 0.95), 'ms'),
-    row(`false barge-in, ${figures.backchannels} backchannels`, share(figures.falseBackchannels, figures.backchannels), '%', 2),
-    row(`false barge-in, ${figures.noises} noise bursts`, share(figures.falseNoises, figures.noises), '%'),
+    row(`stop p50 after the caller went on, retraction (${figures.retractStopMs.length})`, ms(figures.retractStopMs, 0.5), 'ms'),
+    row('stop p95 after the caller went on, retraction', ms(figures.retractStopMs, 0.95), 'ms', 60),
+    row(`false barge-in, ${backchannels} backchannels`, share(figures.falseBackchannels, backchannels), '%', 2),
+    row('backchannels that took a turn back', share(figures.retractBackchannels, backchannels), '%'),
+    row(`false barge-in, ${noises} noise bursts`, share(figures.falseNoises, noises), '%'),
     row(
-      `heard text off by more than one word, ${figures.heardErrors.length} barge-ins`,
-      share(figures.heardErrors.filter((off) => off > 1).length, figures.heardErrors.length),
+      `heard text off by more than one word, ${heardErrors.length} barge-ins`,
+      share(heardErrors.filter((off) => off > 1).length, heardErrors.length),
       '%',
       0,
     ),
     row(`wrong resumes of ${figures.resumes}`, figures.badResumes, ''),
-    row(`late packets of ${figures.packets}`, figures.latePackets, ''),
-  );
-  return rows;
+  ];
 }

@@ -56,6 +56,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(', ');
   if (schema.type === 'boolean') return 'true, false';
   if (schema.type === 'string') return 'text';
+  if (schema.type === 'array') return 'list';
   if (schema.type !== 'integer' && schema.type !== 'number') return schema.type ?? '';
   return `${schema.minimum ?? ''} to ${schema.maximum ?? ''}`;
 }

@@ -1,9 +1,10 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
-import { type Audit, createAudit, openCallsIn, expireContent, retireKeys } from './audit/index.ts';
+import { type Audit, createAudit, openCallsIn } from './audit/index.ts';
 import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
 import { loadFlows } from './dialogue/index.ts';
+import { type EgressGuard, guardEgress } from './egress/index.ts';
 import { type HttpServer, startHttp } from './http/index.ts';
 import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
@@ -14,21 +15,23 @@ import {
   configHash,
   createDialogues,
   createErrands,
+  createLlm,
   createPbx,
+  createStt,
   createTts,
+  destinations,
   type Dialogues,
   keysFolder,
   localDay,
   openCallFiles,
   readOrCreateToken,
+  startUpkeep,
   storeOptions,
-  sttOptions,
   turnRecords,
   subjectActs,
   version,
 } from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
-import { createWhisper } from './stt/index.ts';
 import { createPhraseCache, type PhraseCache } from './tts/index.ts';
 import { TURN_DEFAULTS } from './turn/index.ts';
 
@@ -37,6 +40,7 @@ export interface Service {
   readonly audit: Audit;
   readonly store: Store;
   readonly http: HttpServer;
+  readonly egress: EgressGuard;
   /** Where phones reach the private Asterisk; null when Parley stands behind one of the operator's. */
   readonly sip: { readonly host: string; readonly port: number } | null;
   /** Drains, says goodbye to the log, frees everything. Idempotent. */
@@ -46,8 +50,6 @@ export interface Service {
 /** Until somebody can be asked, the answer is no. */
 const NOBODY = { ask: () => Promise.resolve('denied' as const) };
 const PHRASES = 2000;
-const HEARTBEAT_MS = 10_000;
-const RETENTION_MS = 3_600_000;
 
 /** What went up, to be taken down in reverse. */
 class Ups {
@@ -78,15 +80,16 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 }
 
 async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
-  const { callable: flows, lacking } = callableFlows(
-    await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts }),
-    config,
-    false,
-  );
+  const allFlows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  // Before anything is opened: from here on nothing leaves this machine but to what the configuration names.
+  const egress = guardEgress(await destinations(config, allFlows));
+  ups.onDown(() => egress.close());
+  const llm = await createLlm(config, logger);
+  const { callable: flows, lacking } = callableFlows(allFlows, config, llm !== null);
   for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
-  const stt = createWhisper({ ...sttOptions(config), logger });
+  const stt = createStt(config, logger);
   const { ports, host, maxCalls, historyMs, codec } = config.media;
   const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, logger });
   ups.onDown(() => media.close());
@@ -98,6 +101,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => audit.stop());
   ups.onDown(() => stt.stop());
   ups.onDown(() => tts.stop());
+  ups.onDown(() => llm?.stop());
   const today = (): string => localDay(systemClock.wallUs());
   // Side by side, because each takes a second; all are waited for, so that a failure leaves none half-started.
   const [pbx] = await allOrFirstError([
@@ -108,10 +112,11 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     audit.start(),
     store.start(),
     stt.start(media.audio),
+    llm?.start() ?? Promise.resolve(),
     tts.start().then(() => prerender(tts, dialogues, today())),
   ]);
 
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: null });
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
@@ -140,7 +145,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
-    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog }),
+    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),
   });
   ups.onDown(() => http.close());
   const body = { version: version(), config: configHash(config), flows: dialogues.versions };
@@ -148,19 +153,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     type: 'gateway.started',
     body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
   });
-  const heartbeat = setInterval(() => {
-    runner.journal.write({ type: 'gateway.heartbeat', body: { openCalls: runner.openCalls().length } });
-  }, HEARTBEAT_MS);
-  ups.onDown(() => clearInterval(heartbeat));
-  const retention = setInterval(() => {
-    const retired = retireKeys(keysFolder(config), config.audit.contentDays, systemClock.wallUs());
-    Promise.all([expireContent({ audit, store, clock: systemClock }), retired]).catch((error: unknown) => {
-      logger.warn('content whose time is over is still there; tried again in an hour', {
-        reason: error instanceof Error ? error.message : '',
-      });
-    });
-  }, RETENTION_MS);
-  ups.onDown(() => clearInterval(retention));
+  const upkeep = startUpkeep({ config, audit, store, runner, egress, clock: systemClock, logger });
+  ups.onDown(upkeep);
   ups.onDown(() => pbx.driver.stop());
   await runner.recover();
   connect(pbx.driver, logger);
@@ -174,7 +168,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     await ups.down(logger);
     logger.info('parley is down');
   };
-  return { runner, audit, store, http, sip: pbx.sip, stop: (reason) => (stopping ??= stop(reason)) };
+  return { runner, audit, store, http, egress, sip: pbx.sip, stop: (reason) => (stopping ??= stop(reason)) };
 }
 
 /** The driver goes on trying for ever; the first failure is worth a line, no more. */

@@ -2,29 +2,23 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { CallRunner, type LiveEvent } from '../../src/call/index.ts';
-import type {
-  AuditLog,
-  CallEvent,
-  Dialogue,
-  DialogueEffect,
-  Logger,
-  MediaEngine,
-  PbxCall,
-  PbxDriver,
-  PbxEvent,
-} from '../../src/contracts/index.ts';
+import type { AuditLog, CallEvent, Dialogue, DialogueEffect, Logger, PbxCall, PbxDriver, PbxEvent } from '../../src/contracts/index.ts';
 import { createMediaEngine } from '../../src/media/index.ts';
 import { systemClock, systemTimers } from '../../src/observability/index.ts';
 import type { TurnOptions } from '../../src/turn/index.ts';
 import { PROFILES } from '../servers/draws.ts';
 import { BenchEngines, type Capacities, type Said } from './engines.ts';
 import { AGENT_TEXTS, callerTurns, type CallerTurn, GREETING, OPENERS, REPLIES } from './script.ts';
+import { Stereo } from './stereo.ts';
 import { prepare } from './voice.ts';
 import type { CallerReport, FromCallers, Line, ToCallers } from './wire.ts';
 
 export interface Group {
-  readonly row: string;
+  /** Of the row in the table. */
+  readonly name: string;
   readonly turn: TurnOptions;
+  readonly profile: string;
+  readonly line: Line;
   readonly calls: number;
   /** Number of its first caller: groups of one row with other callers share nothing, not even engines. */
   readonly first: number;
@@ -34,9 +28,7 @@ export interface RunOptions {
   readonly groups: readonly Group[];
   readonly turns: number;
   readonly seed: number;
-  readonly profile: string;
   readonly capacities: Capacities;
-  readonly line: Line;
 }
 
 export interface Decision {
@@ -49,8 +41,16 @@ export interface CallResult {
   readonly row: string;
   readonly report: CallerReport;
   readonly decisions: readonly Decision[];
-  readonly events: readonly { readonly atMs: number; readonly event: LiveEvent['event'] }[];
+  readonly events: readonly TimedEvent[];
+  /** Slots of 20 ms in which a reply that played had no sample ready. */
   readonly underruns: number;
+}
+
+export interface TimedEvent {
+  readonly atMs: number;
+  readonly event: LiveEvent['event'];
+  /** With a waterfall: the silence before our reply, from the audio of both directions in the media engine. */
+  stereoMs?: number | null;
 }
 
 export interface RunResult {
@@ -61,9 +61,10 @@ export interface RunResult {
 interface LiveCall extends Said {
   readonly id: string;
   readonly row: string;
+  readonly line: Line;
   readonly script: readonly CallerTurn[];
   readonly decisions: Decision[];
-  readonly events: { atMs: number; event: LiveEvent['event'] }[];
+  readonly events: TimedEvent[];
   /** Where the caller is: the turn that is spoken now or was spoken last, and whether it is over. */
   turn: number;
   over: boolean;
@@ -82,8 +83,10 @@ export async function runCalls(options: RunOptions): Promise<RunResult> {
     portMin: 42_000,
     portMax: 42_000 + ports - 1,
     maxCalls: total + 4,
-    historyMs: 30_000,
+    historyMs: 16_000,
+    keepSent: true,
   });
+  const audio = new Stereo(media);
   prepare(AGENT_TEXTS, 'agent');
   const program = fileURLToPath(new URL('./callers.ts', import.meta.url));
   const child = fork(program, [], { execArgv: ['--import', import.meta.resolve('tsx')], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
@@ -100,13 +103,14 @@ export async function runCalls(options: RunOptions): Promise<RunResult> {
     });
     for (const group of options.groups) {
       for (let i = group.first; i < group.first + group.calls; i++) {
-        const id = `${group.row}/${i}`;
+        const id = `${group.name}/${i}`;
         // The callers of a row are those of every row: call i says the same everywhere.
         const script = callerTurns(options.seed, `call-${i}`, options.turns);
         const pbx = null as unknown as BenchPbx;
         calls.set(id, {
           id,
-          row: group.row,
+          row: group.name,
+          line: group.line,
           script,
           words: [],
           decisions: [],
@@ -121,24 +125,24 @@ export async function runCalls(options: RunOptions): Promise<RunResult> {
     }
     send({
       t: 'plan',
-      calls: [...calls.values()].map(({ id, script }) => ({ id, seed: options.seed, line: options.line, turns: script })),
+      calls: [...calls.values()].map(({ id, line, script }) => ({ id, seed: options.seed, line, turns: script })),
     });
     const portOf = await bound;
     for (const group of options.groups) {
       const engines = new BenchEngines({
-        profile: PROFILES[options.profile]!,
+        profile: PROFILES[group.profile]!,
         capacities: options.capacities,
         seed: options.seed,
         said: (callId) => [...calls.values()].find((call) => call.pipelineId === callId),
       });
-      tokens.push({ row: group.row, tokens: engines.tokens });
+      tokens.push({ row: group.name, tokens: engines.tokens });
       const pbx = new BenchPbx((id, port) => {
         send({ t: 'connect', id, port });
         return portOf[id]!;
       });
-      runners.push(startRow(group, { engines, pbx, media, calls }));
+      runners.push(startRow(group, { engines, pbx, audio, calls }));
       for (let i = group.first; i < group.first + group.calls; i++) {
-        const call = calls.get(`${group.row}/${i}`)!;
+        const call = calls.get(`${group.name}/${i}`)!;
         call.pbx = pbx;
         // Callers do not all ring in the same 20 ms.
         setTimeout(() => pbx.ring(call.id), (i * 1700) / Math.max(1, group.calls) + runners.length * 37);
@@ -148,10 +152,15 @@ export async function runCalls(options: RunOptions): Promise<RunResult> {
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (child.exitCode !== null) throw new Error('the callers ended before their calls did');
     }
-    const underruns = media.stats()['underruns'] ?? 0;
     return {
       tokens,
-      calls: [...calls.values()].map(({ row, report, decisions, events }) => ({ row, report: report!, decisions, events, underruns })),
+      calls: [...calls.values()].map(({ row, pipelineId, report, decisions, events }) => ({
+        row,
+        report: report!,
+        decisions,
+        events,
+        underruns: audio.underruns(pipelineId),
+      })),
     };
   } finally {
     child.disconnect();
@@ -173,13 +182,13 @@ function heard(call: LiveCall | undefined, message: Exclude<FromCallers, { t: 'b
 
 function startRow(
   group: Group,
-  { engines, pbx, media, calls }: { engines: BenchEngines; pbx: BenchPbx; media: MediaEngine; calls: ReadonlyMap<string, LiveCall> },
+  { engines, pbx, audio, calls }: { engines: BenchEngines; pbx: BenchPbx; audio: Stereo; calls: ReadonlyMap<string, LiveCall> },
 ): CallRunner {
   const byPipeline = (id: string | null): LiveCall | undefined => [...calls.values()].find((call) => call.pipelineId === id && id !== '');
   const runner = new CallRunner(
     {
       pbx,
-      media,
+      media: audio.engine,
       stt: engines.stt,
       tts: engines.tts,
       think: (effects, about) => engines.think(effects, about),
@@ -198,7 +207,9 @@ function startRow(
       const call = calls.get(event.body.pbxId);
       if (call !== undefined) call.pipelineId = event.callId ?? '';
     }
-    byPipeline(event.callId)?.events.push({ atMs: nowMs(), event });
+    const timed: TimedEvent = { atMs: nowMs(), event };
+    byPipeline(event.callId)?.events.push(timed);
+    if (event.type === 'turn.latency' && event.callId !== null) audio.look(event.callId, (ms) => (timed.stereoMs = ms));
   });
   return runner;
 }

@@ -23,6 +23,8 @@ export interface Figures {
   readonly retractStopMs: readonly number[];
   readonly backchannels: number;
   readonly falseBackchannels: number;
+  /** Within the window of a retraction a listener's word stops us, and the turn comes back at once. */
+  readonly retractBackchannels: number;
   readonly noises: number;
   readonly falseNoises: number;
   readonly bargeIns: number;
@@ -30,6 +32,9 @@ export interface Figures {
   readonly heardErrors: readonly number[];
   readonly resumes: number;
   readonly badResumes: number;
+  /** Stereo recording against packets, the same turn. */
+  readonly stereoOffMs: readonly number[];
+  readonly underruns: number;
   readonly latePackets: number;
   readonly packets: number;
 }
@@ -60,12 +65,15 @@ export function figuresOf(calls: readonly CallResult[]): Figures {
     retractStopMs: [],
     backchannels: 0,
     falseBackchannels: 0,
+    retractBackchannels: 0,
     noises: 0,
     falseNoises: 0,
     bargeIns: 0,
     heardErrors: [],
     resumes: 0,
     badResumes: 0,
+    stereoOffMs: [],
+    underruns: 0,
     latePackets: 0,
     packets: 0,
   };
@@ -73,6 +81,7 @@ export function figuresOf(calls: readonly CallResult[]): Figures {
     call.report.turns.forEach((turn, i) => addTurn(figures, call, turn, call.report.turns[i + 1]?.startMs ?? Infinity));
     addDisturbances(figures, call);
     addResumes(figures, call.report);
+    figures.underruns += call.underruns;
     figures.latePackets += call.report.latePackets;
     figures.packets += call.report.packetsReceived;
   }
@@ -87,8 +96,10 @@ function addTurn(figures: Mutable<Figures>, call: CallResult, turn: TurnReport, 
   figures.answered += 1;
   const perceivedMs = first.fromMs - turn.endMs;
   figures.perceivedMs.push(perceivedMs);
-  const latency = latencyOf(call, turn.endMs, first.fromMs);
-  if (latency === null) return;
+  const told = latencyOf(call, turn.endMs, first.fromMs);
+  if (told === null) return;
+  const { latency, stereoMs } = told;
+  if (typeof stereoMs === 'number') figures.stereoOffMs.push(stereoMs - perceivedMs);
   figures.endpointMs.push(latency.waitMs);
   if (latency.speculation !== 'off') figures.tried += 1;
   if (latency.speculation === 'hit') figures.hits += 1;
@@ -96,9 +107,10 @@ function addTurn(figures: Mutable<Figures>, call: CallResult, turn: TurnReport, 
   figures.overheadMs.push(perceivedMs - criticalMs(call.decisions, latency, turn.endMs, first.fromMs));
 }
 
-function latencyOf(call: CallResult, fromMs: number, toMs: number): Waterfall | null {
-  for (const { atMs, event } of call.events) {
-    if (event.type === 'turn.latency' && atMs > fromMs && atMs < toMs + 200) return event.body.waterfall;
+function latencyOf(call: CallResult, fromMs: number, toMs: number): { latency: Waterfall; stereoMs?: number | null } | null {
+  for (const { atMs, event, stereoMs } of call.events) {
+    if (event.type !== 'turn.latency' || atMs <= fromMs || atMs >= toMs + 200) continue;
+    return { latency: event.body.waterfall, ...(stereoMs === undefined ? {} : { stereoMs }) };
   }
   return null;
 }
@@ -129,7 +141,10 @@ function addHolds(figures: Mutable<Figures>, report: CallerReport, turn: TurnRep
 function addDisturbances(figures: Mutable<Figures>, call: CallResult): void {
   const { report, decisions } = call;
   for (const one of report.disturbances) {
-    const took = decisions.some(({ rule, atMs }) => rule === 'barge-in' && atMs > one.onsetMs && atMs < one.offsetMs + 1500);
+    const within = (name: string, afterMs: number): boolean =>
+      decisions.some(({ rule, atMs }) => rule === name && atMs > one.onsetMs && atMs < one.offsetMs + afterMs);
+    const took = within('barge-in', 1500);
+    if (one.t === 'backchannel' && within('retract', 100)) figures.retractBackchannels += 1;
     if (one.t === 'backchannel') {
       figures.backchannels += 1;
       if (took) figures.falseBackchannels += 1;

@@ -230,3 +230,23 @@ TEST("gate: what was heard of a stretch reaches back over short pauses, and no f
   CHECK_EQ(run.gate.heard(run.edges.back(), energies), 160u);
   CHECK_NEAR(std::count_if(energies.begin(), energies.end(), [](float e) { return e > 4e6f; }), 160 * 170 / 270, 12);
 }
+
+TEST("gate: the rumble of a car, which comes and goes from frame to frame, does not open it again and again") {
+  GateRun run(TalkGateConfig{.pauseFrames = 6});
+  std::normal_distribution<double> normal;
+  std::mt19937 random(3);
+  double low = 0.0;
+  std::vector<int16_t> pcm(80);
+  size_t openings = 0;
+  for (int frame = 0; frame < 6000; frame++) {  // a minute; the caller speaks for 0.5 s of each 3
+    const bool speaks = frame % 300 >= 250;
+    for (auto& sample : pcm) {
+      low = 0.97 * low + 0.03 * normal(random);
+      const double voice = speaks ? 4000.0 * std::sin(0.35 * static_cast<double>(run.at)) : 0.0;
+      run.at++;
+      sample = static_cast<int16_t>(voice + low * 5000.0);
+    }
+    run.gate.push(pcm, true, [&](const TalkGateEdge& edge) { openings += edge.open ? 1 : 0; });
+  }
+  CHECK_NEAR(openings, 20, 2);
+}

@@ -1,19 +1,28 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
+import { anchorLine } from './note.ts';
+import { sendSyslog, type SyslogOptions } from './syslog.ts';
 
 export interface AnchorOptions {
   /** Append-only file outside the database; best on another host's file system. */
   readonly file: string;
   /** Program and arguments that get each note on standard input: logger over TLS, a mail to the auditor, a printer. No shell. */
   readonly command?: readonly string[] | undefined;
+  readonly syslog?: SyslogOptions | undefined;
+  /** Name of this gateway in syslog. */
+  readonly gateway?: string;
 }
 
 const COMMAND_LIMIT_MS = 10_000;
 
 /** Brings a note to every place outside the database. Errors: SPOOL_FAILED naming the place; the others still got it. */
 export async function publishNote(options: AnchorOptions, note: string): Promise<void> {
-  const results = await Promise.allSettled([appendNote(options.file, note), runCommand(options.command, note)]);
+  const results = await Promise.allSettled([
+    appendNote(options.file, note),
+    runCommand(options.command, note),
+    options.syslog === undefined ? undefined : sendSyslog(options.syslog, options.gateway ?? 'parley', anchorLine(note)),
+  ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed === undefined) return;
   const why = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);

@@ -12,7 +12,7 @@ export interface CheckpointOptions {
 }
 
 /**
- * Signed heads of what Postgres holds. Each goes to the anchors first, then into the database: an owner of the database can
+ * Signed heads of what Postgres holds. Each goes to the anchors and into the database: an owner of the database can
  * rewrite everything in it, but not the anchors. Made of shipped events only: an anchor ahead of the database would look like a cut.
  */
 export class Checkpoints {
@@ -66,12 +66,16 @@ export class Checkpoints {
     const { tsUs } = head;
     if (tsUs === null) return;
     const note = writeNote({ ...head, tsUs }, this.#signer);
-    try {
-      await publishNote(this.#options.anchors, note);
-      await this.#store.insertCheckpoint({ streamId: head.streamId, seq: head.seq, hash: head.hash, tsUs, note });
-    } catch (error) {
+    // Each place for itself: a collector that is away must not keep the database from having it, nor the other way round.
+    const done = await Promise.allSettled([
+      publishNote(this.#options.anchors, note),
+      this.#store.insertCheckpoint({ streamId: head.streamId, seq: head.seq, hash: head.hash, tsUs, note }),
+    ]);
+    for (const each of done) {
+      if (each.status === 'fulfilled') continue;
       // The next one covers the same events; a period without any shows in the verification as a longer open end.
-      this.#log.warn('a checkpoint was not published everywhere', { why: error instanceof Error ? error.message : String(error) });
+      const why: unknown = each.reason;
+      this.#log.warn('a checkpoint was not published everywhere', { why: why instanceof Error ? why.message : String(why) });
     }
   }
 }

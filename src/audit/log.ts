@@ -14,6 +14,7 @@ import { Shipper } from './shipper.ts';
 import { streamMessage } from './signing.ts';
 import { Spool } from './spool.ts';
 import type { Replay } from './spool-replay.ts';
+import type { SyslogOptions } from './syslog.ts';
 import { Vault } from './vault.ts';
 
 export interface AuditOptions {
@@ -34,6 +35,8 @@ export interface AuditOptions {
   readonly anchorFile?: string;
   /** Program and arguments that also get each checkpoint, on standard input. */
   readonly anchorCommand?: readonly string[];
+  /** Collector that also gets each checkpoint, by syslog over TLS. */
+  readonly anchorSyslog?: SyslogOptions;
   readonly checkpointMs?: number;
   readonly checkpointEvents?: number;
   /** Bound of the spool on disk. */
@@ -171,8 +174,8 @@ class SpooledAudit implements Audit {
   }
 
   #makeCheckpoints(signer: Signer): Checkpoints {
-    const { folder, anchorFile, anchorCommand, checkpointMs, checkpointEvents, store, clock } = this.#options;
-    const anchors = { file: anchorFile ?? join(folder, 'anchors.txt'), command: anchorCommand };
+    const { folder, anchorFile, anchorCommand, anchorSyslog, gateway, checkpointMs, checkpointEvents, store, clock } = this.#options;
+    const anchors = { file: anchorFile ?? join(folder, 'anchors.txt'), command: anchorCommand, syslog: anchorSyslog, gateway };
     return new Checkpoints(
       { anchors, everyMs: checkpointMs ?? 60_000, everyEvents: checkpointEvents ?? 10_000 },
       { signer, store, log: this.#log, nowUs: clock.monoUs() },

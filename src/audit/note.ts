@@ -74,11 +74,32 @@ export function noteSignedBy(note: string, publicKey: Buffer): boolean {
     });
 }
 
-/** An anchor file is notes one after another. Anything between them that is no note comes back as `garbage`. */
+const ANCHOR_LINE = /parley\.audit\/note ([A-Za-z0-9+/]{100,20000}={0,2})(?![A-Za-z0-9+/=])/;
+
+/** A note as one line, for places that keep lines: the collector's file can be given to the verification as it is. */
+export function anchorLine(note: string): string {
+  return `parley.audit/note ${Buffer.from(note).toString('base64')}`;
+}
+
+/** The notes in a file of a log collector, whatever stands around them in their lines; other lines are somebody else's. */
+function readLogLines(lines: readonly string[]): { notes: SignedCheckpoint[]; garbage: number[] } {
+  const notes: SignedCheckpoint[] = [];
+  const garbage: number[] = [];
+  lines.forEach((line, index) => {
+    if (!line.includes('parley.audit/note ')) return;
+    const note = readNote(Buffer.from(ANCHOR_LINE.exec(line)?.[1] ?? '', 'base64').toString('utf8'));
+    if (note === null) garbage.push(index + 1);
+    else notes.push(note);
+  });
+  return { notes, garbage };
+}
+
+/** An anchor file is notes one after another, or lines of a log collector. Anything between them that is no note comes back as `garbage`. */
 export function readAnchors(text: string): { readonly notes: readonly SignedCheckpoint[]; readonly garbage: readonly number[] } {
   const notes: SignedCheckpoint[] = [];
   const garbage: number[] = [];
   const lines = text.split('\n');
+  if (lines.some((line) => line.includes('parley.audit/note '))) return readLogLines(lines);
   let from = 0;
   lines.forEach((line, index) => {
     const last = line.startsWith('— ') && !(lines[index + 1] ?? '').startsWith('— ');

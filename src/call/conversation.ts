@@ -5,13 +5,13 @@
 import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, TurnEvent } from '../contracts/index.ts';
 import { type Errands, hasEffect } from './errands.ts';
 import type { Journal } from './journal.ts';
+import { noteEffect } from './notes.ts';
 import type { Say, Stages } from './ports.ts';
 import type { Prepared, Speaker } from './speaker.ts';
 import type { Ahead, Step } from './speculator.ts';
 
 type Listen = Extract<DialogueEffect, { t: 'listen' }>;
 type Act = Extract<DialogueEffect, { t: 'transfer' | 'end' }>;
-type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' }>;
 type Reply = Omit<Extract<TurnEvent, { t: 'reply' }>, 't' | 'atMs'>;
 
 export interface ConversationPorts {
@@ -177,7 +177,7 @@ export class Conversation {
           sorted.errands.push(effect);
           break;
         default:
-          this.#note(effect);
+          noteEffect(this.#ports.journal, effect);
       }
     }
     return sorted;
@@ -192,19 +192,6 @@ export class Conversation {
       const ahead = errand.t === 'think' ? (exchange.ahead?.thoughts.get(errand.id) ?? null) : null;
       const tell = (event: DialogueEvent): void => this.#queue({ event, exchange, openFrom: null });
       this.#ports.errands.begin(errand, exchange.abort.signal, tell, ahead);
-    }
-  }
-
-  #note(effect: Note): void {
-    const { journal } = this.#ports;
-    if (effect.t === 'slot') {
-      const { slot, corrected, value } = effect;
-      journal.write({ type: 'slot.filled', body: { slot, corrected }, content: { value: value.value, spoken: value.spoken } });
-    } else if (effect.t === 'step') journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
-    else if (effect.t === 'refused') journal.write({ type: 'act.refused', body: { what: effect.what, rule: effect.rule } });
-    else {
-      const { step, choice, by, evidence } = effect;
-      journal.write({ type: 'route.chosen', body: { step, choice, by, evidence } });
     }
   }
 

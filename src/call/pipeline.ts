@@ -266,6 +266,7 @@ export class CallPipeline {
     if (open === null) return;
     open.speaker.onMedia(event);
     if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
+    if (event.t === 'speech-hint') this.#turn.tell({ t: 'speech-hint', sample: event.sample, atMs: this.#nowMs() });
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
     if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
@@ -330,7 +331,7 @@ export class CallPipeline {
         speaker?.pause();
         break;
       case 'resume':
-        speaker?.resume();
+        speaker?.resume(effect.inPlace);
         break;
       case 'filler':
         bridge?.play(effect.kind);

@@ -231,10 +231,10 @@ export class Speaker {
     this.#media.pause();
   }
 
-  /** Goes on from the beginning of the word in which it was halted. The engine tells the exact place by stopping. */
-  resume(): void {
+  /** Goes on from the beginning of the word in which it was halted, or right there. The engine tells the exact place by stopping. */
+  resume(inPlace = false): void {
     this.#media.gain(0);
-    if (this.#open.size === 0) {
+    if (inPlace || this.#open.size === 0) {
       this.#media.resume();
       return;
     }

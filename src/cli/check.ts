@@ -1,15 +1,18 @@
 /** `parley check`: is the configuration valid, with all flows? Every mistake with file, line and what was expected. Starts nothing. */
 import { loadConfig } from '../config/index.ts';
 import { loadFlows } from '../dialogue/index.ts';
-import { callableFlows, checkFlows, sttOptions } from '../parts/index.ts';
+import { silentLogger } from '../observability/index.ts';
+import { callableFlows, checkFlows, createLlm, createStt, createTts } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
 
 export async function check(options: { config: string }): Promise<number> {
   const config = await loadConfig(options.config);
   const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
-  const { callable, lacking } = callableFlows(flows, config, false);
+  const { callable, lacking } = callableFlows(flows, config, config.llm.engines.length > 0);
   checkFlows(callable, config);
-  sttOptions(config);
+  createStt(config, silentLogger);
+  createTts(config, silentLogger);
+  await createLlm(config, silentLogger);
   console.log(`${options.config}: valid`);
   for (const [name, { flow }] of flows) {
     const lacks = lacking[name];

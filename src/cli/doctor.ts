@@ -12,8 +12,7 @@
 import { createLogger } from '../observability/index.ts';
 import type { Config } from '../config/index.ts';
 import type { LanguageModel } from '../contracts/index.ts';
-import { createTts, sttOptions } from '../parts/index.ts';
-import { createWhisper } from '../stt/index.ts';
+import { createLlm, createStt, createTts } from '../parts/index.ts';
 import { findingLine, type Finding } from './doctor/finding.ts';
 import { BUDGETS, measureLlm, measureStt, measureTts, measuredLines, RAMP, type Ramp } from './doctor/measure.ts';
 import { checkConfig, checkEngines, type EngineSearch } from './doctor/own.ts';
@@ -65,16 +64,32 @@ async function measureAll(config: Config, options: DoctorOptions, print: (line: 
       return null;
     }
   };
-  const tts = await attempt('tts', () => measureTts(createTts(config, logger), language, ramp, BUDGETS.ttsFirstAudioMs));
-  if (tts !== null) measuredLines(tts.measured).forEach(print);
   // Without a synthesiser there is nothing to recognise but a second of silence.
-  const utterance = tts?.pcm16 ?? new Int16Array(16_000);
-  const stt = await attempt('stt', () =>
-    measureStt(createWhisper({ ...sttOptions(config), logger }), utterance, language, ramp, BUDGETS.sttTailMs),
-  );
-  if (stt !== null) measuredLines(stt).forEach(print);
-  if (languageModel !== undefined) {
-    const llm = await attempt('llm', () => measureLlm(languageModel, ramp, BUDGETS.llmFirstTokenMs));
+  let utterance: Int16Array = new Int16Array(16_000);
+  for (const engine of [...config.tts.engines].reverse()) {
+    const alone = { ...config, tts: { ...config.tts, engines: [engine] as const } };
+    const tts = await attempt(`tts ${engine.name}`, () => measureTts(createTts(alone, logger), language, ramp, BUDGETS.ttsFirstAudioMs));
+    if (tts === null) continue;
+    measuredLines(tts.measured).forEach(print);
+    utterance = tts.pcm16;
+  }
+  for (const engine of config.stt.engines) {
+    const alone = { ...config, stt: { ...config.stt, engines: [engine] as const } };
+    const stt = await attempt(`stt ${engine.name}`, () =>
+      measureStt(createStt(alone, logger), utterance, language, ramp, BUDGETS.sttTailMs),
+    );
+    if (stt !== null) measuredLines(stt).forEach(print);
+  }
+  const models: { name: string; make: () => Promise<LanguageModel | null> }[] = config.llm.engines.map((engine) => ({
+    name: engine.name,
+    make: () => createLlm({ ...config, llm: { ...config.llm, engines: [engine] } }, logger),
+  }));
+  if (languageModel !== undefined) models.push({ name: languageModel.name, make: () => Promise.resolve(languageModel) });
+  for (const { name, make } of models) {
+    const llm = await attempt(`llm ${name}`, async () => {
+      const model = await make();
+      return model === null ? null : measureLlm(model, ramp, BUDGETS.llmFirstTokenMs);
+    });
     if (llm !== null) measuredLines(llm).forEach(print);
   }
   return well;

@@ -1,5 +1,6 @@
 import type { Codec } from '../contracts/index.ts';
 import { type DataRules, toDataRules } from './data-classes.ts';
+import { type EngineChoices, toEngines } from './engine-choices.ts';
 import { type ConfigFile, portRange } from './schema.ts';
 import { type ToolsConfig, toToolsConfig } from './tools.ts';
 
@@ -46,14 +47,13 @@ export interface Config {
     readonly codec: Codec;
     readonly historyMs: number;
   };
-  readonly stt: {
-    readonly engine: 'whisper';
-    readonly model: string;
-    readonly language: string;
-    readonly threads: number | null;
-    readonly lanes: number | null;
+  readonly stt: EngineChoices['stt'];
+  readonly tts: EngineChoices['tts'];
+  readonly llm: EngineChoices['llm'];
+  readonly capacity: Omit<ConfigFile['capacity'], 'degradeCalls' | 'peopleCalls'> & {
+    readonly degradeCalls: number;
+    readonly peopleCalls: number;
   };
-  readonly tts: { readonly engine: 'espeak' | 'piper'; readonly model: string | null; readonly voice: string; readonly rateWpm: number };
   /** Names as in TurnOptions, so that they can be spread into them. */
   readonly turn: ConfigFile['turn'];
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
@@ -82,7 +82,7 @@ const EMBEDDED_DIRECTORY = '.runtime/postgres';
 
 /** `absolute` makes a path absolute. */
 export function toConfig(file: ConfigFile, name: string, absolute: (path: string) => string): Config {
-  const { gateway, pbx, media, stt, flows, audit, store, http } = file;
+  const { gateway, pbx, media, flows, audit, store, http } = file;
   const maybe = (path: string | undefined): string | null => (path === undefined ? null : absolute(path));
   return freeze({
     file: name,
@@ -94,8 +94,8 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
       rtpPorts: range(pbx.rtpPorts),
     },
     media: { ...media, ports: range(media.ports) },
-    stt: { ...stt, model: absolute(stt.model), threads: stt.threads ?? null, lanes: stt.lanes ?? null },
-    tts: { ...file.tts, model: maybe(file.tts.model) },
+    ...toEngines(file, absolute),
+    capacity: toCapacity(file),
     turn: file.turn,
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,
@@ -135,6 +135,15 @@ function syslogTarget(given: ConfigFile['audit']['anchorSyslog'], absolute: (pat
     caFile: absolute(given.caFile),
     certFile: maybe(given.certFile),
     keyFile: maybe(given.keyFile),
+  };
+}
+
+function toCapacity({ capacity, media }: ConfigFile): Config['capacity'] {
+  const peopleCalls = capacity.peopleCalls ?? media.maxCalls;
+  return {
+    ...capacity,
+    peopleCalls,
+    degradeCalls: Math.min(peopleCalls, capacity.degradeCalls ?? Math.max(1, Math.round(0.8 * peopleCalls))),
   };
 }
 

@@ -4,5 +4,7 @@
  * (CONFIG_MISSING, CONFIG_SYNTAX, CONFIG_INVALID), one line each: `file:line: key: what is wrong, expected ...`.
  */
 export type { Config } from './config.ts';
+export type { LlmChoice, SttChoice, TtsChoice } from './engine-choices.ts';
+export { placeOf } from './engine-files.ts';
 export { DATA_CLASSES, type DataClass, type DataClassName, type DataRules, type LegalBasis } from './data-classes.ts';
 export { configJsonSchema, type JsonSchema, loadConfig, readSecret } from './load.ts';

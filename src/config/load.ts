@@ -1,8 +1,10 @@
+import { lookup } from 'node:dns/promises';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { describeIssue, nearestWord, ParleyError, type Problem, ProblemsError, type SchemaIssue } from '../contracts/index.ts';
 import { type Config, toConfig } from './config.ts';
+import { engineFileProblems, type Resolve } from './engine-files.ts';
 import { configSchema } from './schema.ts';
 import { readYaml, type YamlText } from './yaml.ts';
 
@@ -12,6 +14,8 @@ const MAX_BYTES = 1_000_000;
 interface LoadOptions {
   /** Relative paths are relative to this folder; the working directory unless given. */
   readonly root?: string;
+  /** What names of engines' hosts stand for; the system's resolver unless given. */
+  readonly resolve?: Resolve;
 }
 
 /**
@@ -34,7 +38,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     throw new ParleyError('CONFIG_INVALID', `${file} is not valid`);
   }
   const config = toConfig(parsed.data, file, (path) => resolve(root, path));
-  throwIfAny(await missingFiles(config, yaml));
+  throwIfAny([...(await missingFiles(config, yaml)), ...(await engineFiles(config, yaml, options.resolve ?? systemResolve))]);
   return config;
 }
 
@@ -88,8 +92,6 @@ async function missingFiles(config: Config, yaml: YamlText): Promise<Problem[]> 
   };
   await look(['flows', 'directory'], config.flows.directory, 'folder');
   if (problems.length === 0) await look(['flows', 'default'], join(config.flows.directory, `${config.flows.default}.yaml`), 'file');
-  await look(['stt', 'model'], config.stt.model, 'file');
-  await look(['tts', 'model'], config.tts.model, 'file');
   await look(['pbx', 'passwordFile'], config.pbx.passwordFile, 'file');
   if (config.store.kind === 'url') {
     for (const key of ['urlFile', 'auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const)
@@ -99,6 +101,13 @@ async function missingFiles(config: Config, yaml: YamlText): Promise<Problem[]> 
   for (const key of ['caFile', 'certFile', 'keyFile'] as const) await look(['audit', 'anchorSyslog', key], syslog?.[key] ?? null, 'file');
   return problems;
 }
+
+async function engineFiles(config: Config, yaml: YamlText, resolveName: Resolve): Promise<Problem[]> {
+  const found = await engineFileProblems(config, { whyNot: (path) => whyNot(path, 'file'), resolve: resolveName });
+  return found.map(({ path, message }) => ({ code: 'CONFIG_INVALID', place: yaml.place(path), message }));
+}
+
+const systemResolve: Resolve = async (name) => (await lookup(name, { all: true })).map(({ address }) => address);
 
 async function whyNot(path: string, kind: 'file' | 'folder'): Promise<string | null> {
   try {
@@ -140,6 +149,8 @@ export interface JsonSchema {
   readonly maximum?: number;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
+  /** Of a list. */
+  readonly items?: JsonSchema;
   readonly required?: readonly string[];
 }
 
@@ -147,7 +158,7 @@ export interface JsonSchema {
 function keysAt(path: readonly PropertyKey[]): readonly string[] {
   let schema: JsonSchema | undefined = configJsonSchema();
   for (const key of path) {
-    const inner: JsonSchema | boolean | undefined = schema?.properties?.[String(key)] ?? schema?.additionalProperties;
+    const inner: JsonSchema | boolean | undefined = schema?.properties?.[String(key)] ?? schema?.items ?? schema?.additionalProperties;
     schema = typeof inner === 'object' ? inner : undefined;
   }
   return Object.keys(schema?.properties ?? {});

@@ -1,7 +1,9 @@
 /** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
 import { z } from 'zod';
-import { toolsSchema } from './tools.ts';
+import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
+import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './engines.ts';
+import { toolsSchema } from './tools.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
 const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
@@ -58,31 +60,6 @@ const media = z.strictObject({
   maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
   codec: z.enum(['ulaw', 'alaw', 'slin']).default('ulaw').describe('Audio format between the PBX and Parley.'),
   historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
-});
-
-const stt = z.strictObject({
-  engine: z.enum(['whisper']).default('whisper').describe('The recogniser.'),
-  model: path
-    .default('models/builtin/ggml-phone-test.bin')
-    .describe('A ggml Whisper file. The built-in one is a test fixture that knows about 100 words.'),
-  language: z
-    .string()
-    .regex(/^[a-z]{2}$/, 'expected a language code of two letters, as in "en"')
-    .default('en')
-    .describe('Language of the callers.'),
-  threads: count(1, 256).optional().describe('CPU threads of the recogniser; all cores when left out.'),
-  lanes: count(1, 256).optional().describe('Decodes at once; as many as cores when left out.'),
-});
-
-const tts = z.strictObject({
-  engine: z.enum(['espeak', 'piper']).default('espeak').describe('The synthesiser: espeak-ng, or a Piper voice that Parley runs itself.'),
-  model: path.optional().describe('The Piper voice: NAME.onnx, with NAME.onnx.json beside it. Needed for piper, not used by espeak.'),
-  voice: z
-    .string()
-    .regex(/^[A-Za-z][A-Za-z0-9_+-]{0,39}$/, 'expected the name of a voice')
-    .default('en-us')
-    .describe('Voice of espeak-ng for the language of stt.language, as espeak-ng --voices lists them. Not used by piper.'),
-  rateWpm: count(80, 450).default(160).describe('Words per minute of espeak-ng.'),
 });
 
 const turn = z.strictObject({
@@ -169,8 +146,10 @@ export const configSchema = z
     gateway: gateway.prefault({}).describe('This program.'),
     pbx: pbx.prefault({}).describe('Asterisk in front of Parley.'),
     media: media.prefault({}).describe('Audio between the PBX and Parley.'),
-    stt: stt.prefault({}).describe('From speech to text.'),
-    tts: tts.prefault({}).describe('From text to speech.'),
+    stt: sttSchema.prefault({}).describe('From speech to text.'),
+    tts: ttsSchema.prefault({}).describe('From text to speech.'),
+    llm: llmSchema.prefault({}).describe('Language models.'),
+    capacity: capacitySchema.prefault({}).describe('What is done when callers begin to wait.'),
     turn: turn.prefault({}).describe('Whose turn it is.'),
     flows: flows.prefault({}).describe('What is said: docs/flows.md.'),
     desks: z
@@ -224,9 +203,9 @@ export const configSchema = z
         message: 'is given beside store.urlFile, expected only one of them',
       });
     }
-    if (config.tts.engine === 'piper' && config.tts.model === undefined) {
-      context.addIssue({ code: 'custom', path: ['tts', 'model'], message: 'is missing, expected the .onnx file of a Piper voice' });
-    }
+    for (const kind of ['stt', 'tts', 'llm'] as const)
+      for (const place of enginesAt(kind, config[kind]))
+        for (const { path: at, message } of engineProblems(kind, place)) context.addIssue({ code: 'custom', path: [...at], message });
     if (config.pbx.private === false && config.pbx.passwordFile === undefined) {
       context.addIssue({
         code: 'custom',

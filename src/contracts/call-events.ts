@@ -64,7 +64,19 @@ export type CallEvent =
   | Base<'caller.interrupted', { sentMs: number }>
   | Base<'slot.filled', { slot: string; corrected: boolean }>
   /** A router's choice: by which rule or model, on what evidence (names and numbers, no words). */
-  | Base<'route.chosen', { step: string; choice: string; by: 'rule' | 'model' | 'default'; evidence: string }>
+  | Base<
+      'route.chosen',
+      {
+        step: string;
+        choice: string;
+        by: 'rule' | 'model' | 'default';
+        evidence: string;
+        /** What holds from here on; null for what stays as it was. */
+        chosen?: Readonly<Record<'language' | 'persona' | 'model' | 'risk', string | null>>;
+      }
+    >
+  /** The caller is understood and answered in this language from here on. */
+  | Base<'language.changed', { language: string }>
   /** Something was kept from being said or done: what, and by which rule. */
   | Base<'act.refused', { what: string; rule: string }>
   /** Before a tool is called; its arguments are content. */
@@ -89,6 +101,8 @@ export type CallEvent =
       'call.ended',
       { outcome: string; reason: string; durationMs: number; turns: number; packetsReceived: number; packetsSent: number; dropped: number }
     >
+  /** Connections that this process wanted and that the configuration does not name: refused, in the last ten seconds. */
+  | Base<'egress.refused', { host: string; port: number; transport: 'tcp' | 'udp'; refused: number }>
   | Base<'clock.step', { stepMs: number }>
   | Base<'spool.full', { bytes: number }>
   /** After a crash: bytes of the last, never acknowledged write that were dropped, and damaged places that were skipped. */
@@ -104,6 +118,8 @@ export type CallEvent =
   | Base<'retention.dropped', { month: string; streams: readonly { stream: string; lastSeq: number; lastHash: string }[] }>
   /** Written before content past its retention is deleted: whose. Excuses their missing payloads up to `throughUs`. */
   | Base<'retention.expired', { throughUs: number; subjects: readonly string[] }>
+  /** Files whose time is over: written before they go. */
+  | Base<'retention.swept', { data: 'replay' | 'recording' | 'memory' | 'cost'; removed: number }>
   /** The PBX's own records against `call.ended`. */
   | Base<'cdr.reconciled', { records: number; matched: number; missing: number; unended: number }>;
 

@@ -17,6 +17,8 @@ export interface ToolField {
   readonly oneOf: readonly ToolValue[] | null;
   /** Longest text, characters. */
   readonly maxLength: number;
+  /** Results only: may hold this caller's addresses and numbers. Of any other result they are not spoken. */
+  readonly personal?: boolean;
   /** Arguments only: taken from the call's context by this name. Never chosen by a caller or a model. */
   readonly context: string | null;
 }
@@ -37,6 +39,8 @@ export interface ToolDefinition {
   readonly effect: EffectClass;
   /** A person must agree before every call. */
   readonly approval: boolean;
+  /** What a second pass of a model must find true before every call; none when left out. */
+  readonly review?: string | null;
   readonly arguments: ToolShape;
   readonly result: ToolShape;
   readonly target: ToolTarget;
@@ -80,10 +84,31 @@ export type Errand =
       readonly tools: readonly ToolSpec[];
       readonly maxTokens: number;
       readonly timeoutMs: number;
+      /** Name of the model as the flow calls it; the configured one when left out or unknown. */
+      readonly model?: string;
     };
 
-export type DialogueEvent =
-  | { readonly t: 'start'; readonly variables: Readonly<Record<string, string>> }
+/** What is known when a call begins. Set by the call, never by words; what is left out counts as unknown. */
+export interface CallFacts {
+  /** Number or extension that was dialled. */
+  readonly to?: string;
+  /** The caller's number; '' when withheld. */
+  readonly from?: string;
+  /** Wall clock at the start, UTC, ms since 1970. Without it no line is open. */
+  readonly wallMs?: number;
+  /** Earlier calls of this contact, where they may be kept. */
+  readonly history?: { readonly calls: number; readonly lastOutcome: string; readonly daysSince: number };
+  /** What was kept about the contact by `remember`, with consent. */
+  readonly contact?: Readonly<Record<string, string>>;
+  /** Most that this call may cost, in the operator's currency; the flow's own bound counts where it is lower. */
+  readonly budget?: number;
+}
+
+/** `atMs`: milliseconds since the call began; time budgets need it, nothing else looks at it. */
+export type DialogueEvent = DialogueHappening & { readonly atMs?: number };
+
+type DialogueHappening =
+  | { readonly t: 'start'; readonly variables: Readonly<Record<string, string>>; readonly facts?: CallFacts }
   | { readonly t: 'heard'; readonly text: string; readonly confidence: number }
   | { readonly t: 'digits'; readonly digits: string }
   | { readonly t: 'silence' }
@@ -121,7 +146,20 @@ export type DialogueEffect =
       readonly kind: 'notice' | 'question' | 'answer' | 'confirm' | 'apology' | 'goodbye' | 'statement';
       /** False for the notice that this is a machine: talking over it does not stop it. */
       readonly interruptible: boolean;
+      /** Language of the text, once it is no longer the one that the call began in. */
+      readonly language?: string;
+      /** Voice of the chosen persona, by its name in the configuration; the language's own where there is none. */
+      readonly voice?: string;
     }
+  /**
+   * From here on the caller is understood in this language: the recogniser's session, the words of the turn engine and the language of
+   * wordings in the log change before the next `listen`. Comes before the first `say` in the new language.
+   */
+  | { readonly t: 'language'; readonly language: string }
+  /** For the log: who is speaking from here on. Its voice stands in each `say`. */
+  | { readonly t: 'persona'; readonly persona: string; readonly voice: string | null }
+  /** To be kept about the contact after the call, where the caller has agreed. `value` is content. */
+  | { readonly t: 'remember'; readonly name: string; readonly value: string }
   /** After what was said: listen for this. `silenceMs`: patience before `silence` is reported, where it is not the usual one. */
   | { readonly t: 'listen'; readonly expect: Expectation; readonly silenceMs?: number }
   | { readonly t: 'transfer'; readonly desk: string }
@@ -137,6 +175,13 @@ export type DialogueEffect =
       readonly choice: string;
       readonly by: 'rule' | 'model' | 'default';
       readonly evidence: string;
+      /** What holds from here on; null for what stays as it was. */
+      readonly chosen?: {
+        readonly language: string | null;
+        readonly persona: string | null;
+        readonly model: string | null;
+        readonly risk: 'low' | 'normal' | 'high' | null;
+      };
     }
   /** Something was kept from being said or done, for the log. */
   | { readonly t: 'refused'; readonly what: string; readonly rule: string }
@@ -150,6 +195,8 @@ export interface Dialogue<S> {
   readonly language: string;
   /** Every text that may be said without variables: rendered ahead. */
   readonly fixedTexts: readonly string[];
+  /** The same in the other languages that the flow may change to, by language code. */
+  readonly otherTexts?: Readonly<Record<string, readonly string[]>>;
   begin(): S;
   step(state: S, event: DialogueEvent): readonly [S, readonly DialogueEffect[]];
   slots(state: S): Readonly<Record<string, SlotValue>>;

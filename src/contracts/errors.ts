@@ -45,6 +45,12 @@ export const ERRORS = {
     retryable: false,
   },
   MEDIA_CLOSED: { meaning: 'The media session is closed.', action: 'None: the call has ended.', retryable: false },
+  EGRESS_REFUSED: {
+    meaning: 'Something in this process wanted to connect to a place that the configuration does not name. Nothing was sent.',
+    action:
+      'If the place is wanted, name it where it belongs in the configuration; if not, find out who wanted it: parley report egress counts.',
+    retryable: false,
+  },
   PBX_LINK_DOWN: {
     meaning: 'There is no connection to the PBX.',
     action: 'Check that the PBX runs; Parley reconnects by itself.',

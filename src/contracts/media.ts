@@ -92,6 +92,8 @@ export interface MediaStats {
     readonly reportsReceived: number;
     readonly reportsSent: number;
   };
+  /** Slots of 20 ms in which a clip that was not over had no sample ready: the caller heard a hole. */
+  readonly underruns: number;
   /** Caller samples (16 kHz) so far. */
   readonly sample: number;
   readonly sentSample: number;

@@ -20,6 +20,8 @@ export interface Prosody {
 
 export type TurnEvent =
   | { readonly t: 'speech-start'; readonly atMs: number; readonly sample: number }
+  /** A voice may begin at `sample`: enough to speak softer, not enough to believe. A speech-start follows soon, or it was nothing. */
+  | { readonly t: 'speech-hint'; readonly atMs: number; readonly sample: number }
   /** The voice paused: `sample` is one past the last voiced one. Sent as soon as a pause is known; speech may go on at any time. */
   | { readonly t: 'speech-end'; readonly atMs: number; readonly sample: number; readonly prosody?: Prosody }
   | { readonly t: 'tick'; readonly atMs: number }
@@ -102,9 +104,9 @@ export type TurnEffect =
   /** Somebody speaks into our speech: softer, or as before again. */
   | { readonly t: 'duck' }
   | { readonly t: 'unduck' }
-  /** Our speech halts where it is; `resume` goes on from the beginning of the last word. */
+  /** Our speech halts where it is; `resume` goes on from the beginning of the last word, or in place after a moment that nobody noticed. */
   | { readonly t: 'pause' }
-  | { readonly t: 'resume' }
+  | { readonly t: 'resume'; readonly inPlace?: boolean }
   /** The reply is late: bridge it. `opener` right after a commit, `wait` while a tool runs. */
   | { readonly t: 'filler'; readonly kind: 'opener' | 'wait' }
   /** Call decide with a tick at this time; a later one replaces an earlier one. */

@@ -5,10 +5,10 @@
  */
 export { createDialogue } from './runner/create.ts';
 export type { FlowState } from './runner/state.ts';
-export { type FlowSet, type LoadedFlow, loadFlows } from './flow/load.ts';
+export { type FlowSet, linkTexts, type LoadedFlow, loadFlows } from './flow/load.ts';
 export { parseFlow } from './flow/parse.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
 export { type FlowTest, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
-export { ManualTime, ScriptedModel } from './llm/index.ts';
+export { ManualTime, OllamaModel, OpenAiModel, ScriptedModel } from './llm/index.ts';
 export { FlowShelf } from './flow/shelf.ts';

@@ -34,6 +34,8 @@ export interface TtsLink {
   /** A text without its first audio for so long is asked of the next engine. */
   readonly timeoutMs?: number;
   readonly price?: SpeechPrice;
+  /** Speaking rate of all that it says: 1 is the voice's own. */
+  readonly speed?: number;
   /** Asked first for texts that may be spoken cheaply. */
   readonly thrifty?: boolean;
 }
@@ -174,8 +176,15 @@ export class ResilientTts implements TextToSpeech {
   }
 
   /** A voice is one engine's own: the others take theirs of the language. */
-  #fitting(tts: TextToSpeech, { voice, ...options }: SpeechOptions, signal: AbortSignal): SpeechOptions {
-    return { ...options, ...(voice === undefined || tts !== this.#links[0]?.tts ? {} : { voice }), signal };
+  #fitting(tts: TextToSpeech, { voice, rate = 1, ...options }: SpeechOptions, signal: AbortSignal): SpeechOptions {
+    const link = this.#links.find((each) => each.tts === tts);
+    const speed = rate * (link?.speed ?? 1);
+    return {
+      ...options,
+      ...(voice === undefined || link !== this.#links[0] ? {} : { voice }),
+      ...(speed === 1 ? {} : { rate: speed }),
+      signal,
+    };
   }
 
   /** Started = the first chunk is there. */

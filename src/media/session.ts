@@ -111,6 +111,7 @@ export class NativeSession implements MediaSession {
       framesConcealed: value('framesConcealed'),
       lateFrames: value('lateFrames'),
       duplicates: value('duplicates'),
+      underruns: value('underruns'),
       dropped,
       sample: value('sample'),
       sentSample: value('sentSample'),

@@ -59,7 +59,7 @@ export function createDialogues(flows: FlowSet, config: Config): Dialogues {
       day = today;
       const loaded = flows.get(name);
       if (loaded === undefined) return undefined;
-      const made = ready.get(name) ?? createDialogue(loaded.flow, { facts: loaded.facts, today, desks: Object.keys(config.desks) });
+      const made = ready.get(name) ?? createDialogue(loaded.flow, { ...loaded, today, desks: Object.keys(config.desks) });
       ready.set(name, made);
       return made;
     },

@@ -4,16 +4,20 @@ import { type AuditOptions, eraseSubject, exportSubject, type SubjectDesk } from
 import { type Config, readSecret } from '../config/index.ts';
 import { type Logger, ParleyError } from '../contracts/index.ts';
 import type { Act } from '../http/index.ts';
-import type { StoreOptions } from '../store/index.ts';
+import type { asRole, Store, StoreOptions } from '../store/index.ts';
 
-export function auditOptions(config: Config): Pick<AuditOptions, 'folder' | 'content' | 'anchorFile' | 'maxBytes' | 'gateway'> {
-  const { spoolDirectory, contentDays, anchorFile, spoolMaxBytes } = config.audit;
+export function auditOptions(
+  config: Config,
+): Pick<AuditOptions, 'folder' | 'content' | 'anchorFile' | 'anchorCommand' | 'anchorSyslog' | 'maxBytes' | 'gateway'> {
+  const { spoolDirectory, contentDays, anchorFile, anchorCommand, anchorSyslog, spoolMaxBytes } = config.audit;
   return {
     folder: spoolDirectory,
     gateway: config.gateway.name,
     content: contentDays === 0 ? 'discard' : { retentionDays: contentDays },
     maxBytes: spoolMaxBytes,
     ...(anchorFile === null ? {} : { anchorFile }),
+    ...(anchorCommand === null ? {} : { anchorCommand }),
+    ...(anchorSyslog === null ? {} : { anchorSyslog }),
   };
 }
 
@@ -46,4 +50,18 @@ export function turnRecords(config: Config): { turnRecords?: { folder: string; w
 export async function storeOptions(config: Config, log: Logger): Promise<StoreOptions> {
   if (config.store.kind === 'embedded') return { log, embedded: { dataDir: config.store.directory } };
   return { log, connectionString: await readSecret(config.store.urlFile) };
+}
+
+type Login = 'auditor' | 'dpo' | 'gw_retention';
+const LOGIN_FILES = { auditor: 'auditorUrlFile', dpo: 'dpoUrlFile', gw_retention: 'retentionUrlFile' } as const;
+
+/** How to connect as another login; null when the configuration of an own Postgres names none. */
+export async function loginOf(
+  config: Config,
+  store: Pick<Store, 'connectionFor'>,
+  login: Login,
+): Promise<Parameters<typeof asRole>[0] | null> {
+  if (config.store.kind === 'embedded') return store.connectionFor(login);
+  const file = config.store[LOGIN_FILES[login]];
+  return file === null ? null : readSecret(file);
 }

@@ -71,9 +71,13 @@ function directory(config: Config): Readonly<Record<string, PortOperation>> {
 const CALENDAR_PORTS = ['calendar.free', 'calendar.book'];
 
 /** Why a flow cannot take calls with this configuration: what its steps need and where it would be configured. Empty when it can. */
-export function lacksOf({ flow }: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {
-  const lacks = Object.values(flow.tools).flatMap((tool) => lackOf(tool, config) ?? []);
-  const thinks = Object.values(flow.steps).some((step) => step.t === 'agent' || (step.t === 'route' && step.model !== null));
+export function lacksOf({ flow, called }: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {
+  const flows = [flow, ...[...(called?.values() ?? [])].map((other) => other.flow)];
+  const tools = flows.flatMap((one) => Object.values(one.tools));
+  const lacks = tools.flatMap((tool) => lackOf(tool, config) ?? []);
+  const steps = flows.flatMap((one) => Object.values(one.steps));
+  const isReviewed = tools.some(({ review }) => (review ?? null) !== null);
+  const thinks = isReviewed || steps.some((step) => step.t === 'agent' || (step.t === 'route' && step.model !== null));
   return [...new Set(thinks && !hasModel ? [...lacks, 'a language model (llm)'] : lacks)];
 }
 

@@ -8,7 +8,8 @@
  *
  * Errors: TTS_FAILED (program or voice missing, text too long, hang; retryable). An aborted text rejects with its reason.
  */
+export { createElevenLabs, createPolly } from './adapters/index.ts';
 export { createEspeak, type EspeakOptions } from './espeak.ts';
-export { createPiper, type PiperOptions, type PiperTts, type PiperVoice } from './piper/index.ts';
+export { createPiper, createPiperHttp, type PiperOptions, type PiperTts, type PiperVoice } from './piper/index.ts';
 export { createPhraseCache, type PhraseCache } from './phrase-cache.ts';
 export { createScriptedTts, type ScriptedTts } from './testing/scripted.ts';

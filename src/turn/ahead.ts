@@ -15,10 +15,11 @@ export const soFar: Rule = {
   name: 'so-far',
   dueMs: (draft) => {
     const last = draft.stretches.at(-1);
-    const { partial, options, agent } = draft;
+    const { partial, options } = draft;
     if (partial.decode !== null) return partial.askedMs + options.decodeTimeoutMs;
     if (last?.voicing !== true || options.partialMs <= 0 || draft.secure) return null;
-    if (agent !== 'listening' && !(holdsFloor(draft) && draft.reply.interruptible)) return null;
+    // While we listen nobody needs them: the words of the pause are what counts.
+    if (!holdsFloor(draft) || !draft.reply.interruptible) return null;
     return Math.max(last.voiceMs + FIRST_WORDS_MS - last.voicedMs, partial.askedMs + options.partialMs);
   },
   act: (draft) => {

@@ -1,5 +1,6 @@
 /** Somebody speaks into our speech: softer at once, halted when it goes on, then the floor is the caller's or we go on. */
 import { meaningIn, stopSpeaking } from './agent.ts';
+import { hintedUntilMs } from './hint.ts';
 import { dropStretches, replaceLast } from './speech.ts';
 import type { Rule } from './rule.ts';
 import { type Draft, holdsFloor, reason, setAgent, type Stretch, voicedMsOf } from './state.ts';
@@ -88,12 +89,12 @@ const unduck: Rule = {
   name: 'unduck',
   dueMs: (draft) => {
     const stretch = draft.stretches.at(-1);
-    if (draft.agent !== 'ducked') return null;
-    if (stretch === undefined) return draft.nowMs;
-    return stretch.voicing ? null : stretch.endMs + UNDUCK_MS;
+    if (draft.agent !== 'ducked' || stretch?.voicing === true) return null;
+    return Math.max(hintedUntilMs(draft), stretch === undefined ? draft.nowMs : stretch.endMs + UNDUCK_MS);
   },
   act: (draft) => {
     reason(draft, 'unduck');
+    draft.hintMs = null;
     draft.effects.push({ t: 'unduck' });
     setAgent(draft, 'speaking');
     forgetListener(draft);
@@ -104,15 +105,16 @@ const goOn: Rule = {
   name: 'go-on',
   dueMs: (draft) => {
     const stretch = draft.stretches.at(-1);
-    if (draft.agent !== 'paused') return null;
-    if (stretch === undefined) return draft.nowMs;
-    if (stretch.voicing) return null;
-    return stretch.endMs + (wantsNothing(draft, stretch) ? SURE_RESUME_MS : draft.options.resumeMs);
+    if (draft.agent !== 'paused' || stretch?.voicing === true) return null;
+    if (stretch === undefined) return Math.max(hintedUntilMs(draft), draft.nowMs);
+    return Math.max(hintedUntilMs(draft), stretch.endMs + (wantsNothing(draft, stretch) ? SURE_RESUME_MS : draft.options.resumeMs));
   },
   act: (draft) => {
     const last = draft.stretches.at(-1);
-    reason(draft, 'go-on', { meaning: (last && meaningIn(draft, last)) ?? 'unknown' });
-    draft.effects.push({ t: 'resume' });
+    const nobody = draft.hintMs !== null && last === undefined;
+    reason(draft, 'go-on', { meaning: nobody ? 'nobody' : ((last && meaningIn(draft, last)) ?? 'unknown') });
+    draft.hintMs = null;
+    draft.effects.push(nobody ? { t: 'resume', inPlace: true } : { t: 'resume' });
     setAgent(draft, 'speaking');
     forgetListener(draft);
   },

@@ -1,6 +1,7 @@
 import type { TurnEffect, TurnEvent } from '../contracts/index.ts';
 import { agentEnded, agentStarted, keyed, replied, secured } from './agent.ts';
 import { prepared } from './ahead.ts';
+import { hinted } from './hint.ts';
 import { RULES } from './rules.ts';
 import { decodeFailed, ended, heardWords, speechEnded, speechStarted } from './speech.ts';
 import type { Draft, TurnState } from './state.ts';
@@ -35,6 +36,9 @@ function take(draft: Draft, event: TurnEvent): void {
   switch (event.t) {
     case 'speech-start':
       if (!draft.secure) speechStarted(draft, event.sample);
+      break;
+    case 'speech-hint':
+      if (!draft.secure) hinted(draft, event.sample);
       break;
     case 'speech-end':
       if (!draft.secure) speechEnded(draft, event.sample, event.prosody ?? null);

@@ -30,6 +30,8 @@ export interface TurnOptions {
   readonly queueLimitMs: number;
   /** A caller who goes on within this time of our start was not done: the turn is taken back. 0: never. */
   readonly retractMs: number;
+  /** A hint of a voice that is no voice by then is forgotten. */
+  readonly hintMs: number;
   /** Voice this long into an interruptible reply halts it; one real word does so earlier. */
   readonly bargeInMs: number;
   /** Voice this long ends it, unless the words are those of a listener. */
@@ -76,6 +78,7 @@ export const TURN_DEFAULTS: TurnOptions = {
   maxTries: 3,
   queueLimitMs: 30,
   retractMs: 700,
+  hintMs: 160,
   bargeInMs: 220,
   takeFloorMs: 500,
   resumeMs: 700,

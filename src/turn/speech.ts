@@ -1,14 +1,12 @@
 /** The caller's speech: stretches begin, pause, go on and are decoded. */
 import type { Prosody } from '../contracts/index.ts';
 import { mayRetract, retract } from './retract.ts';
-import { type Draft, reason, SAMPLES_PER_MS, type Stretch } from './state.ts';
+import { type Draft, reason, sampleMs, SAMPLES_PER_MS, type Stretch } from './state.ts';
 import { newStretch, resumed } from './stretch.ts';
 import { spokenText } from './words.ts';
 
 /** Speech kept while our reply plays; what is older than that is no answer any more. */
 const MAX_STRETCHES = 4;
-/** The gate reports late: a sample's own time counts, as long as it is believable. */
-const MAX_GATE_DELAY_MS = 1000;
 /** Newest audio that may not have come out of the jitter buffer yet. */
 const FRESH_MS = 20;
 /** Shorter gaps are inside words: they say nothing about how the caller pauses. */
@@ -16,6 +14,7 @@ const PAUSE_MS = 150;
 const NO_EVIDENCE = { prosody: null, detector: null };
 
 export function speechStarted(draft: Draft, sample: number): void {
+  draft.hintMs = null;
   const last = draft.stretches.at(-1);
   if (last?.voicing === true) {
     reason(draft, 'gate-repeated');
@@ -167,8 +166,4 @@ export function dropOldest(draft: Draft): void {
   const [oldest] = draft.stretches;
   reason(draft, 'too-much-at-once', { kept: MAX_STRETCHES });
   dropStretches(draft, (stretch) => stretch === oldest);
-}
-
-function sampleMs(draft: Draft, sample: number): number {
-  return Math.min(draft.nowMs, Math.max(sample / SAMPLES_PER_MS, draft.nowMs - MAX_GATE_DELAY_MS));
 }

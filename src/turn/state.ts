@@ -3,6 +3,8 @@ import { TURN_DEFAULTS, type TurnOptions } from './options.ts';
 
 /** Caller samples per millisecond. */
 export const SAMPLES_PER_MS = 16;
+/** The gate reports late: a sample's own time counts, as long as it is believable. */
+const MAX_GATE_DELAY_MS = 1000;
 
 /** A piece of the caller's speech that has not been committed: from its first voiced sample, with the pauses inside it. */
 export interface Stretch {
@@ -99,6 +101,8 @@ export interface TurnState {
   readonly stretches: readonly Stretch[];
   /** Samples before this belong to turns already committed or dropped. */
   readonly doneSample: number;
+  /** A voice may have begun then; null when it has, or was none. */
+  readonly hintMs: number | null;
   readonly digits: string;
   readonly digitMs: number;
   /** Stretches without a word, in a row. */
@@ -151,6 +155,7 @@ export function initialTurn(options: Partial<TurnOptions> = {}): TurnState {
     next: null,
     stretches: [],
     doneSample: 0,
+    hintMs: null,
     digits: '',
     digitMs: 0,
     noises: 0,
@@ -173,6 +178,7 @@ export function initialTurn(options: Partial<TurnOptions> = {}): TurnState {
 
 export function setAgent(draft: Draft, agent: Agent): void {
   draft.agent = agent;
+  if (!holdsFloor(draft)) draft.hintMs = null;
   draft.agentMs = draft.nowMs;
 }
 
@@ -183,6 +189,11 @@ export function reason(draft: Draft, rule: string, figures: Readonly<Record<stri
 /** Our reply sounds, softly perhaps, or is halted. */
 export function holdsFloor({ agent }: Readonly<Draft>): boolean {
   return agent === 'speaking' || agent === 'ducked' || agent === 'paused';
+}
+
+/** When this sample was spoken. */
+export function sampleMs({ nowMs }: Readonly<Draft>, sample: number): number {
+  return Math.min(nowMs, Math.max(sample / SAMPLES_PER_MS, nowMs - MAX_GATE_DELAY_MS));
 }
 
 /** Voice in this stretch so far, without the pauses. */

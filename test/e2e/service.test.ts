@@ -57,6 +57,7 @@ test('real calls', { timeout: 420_000 }, async (t) => {
     const order = rig.types();
     t.ok(order.indexOf('notice.completed') < order.indexOf('caller.said'), 'the notice is complete before the first turn');
     t.same(await leftovers(asterisk), [], 'no channel and no bridge is left');
+    t.equal(rig.service.egress.refused, 0, 'nothing wanted to leave this machine');
   });
 
   await t.test('2. a person is asked for: the desk gets the caller', async (t) => {

@@ -201,5 +201,5 @@ test('an engine that does not start is said, with exit 1', async (t) => {
   writeFileSync(join(root, 'parley.yaml'), `stt:\n  model: ${join(root, 'model.bin')}\n`);
   const { exit, lines } = await run({ config: join(root, 'parley.yaml'), measure: true, ramp: { calls: [1], rounds: 1, mostMs: 1000 } });
   t.equal(exit, 1);
-  t.match(lines.join('\n'), /^stt: STT_MODEL: /m);
+  t.match(lines.join('\n'), /^stt whisper: STT_MODEL: /m);
 });

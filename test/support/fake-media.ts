@@ -106,6 +106,7 @@ export class FakeMediaSession implements MediaSession {
       framesConcealed: 0,
       lateFrames: 0,
       duplicates: 0,
+      underruns: 0,
       dropped: {},
       sample,
       sentSample: sample,

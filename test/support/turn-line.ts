@@ -97,11 +97,12 @@ function brief(effect: TurnEffect): string {
       return `because ${effect.rule}`;
     case 'wake':
       return `wake ${effect.atMs}`;
+    case 'resume':
+      return effect.inPlace === true ? 'resume in place' : 'resume';
     case 'stop-speaking':
     case 'duck':
     case 'unduck':
     case 'pause':
-    case 'resume':
       return effect.t;
   }
 }
@@ -124,6 +125,10 @@ const wildEvent: fc.Arbitrary<Wild['event']> = fc.oneof(
   wild(
     4,
     fc.nat(300).map((back) => (atMs) => ({ t: 'speech-end', atMs, sample: sampleNear(atMs, back) })),
+  ),
+  wild(
+    2,
+    fc.nat(60).map((back) => (atMs) => ({ t: 'speech-hint', atMs, sample: sampleNear(atMs, back) })),
   ),
   wild(
     5,

@@ -1,5 +1,5 @@
 /** The configuration: the shipped example, then every mistake that an admin can make. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -13,6 +13,9 @@ await mkdir(join(folder, 'flows'));
 await writeFile(join(folder, 'flows', 'booking.yaml'), 'flow: booking\n');
 await writeFile(join(folder, 'model.bin'), 'model');
 await writeFile(join(folder, 'secret'), 'hush\n');
+await writeFile(join(folder, 'key'), 'hush\n', { mode: 0o600 });
+await writeFile(join(folder, 'open-key'), 'hush\n', { mode: 0o600 });
+await chmod(join(folder, 'open-key'), 0o644);
 
 test('the example is valid and says every default', async (t) => {
   const example = await loadConfig(EXAMPLE, { root: ROOT });
@@ -214,6 +217,72 @@ for (const [what, yaml, expected] of [
   ],
   ['a missing model', 'stt: { model: nowhere.bin }', ['1: stt.model: names <folder>/nowhere.bin, which does not exist']],
   [
+    'an engine outside without a processor',
+    'stt:\n  engine: deepgram\n  keyFile: key',
+    ['2: stt.engine: is deepgram, which is outside this site: expected external with processor and legalBasis beside it'],
+  ],
+  [
+    'an address outside without a processor',
+    'llm:\n  engine: openai\n  model: m\n  url: https://203.0.113.7/v1',
+    ['4: llm.url: is not on a private network: expected external with processor and legalBasis beside it, or a local engine'],
+  ],
+  [
+    'a second engine outside without a processor',
+    'stt:\n  model: model.bin\n  then:\n    - engine: whisper-server\n      url: http://8.8.8.8:8080',
+    ['5: stt.then.0.url: is not on a private network: expected external with processor and legalBasis beside it, or a local engine'],
+  ],
+  [
+    'a name that stands for an address outside',
+    'tts:\n  engine: piper-http\n  url: http://voices.example:5000',
+    ['3: tts.url: is not on a private network: expected external with processor and legalBasis beside it, or a local engine'],
+  ],
+  [
+    'half a processor',
+    'tts: { engine: elevenlabs, keyFile: key, voices: { en: x }, external: { processor: Example } }',
+    ['1: tts.external.legalBasis: is missing, expected text'],
+  ],
+  [
+    'an engine outside in clear',
+    'llm: { engine: openai, model: m, url: "http://203.0.113.7/v1", external: { processor: Example, legalBasis: contract } }',
+    ['1: llm.url: is refused: the engine outside this site is reached by https: 203.0.113.7 would get everything in clear'],
+  ],
+  [
+    'a key that others may read',
+    'llm: { engine: openai, model: m, url: "http://127.0.0.1:1/v1", keyFile: open-key }',
+    ['1: llm.keyFile: names <folder>/open-key, which others may read (mode 0644), expected mode 0600'],
+  ],
+  [
+    'a key of an engine in the file',
+    'stt:\n  engine: whisper-server\n  apiKey: hush',
+    ['3: stt.apiKey: is a secret or holds one, which this file must not: put it into a file of its own and name it in keyFile'],
+  ],
+  [
+    'a key of another engine',
+    'tts: { region: eu-central-1 }',
+    ['1: tts.region: is not a key of the engine espeak, expected one of voice, voices, rateWpm'],
+  ],
+  [
+    'what an engine needs',
+    'stt: { engine: openai, url: "http://127.0.0.1:1" }',
+    ['1: stt.model: is missing, expected it for the engine openai'],
+  ],
+  ['a piper without a voice', 'tts: { engine: piper }', ['1: tts.model: is missing, expected the .onnx file of a Piper voice, or models']],
+  [
+    'a voice of piper that is not there',
+    'tts: { engine: piper, models: { alba: { file: nowhere.onnx, languages: [en] } } }',
+    ['1: tts.models.alba.file: names <folder>/nowhere.onnx, which does not exist'],
+  ],
+  [
+    'an engine that does not exist',
+    'stt: { engine: wisper }',
+    ['1: stt.engine: is "wisper", expected one of whisper, whisper-server, openai, deepgram, google'],
+  ],
+  [
+    'a limit below the other',
+    'capacity: { sttQueue: { degradeMs: 500, peopleMs: 100 } }',
+    ['1: capacity.sttQueue: has a peopleMs below its degradeMs'],
+  ],
+  [
     'everything at once',
     'log: { level: loud }\nmedia:\n  maxCalls: 0\n  prots: x',
     [
@@ -230,6 +299,48 @@ for (const [what, yaml, expected] of [
     await t.rejects(load(yaml), { code: 'CONFIG_INVALID' });
   });
 }
+
+test('engines: chains, names, budgets, prices; everything that is outside is named', async (t) => {
+  const { stt, tts, llm, capacity } = await load(`
+stt:
+  model: model.bin
+  then:
+    - { engine: whisper-server, url: "http://gpu.internal:8080" }
+    - engine: deepgram
+      keyFile: key
+      external: { processor: Example, legalBasis: contract }
+      price: { currency: EUR, perAudioMinute: 0.004 }
+    - { engine: whisper, model: model.bin, timeoutMs: 700 }
+tts: { engine: piper, models: { alba: { file: model.bin, languages: [en, en-GB], speaker: 3 } }, then: [{ engine: espeak, rate: 1.1 }] }
+llm: { engine: ollama, model: big, hedgeMs: 300, then: [{ engine: ollama, model: small, thrifty: true }] }
+media: { maxCalls: 50 }
+`);
+  t.match(stt.engines, [
+    { name: 'whisper', model: join(folder, 'model.bin'), timeoutMs: 2500, external: null },
+    { name: 'whisper-server', timeoutMs: 2500 },
+    {
+      name: 'deepgram',
+      url: 'https://api.deepgram.com',
+      keyFile: join(folder, 'key'),
+      external: { processor: 'Example' },
+      price: { perAudioMinute: 0.004 },
+    },
+    { name: 'whisper-2', timeoutMs: 700 },
+  ]);
+  t.match(tts.engines, [
+    { name: 'piper', models: { alba: { file: join(folder, 'model.bin'), speaker: 3 } }, timeoutMs: 1500 },
+    { name: 'espeak', rate: 1.1, timeoutMs: 5000 },
+  ]);
+  t.match(llm, {
+    hedgeMs: 300,
+    engines: [
+      { name: 'ollama', timeoutMs: 1500 },
+      { name: 'ollama-2', thrifty: true, timeoutMs: 4000 },
+    ],
+  });
+  t.match(capacity, { peopleCalls: 50, degradeCalls: 40 });
+  t.same((await load('')).llm.engines, []);
+});
 
 test('data: what is kept by default, and by profile', async (t) => {
   const { data } = await load('');
@@ -304,7 +415,8 @@ async function load(yaml: string): Promise<Config> {
       ? yaml
       : yaml.replace('flows: {', 'flows: { directory: flows,').replace('directory: flows, directory:', 'directory:') + parts.join(''),
   );
-  return loadConfig(file, { root: folder }).catch((error: unknown) => {
+  const resolve = (name: string): Promise<string[]> => Promise.resolve(name.endsWith('.example') ? ['203.0.113.9'] : ['10.0.0.9']);
+  return loadConfig(file, { root: folder, resolve }).catch((error: unknown) => {
     if (error instanceof ProblemsError) error.message = error.message.replaceAll(`${folder}/c.yaml`, 'c.yaml');
     throw error;
   });

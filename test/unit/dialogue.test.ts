@@ -600,7 +600,7 @@ test('a mistake in a flow names file, line, key and what was expected; all of th
       'many-mistakes.yaml:10: slots.at.from: is "25:00", expected a time in quotes, as in "19:30"',
       'many-mistakes.yaml:17: steps.first.nxt: is not a known key; did you mean next?',
       'many-mistakes.yaml:15: steps.first.next: is missing, expected text',
-      'many-mistakes.yaml:18: steps.second: has say and ask, expected exactly one of say, ask, confirm, answer, decide, transfer, do, route, agent, end',
+      'many-mistakes.yaml:18: steps.second: has say and ask, expected exactly one of say, ask, confirm, answer, decide, transfer, do, route, set, call, gather, agent, end',
     ].sort(byLine),
   );
   t.end();
@@ -694,8 +694,8 @@ steps:
       'steps.a.into.found: names the variable "q", which does not exist',
       'steps.b.do: names the tool "gone", which does not exist; did you mean one?',
       'steps.c.tools: names the tool "two", which does not exist',
-      'steps.d.route.0.next: names the step "e", which does not exist; did you mean a?',
       'steps.d.route.0.when.slot: names the slot "m", which does not exist; did you mean n?',
+      'steps.d.route.0.next: names the step "e", which does not exist; did you mean a?',
     ],
   );
   t.end();

@@ -145,6 +145,32 @@ test('barge-in: voice into a reply makes it soft at once, then halts it, then ta
   t.end();
 });
 
+test('a hint of a voice makes us softer at once; when it was none, as loud again', (t) => {
+  const line = speaking(new Line()).tell({ t: 'speech-hint', atMs: 1040, sample: 1000 * 16 });
+  const voice = line.state;
+  t.strictSame(line.trace, ['1040 because hint', '1040 duck']);
+  t.strictSame(line.until(3000).trace.slice(2), ['1200 because unduck', '1200 unduck']);
+  const [after, effects] = decide(voice, { t: 'speech-start', atMs: 1060, sample: 1000 * 16 });
+  t.strictSame([after.agent, effects.filter(({ t: name }) => name === 'duck').length], ['ducked', 0], 'softer once');
+  t.end();
+});
+
+test('right after our start a hint silences us: the caller may be going on; in place when it was none', (t) => {
+  const begun = (): Line => {
+    const line = new Line({ retractMs: 700 }).reply(0, 1000).talk(2000, 3000).words(3150, 'for four people').until(3600);
+    line.tell({ t: 'reply', atMs: 3610, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs: 3640 });
+    return line.tell({ t: 'speech-hint', atMs: 3900, sample: 3860 * 16 });
+  };
+  t.strictSame(
+    begun()
+      .tell({ t: 'speech-start', atMs: 3920, sample: 3860 * 16 })
+      .trace.slice(-4),
+    ['3900 because hint', '3900 pause', '3920 because retract', '3920 retract 1 heard 280'],
+  );
+  t.strictSame(begun().until(5000).trace.slice(-2), ['4060 because go-on', '4060 resume in place']);
+  t.end();
+});
+
 test('one real word halts a reply, two take the floor, a stop-word alone does', (t) => {
   const trace = (text: string): string[] => {
     const line = speaking(new Line({ partialMs: 250, bargeInMs: 400, takeFloorMs: 900 }));

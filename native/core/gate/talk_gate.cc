@@ -48,8 +48,12 @@ float TalkGate::echoReference() const {
 
 void TalkGate::NoiseFloor::learn(float energy, bool inSpeech) {
   smooth += (energy - smooth) * 0.3f;
-  // The gaps between a talker's words are too short for the mean: it would take the words themselves for the floor, and lose their ends.
-  const float quiet = inSpeech ? std::min(smooth, energy) : smooth;
+  // The gaps between a talker's words are too short for the mean: it would take the words themselves for the floor, and lose their
+  // ends. Not single frames either: those of a car vary so much that the quietest lies far below the noise.
+  const float gap = (energy + older + oldest) / 3.0f;
+  oldest = older;
+  older = energy;
+  const float quiet = inSpeech ? std::min(smooth, gap) : smooth;
   windowMin = std::min(windowMin, quiet);
   if (++windowFrames < kNoiseWindowFrames) return;
   lastWindowMin = windowMin;

@@ -99,6 +99,8 @@ class TalkGate {
   // The smallest smoothed energy of the last one to two windows of 0.8 s.
   struct NoiseFloor {
     float smooth = 0.0f;
+    float older = 0.0f;
+    float oldest = 0.0f;
     float windowMin = 1e12f;
     float lastWindowMin = 1e12f;
     uint32_t windowFrames = 0;

@@ -36,7 +36,7 @@ export async function converse(loaded: LoadedFlow, file: FlowTestFile, test: Flo
   const called: Called[] = [];
   const lines: Line[] = [];
   const problems: string[] = [];
-  const dialogue = createDialogue(flow, { facts: loaded.facts, today: file.today, desks: file.desks });
+  const dialogue = createDialogue(flow, { ...loaded, today: file.today, desks: file.desks });
   const desk = deskOf(test, time, called);
   let state = dialogue.begin();
   let reply: DialogueEffect[] = [];

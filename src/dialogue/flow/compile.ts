@@ -1,11 +1,23 @@
 /** From the file's shape to the runner's: short forms are written out, built-in prompts filled in. */
 import { BUILTIN_PROMPTS, LANGUAGES } from '../language/index.ts';
 import type { ToolDefinition, ToolShape } from '../../contracts/index.ts';
-import type { ConditionFile, ParsedFlow, SlotFile, StepFile, ToolFile } from './schema.ts';
-import type { Condition, Flow, Slot, Step, Texts, WordsByLanguage } from './types.ts';
+import type { OpeningHours } from '../hours.ts';
+import type { Expression, Expressions, ValueType } from './expression.ts';
+import { expressionsOf, targetTypes, textValues } from './names.ts';
+import type { ChoosingFile, ConditionFile, HoursFile, ParsedFlow, SlotFile, StepFile, ToolFile, WhenFile } from './schema.ts';
+import type { Case, Choosing, Condition, Flow, Slot, Step, Texts, WordsByLanguage } from './types.ts';
 
-export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, version: string): Flow {
+/** What steps are compiled with. */
+interface Workshop {
+  readonly expressions: Expressions;
+  readonly types: Readonly<Record<string, ValueType>>;
+}
+
+export function compileFlow(parsed: ParsedFlow, file: string, version: string): Flow {
+  const { flow, slots, steps } = parsed;
   const { language } = flow;
+  const types = targetTypes(flow);
+  const workshop: Workshop = { expressions: expressionsOf(parsed), types };
   const languages = flow.languages ?? [language];
   return {
     name: flow.flow,
@@ -14,10 +26,19 @@ export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, ve
     language,
     languages,
     start: flow.start,
-    steps: mapValues(steps, (step, name) => compileStep(step, name)),
+    steps: mapValues(steps, (step, name) => compileStep(step, name, workshop)),
     slots: mapValues(slots, (slot, name) => compileSlot(slot, name, language)),
     prompts: { ...builtinPrompts(languages), ...mapValues(flow.prompts, (prompt) => textsOf(prompt, language)) },
-    variables: flow.variables,
+    variables: textValues(flow.variables),
+    call: textValues(flow.call),
+    contact: textValues(flow.contact),
+    types,
+    results: flow.results,
+    hours: flow.hours === undefined ? null : compileHours(flow.hours),
+    personas: mapValues(flow.personas, ({ voice, style }) => ({ voice: voice ?? null, style })),
+    models: flow.models,
+    budget: flow.budget ?? null,
+    forbidden: flow.forbidden,
     tools: mapValues(flow.tools, compileTool),
     facts: flow.facts ?? null,
     person: flow.person ?? null,
@@ -29,6 +50,8 @@ export function compileFlow({ flow, slots, steps }: ParsedFlow, file: string, ve
       silences: flow.limits.silences,
       turns: flow.limits.turns,
       holdMs: flow.limits.holdSeconds * 1000,
+      confidence: flow.limits.confidence,
+      yesConfidence: flow.limits.yesConfidence,
     },
   };
 }
@@ -78,7 +101,7 @@ function compileSlot(slot: SlotFile, name: string, language: string): Slot {
   }
 }
 
-function compileStep(step: StepFile, name: string): Step {
+function compileStep(step: StepFile, name: string, workshop: Workshop): Step {
   const base = { name, forget: step.forget, outcome: step.outcome ?? null };
   if ('say' in step) {
     const { say: prompt, kind, next } = step;
@@ -94,38 +117,99 @@ function compileStep(step: StepFile, name: string): Step {
   }
   if ('answer' in step) return { ...base, t: 'answer', prompt: step.answer, next: step.next, otherwise: step.otherwise ?? null };
   if ('decide' in step) {
-    const cases = step.decide.map(({ when, next }) => ({ when: [when].flat().map(compileCondition), next }));
+    const cases = step.decide.map(({ when, next }) => ({ ...compileWhen(when, workshop), next }));
     return { ...base, t: 'decide', cases, otherwise: step.otherwise };
   }
-  if ('do' in step || 'route' in step || 'agent' in step) return compileActive(step, base);
+  if ('set' in step) {
+    const values = Object.entries(step.set).map(([target, value]) => [target, assigned(value, target, workshop)] as const);
+    return { ...base, t: 'set', values, next: step.next };
+  }
+  if ('do' in step || 'gather' in step || 'call' in step) return compileAway(step, base);
+  if ('route' in step || 'agent' in step) return compileModel(step, base, workshop);
   return compileLast(step, base);
 }
 
-/** Steps that ask the outside. */
-function compileActive(
-  step: Extract<StepFile, { do: string } | { route: unknown } | { agent: string }>,
-  base: Pick<Step, 'name' | 'forget' | 'outcome'>,
-): Step {
+type Base = Pick<Step, 'name' | 'forget' | 'outcome'>;
+
+/** Steps that are done elsewhere: by tools or another flow. */
+function compileAway(step: Extract<StepFile, { do: string } | { gather: unknown } | { call: string }>, base: Base): Step {
   if ('do' in step) {
     const { do: tool, into, wait, failure, next } = step;
     return { ...base, t: 'do', tool, with: step.with, into, wait, failure, next, failed: step.failed ?? null };
   }
-  if ('route' in step) {
-    const rules = step.route.map(({ when, next }) => ({ when: [when].flat().map(compileCondition), next }));
-    const model =
-      step.model === undefined ? null : { slot: step.model.slot, choices: step.model.choices, timeoutMs: step.model.seconds * 1000 };
-    return { ...base, t: 'route', rules, model, otherwise: step.otherwise };
+  if ('call' in step) {
+    const { call: flow, into, next } = step;
+    return { ...base, t: 'call', flow, with: step.with, into, next, failed: step.failed ?? null };
   }
-  const { agent: goal, tools, prompt, next, thoughts, calls, tokens, forbidden } = step;
-  const budget = { thoughts, calls, tokens, timeoutMs: step.seconds * 1000 };
-  return { ...base, t: 'agent', goal, tools, prompt, next, otherwise: step.otherwise ?? null, budget, forbidden };
+  const { wait, failure, next } = step;
+  const tools = step.gather.map(({ do: tool, with: given, into }) => ({ tool, with: given, into }));
+  return { ...base, t: 'gather', tools, atLeast: step.atLeast ?? tools.length, wait, failure, next, failed: step.failed ?? null };
+}
+
+/** Steps that a model may be asked at. */
+function compileModel(step: Extract<StepFile, { route: unknown } | { agent: string }>, base: Base, workshop: Workshop): Step {
+  if ('route' in step) {
+    const rules = step.route.map(({ when, next, ...choosing }) => ({
+      ...compileWhen(when, workshop),
+      next: next ?? null,
+      choosing: compileChoosing(choosing),
+    }));
+    const { model } = step;
+    const asked =
+      model === undefined ? null : { slot: model.slot, choices: model.choices, model: model.use ?? null, timeoutMs: model.seconds * 1000 };
+    return { ...base, t: 'route', rules, model: asked, otherwise: step.otherwise };
+  }
+  const { agent: goal, tools, prompt, next, thoughts, calls, tokens, forbidden, specialists } = step;
+  const budget = { thoughts, calls, tokens, timeoutMs: step.seconds * 1000, totalMs: step.totalSeconds * 1000 };
+  const otherwise = step.otherwise ?? null;
+  return { ...base, t: 'agent', goal, tools, prompt, next, otherwise, budget, forbidden, specialists, model: step.use ?? null };
+}
+
+function compileChoosing({ language, persona, model, accuracy, risk }: ChoosingFile): Choosing {
+  return {
+    language: language ?? null,
+    persona: persona ?? null,
+    model: model ?? null,
+    accuracy: accuracy ?? null,
+    risk: risk ?? null,
+  };
+}
+
+function compileWhen(when: WhenFile, { expressions }: Workshop): Pick<Case, 'when' | 'expression'> {
+  if (typeof when === 'string') return { when: [], expression: good(expressions.compile(when, 'bool')) };
+  return { when: [when].flat().map(compileCondition), expression: null };
+}
+
+function assigned(value: string | number | boolean, target: string, { expressions, types }: Workshop): Expression {
+  return good(expressions.compile(String(value), types[target] ?? null));
+}
+
+/** check.ts has seen every expression before. */
+function good(compiled: Expression | { readonly problem: string }): Expression {
+  if ('problem' in compiled) throw new RangeError(`an unchecked expression: ${compiled.problem}`);
+  return compiled;
+}
+
+const DAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
+
+function compileHours({ zone, open, holidays }: HoursFile): OpeningHours {
+  const week = DAYS.map((_, day) =>
+    Object.entries(open).flatMap(([days, spans]) => {
+      const [from = 0, to = from] = days.split('-').map((name) => DAYS.indexOf(name));
+      // "friday-monday" goes over the end of the week.
+      const isIn = from <= to ? day >= from && day <= to : day >= from || day <= to;
+      return isIn ? spans.map((span) => span.split('-').map(minutes) as [number, number]) : [];
+    }),
+  );
+  return { zone, week, holidays };
 }
 
 function compileTool(tool: ToolFile, name: string): ToolDefinition {
-  const { description, effect, approval, retries, concurrency, perMinute, cost, http, mcp } = tool;
+  const { description, effect, approval, review, retries, concurrency, perMinute, cost, http, mcp } = tool;
   const shape = (fields: ToolFile['arguments']): ToolShape =>
-    mapValues(fields, ({ type, optional, oneOf, maxLength, context }) => ({
+    mapValues(fields, ({ type, optional, oneOf, maxLength, context, personal }) => ({
       type,
+      personal,
       optional,
       oneOf: oneOf ?? null,
       maxLength,
@@ -142,6 +226,7 @@ function compileTool(tool: ToolFile, name: string): ToolDefinition {
     description,
     effect,
     approval,
+    review: review ?? null,
     arguments: shape(tool.arguments),
     result: shape(tool.result),
     target,
@@ -154,10 +239,7 @@ function compileTool(tool: ToolFile, name: string): ToolDefinition {
 }
 
 /** Steps after which the flow may be over. */
-function compileLast(
-  step: Extract<StepFile, { transfer: string } | { end: string }>,
-  base: Pick<Step, 'name' | 'forget' | 'outcome'>,
-): Step {
+function compileLast(step: Extract<StepFile, { transfer: string } | { end: string }>, base: Base): Step {
   if ('transfer' in step) return { ...base, t: 'transfer', desk: step.transfer, prompt: step.prompt, failed: step.failed ?? null };
   return { ...base, t: 'end', how: step.end, prompt: step.prompt ?? null };
 }

@@ -3,12 +3,20 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Problem, ProblemsError } from '../../contracts/index.ts';
 import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
-import { parseFlow } from './parse.ts';
+import { calledFrom, checkCalls, type Linkable } from './link.ts';
+import { readFlow, versionOf } from './parse.ts';
 import type { Flow } from './types.ts';
 
 export interface LoadedFlow {
   readonly flow: Flow;
   /** Knowledge by language code. */
+  readonly facts: Readonly<Record<string, Knowledge>>;
+  /** Flows that it calls, and those that they call, by name. */
+  readonly called?: ReadonlyMap<string, LoadedFlow>;
+}
+
+/** A flow by itself, before the others are known. */
+export interface ReadFlow extends Linkable {
   readonly facts: Readonly<Record<string, Knowledge>>;
 }
 
@@ -24,7 +32,7 @@ const MAX_BYTES = 1_000_000;
  */
 export async function loadFlows(directory: string, options: { factsDirectory?: string } = {}): Promise<FlowSet> {
   const factsDirectory = options.factsDirectory ?? join(directory, '..', 'facts');
-  const flows = new Map<string, LoadedFlow>();
+  const flows = new Map<string, ReadFlow>();
   const problems: Problem[] = [];
   const names = await readdir(directory).catch((error: unknown) => {
     throw unreadable(directory, 'the folder of the flows cannot be read', error);
@@ -48,15 +56,43 @@ export async function loadFlows(directory: string, options: { factsDirectory?: s
   if (flows.size === 0 && problems.length === 0) {
     problems.push({ code: 'FLOW_INVALID', place: { file: directory }, message: 'has no flow, expected at least one file NAME.yaml' });
   }
+  if (problems.length === 0) problems.push(...checkCalls(flows));
   const [first, ...rest] = problems;
   if (first !== undefined) throw new ProblemsError([first, ...rest]);
-  return flows;
+  return linkFlows(flows);
 }
 
-async function loadFlow(file: string, factsDirectory: string): Promise<LoadedFlow> {
+/** Flows from texts, linked and checked like those of a folder. Errors: ProblemsError (FLOW_INVALID). */
+export function linkTexts(files: readonly { readonly text: string; readonly file: string }[]): FlowSet {
+  const flows = new Map<string, ReadFlow>();
+  for (const { text, file } of files) {
+    const read = readFlow(text, file);
+    flows.set(read.flow.name, { ...read, facts: {} });
+  }
+  const [first, ...rest] = checkCalls(flows);
+  if (first !== undefined) throw new ProblemsError([first, ...rest]);
+  return linkFlows(flows);
+}
+
+/** Every flow with those that it calls; its version covers them too. They must have been checked. */
+export function linkFlows(flows: ReadonlyMap<string, ReadFlow>): FlowSet {
+  const linked = [...flows].map(([name, { flow, facts }]): [string, LoadedFlow] => {
+    const names = calledFrom(flows, name);
+    if (names.length === 0) return [name, { flow, facts }];
+    const others = names.flatMap((other): [string, LoadedFlow][] => {
+      const found = flows.get(other);
+      return found === undefined ? [] : [[other, { flow: found.flow, facts: found.facts }]];
+    });
+    const version = versionOf([flow.version, ...others.map(([, other]) => other.flow.version)]);
+    return [name, { flow: { ...flow, version }, facts, called: new Map(others) }];
+  });
+  return new Map(linked);
+}
+
+async function loadFlow(file: string, factsDirectory: string): Promise<ReadFlow> {
   const text = await readText(file);
-  const flow = parseFlow(text, file);
-  if (flow.facts === null) return { flow, facts: {} };
+  const { flow, place } = readFlow(text, file);
+  if (flow.facts === null) return { flow, place, facts: {} };
   const facts: Record<string, Knowledge> = {};
   const includes: string[] = [];
   for (const language of flow.languages) {
@@ -67,7 +103,7 @@ async function loadFlow(file: string, factsDirectory: string): Promise<LoadedFlo
     includes.push(markdown);
   }
   // Parsed again with what it includes: the version covers every word that a caller may hear.
-  return { flow: parseFlow(text, file, includes), facts };
+  return { ...readFlow(text, file, includes), facts };
 }
 
 async function readText(file: string, role = ''): Promise<string> {

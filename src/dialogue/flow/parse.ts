@@ -13,6 +13,15 @@ import { readYaml, type YamlText } from './yaml.ts';
  * Errors: ProblemsError (FLOW_INVALID) with every problem, its line and key.
  */
 export function parseFlow(text: string, file: string, includes: readonly string[] = []): Flow {
+  return readFlow(text, file, includes).flow;
+}
+
+/** The flow, and where its parts stand in the file. Errors: as parseFlow. */
+export function readFlow(
+  text: string,
+  file: string,
+  includes: readonly string[] = [],
+): { readonly flow: Flow; readonly place: YamlText['place'] } {
   const yaml = readYaml(text, file);
   const problems: Problem[] = yaml.errors.map(({ message, line, column }) => ({
     code: 'FLOW_INVALID',
@@ -25,7 +34,8 @@ export function parseFlow(text: string, file: string, includes: readonly string[
   const parsed = yaml.errors.length === 0 ? shapes(yaml, report) : undefined;
   // References are looked at when every part has its shape: half a flow would name parts that are there.
   if (parsed !== undefined && isEmpty(problems)) checkFlow(parsed, file, report);
-  if (parsed !== undefined && isEmpty(problems)) return compileFlow(parsed, file, versionOf([text, ...includes]));
+  if (parsed !== undefined && isEmpty(problems))
+    return { flow: compileFlow(parsed, file, versionOf([text, ...includes])), place: (path) => yaml.place(path) };
   const [first, ...rest] = problems.sort((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0));
   throw new ProblemsError([first ?? { code: 'FLOW_INVALID', place: { file }, message: 'is empty, expected a flow' }, ...rest]);
 }
@@ -35,7 +45,7 @@ function isEmpty(problems: readonly Problem[]): boolean {
   return problems.length === 0;
 }
 
-function versionOf(texts: readonly string[]): string {
+export function versionOf(texts: readonly string[]): string {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(createHash('sha256').update(text).digest());
   return hash.digest('hex');
@@ -95,6 +105,10 @@ function shape<T>(
     const at = [...path, ...issue.path];
     if (issue.keys !== undefined && issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) report([...at, key], unknownKey(key, issue.path.length === 0 ? keys : []));
+    } else if (issue.code === 'invalid_key') {
+      // The name of an entry is wrong, not its value.
+      const message = issue.issues?.[0]?.message ?? issue.message;
+      report(at, describeIssue({ path: issue.path, message }, issue.path.at(-1)));
     } else report(at, describeIssue(issue, valueAt(value, issue.path)));
   }
   return undefined;

@@ -64,6 +64,9 @@ export const SLOT_SCHEMAS = {
   }),
 };
 
+const expression = z.string().trim().min(1, 'expected an expression').max(500, 'expected at most 500 characters');
+const given = z.record(name, z.union([z.string().max(500), z.number(), z.boolean()])).default({});
+
 const condition = z.strictObject({
   slot: name.optional(),
   variable: name.optional(),
@@ -72,6 +75,20 @@ const condition = z.strictObject({
   atLeast: z.number().optional(),
   atMost: z.number().optional(),
 });
+
+/** A list of them must hold as a whole; an expression says it all at once. */
+const when = z.union([expression, condition, z.array(condition).min(1)], {
+  error: 'expected an expression, a condition or a list of conditions',
+});
+
+/** What holds from a choice on. `accuracy` takes the cheapest model that is good enough and can still be paid. */
+const choosing = {
+  language: language.optional(),
+  persona: name.optional(),
+  model: name.optional(),
+  accuracy: z.number().min(0).max(1).optional(),
+  risk: z.enum(['low', 'normal', 'high']).optional(),
+};
 
 const every = {
   forget: z.array(name).default([]),
@@ -101,21 +118,14 @@ export const STEP_SCHEMAS = {
   }),
   answer: z.strictObject({ answer: name, next: stepName, otherwise: stepName.optional(), ...every }),
   decide: z.strictObject({
-    decide: z
-      .array(
-        z.strictObject({
-          when: z.union([condition, z.array(condition).min(1)], { error: 'expected a condition or a list of them' }),
-          next: stepName,
-        }),
-      )
-      .min(1),
+    decide: z.array(z.strictObject({ when, next: stepName })).min(1),
     otherwise: stepName,
     ...every,
   }),
   transfer: z.strictObject({ transfer: name, prompt: name.default('transferring'), failed: stepName.optional(), ...every }),
   do: z.strictObject({
     do: name,
-    with: z.record(name, z.union([z.string().max(500), z.number(), z.boolean()])).default({}),
+    with: given,
     into: z.record(name, name).default({}),
     wait: name.default('one_moment'),
     failure: name.default('tool_failed'),
@@ -124,16 +134,44 @@ export const STEP_SCHEMAS = {
     ...every,
   }),
   route: z.strictObject({
-    route: z
-      .array(
-        z.strictObject({
-          when: z.union([condition, z.array(condition).min(1)], { error: 'expected a condition or a list of them' }),
-          next: stepName,
-        }),
-      )
-      .default([]),
-    model: z.strictObject({ slot: name, choices: z.record(stepName, text), seconds: z.number().min(0.2).max(10).default(2) }).optional(),
+    route: z.array(z.strictObject({ when, next: stepName.optional(), ...choosing })).default([]),
+    model: z
+      .strictObject({
+        slot: name,
+        choices: z.record(stepName, text),
+        use: name.optional(),
+        seconds: z.number().min(0.2).max(10).default(2),
+      })
+      .optional(),
     otherwise: stepName,
+    ...every,
+  }),
+  set: z.strictObject({
+    set: z.record(
+      z.string().regex(/^((call|contact)\.)?[a-z][a-z0-9_]{0,39}$/, 'expected the name of a variable, as in risk or call.topic'),
+      z.union([expression, z.number(), z.boolean()]),
+    ),
+    next: stepName,
+    ...every,
+  }),
+  call: z.strictObject({
+    call: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'expected the name of a flow'),
+    with: given,
+    into: z.record(name, name).default({}),
+    next: stepName,
+    failed: stepName.optional(),
+    ...every,
+  }),
+  gather: z.strictObject({
+    gather: z
+      .array(z.strictObject({ do: name, with: given, into: z.record(name, name).default({}) }))
+      .min(2, 'expected two tools or more')
+      .max(8, 'expected at most eight tools'),
+    atLeast: z.int().min(1).optional(),
+    wait: name.default('one_moment'),
+    failure: name.default('tool_failed'),
+    next: stepName,
+    failed: stepName.optional(),
     ...every,
   }),
   agent: z.strictObject({
@@ -146,10 +184,13 @@ export const STEP_SCHEMAS = {
     calls: z.int().min(0).max(50).default(8),
     tokens: z.int().min(50).max(100_000).default(4000),
     seconds: z.number().min(0.5).max(20).default(3),
+    totalSeconds: z.number().min(5).max(3600).default(300),
+    specialists: z.record(stepName, text).default({}),
+    use: name.optional(),
     forbidden: z.array(z.string().trim().min(2).max(100)).max(100).default([]),
     ...every,
   }),
-  end: z.strictObject({ end: z.enum(['hangup', 'leave']), prompt: name.optional(), ...every }),
+  end: z.strictObject({ end: z.enum(['hangup', 'leave', 'return']), prompt: name.optional(), ...every }),
 };
 
 const value = z.union([z.string(), z.number(), z.boolean()]);
@@ -159,6 +200,7 @@ const field = z.strictObject({
   oneOf: z.array(value).min(1).optional(),
   maxLength: z.int().min(1).max(10_000).default(500),
   context: name.optional(),
+  personal: z.boolean().default(false),
 });
 
 /** A tool: what it takes and gives, where it is, and its bounds. */
@@ -166,6 +208,7 @@ const tool = z.strictObject({
   description: text,
   effect: z.enum(['read', 'write', 'irreversible']),
   approval: z.boolean().default(false),
+  review: text.optional(),
   arguments: z.record(name, field).default({}),
   result: z.record(name, field).default({}),
   http: z
@@ -186,6 +229,33 @@ const tool = z.strictObject({
   cost: z.number().min(0).default(0),
 });
 
+const span = z.string().regex(/^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-4]):[0-5]\d$/, 'expected a span in quotes, as in "09:00-17:00"');
+const WEEK = '(monday|tuesday|wednesday|thursday|friday|saturday|sunday)';
+const hours = z.strictObject({
+  zone: z.string().refine(isZone, 'expected a time zone, as in "Europe/Berlin"'),
+  open: z.record(
+    z.string().regex(new RegExp(`^${WEEK}(-${WEEK})?$`), 'expected a weekday, or two with a hyphen, as in monday-friday'),
+    z.array(span),
+  ),
+  holidays: z
+    .array(
+      z
+        .string()
+        .regex(/^(\d{4}-)?\d{2}-\d{2}$|^easter([+-]\d{1,2})?$/, 'expected a day in quotes, as in "12-25", "2026-12-24" or easter+1'),
+    )
+    .default([]),
+});
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+const variable = z.union([z.string(), z.number(), z.boolean()], { error: 'expected a text, a number, true or false' });
+
 export type ToolFile = z.infer<typeof tool>;
 
 export const flowSchema = z.strictObject({
@@ -198,13 +268,25 @@ export const flowSchema = z.strictObject({
     .optional(),
   person: name.optional(),
   start: stepName,
-  variables: z.record(name, z.string()).default({}),
+  variables: z.record(name, variable).default({}),
+  call: z.record(name, variable).default({}),
+  contact: z.record(name, variable).default({}),
+  results: z.record(name, name).default({}),
+  hours: hours.optional(),
+  personas: z
+    .record(name, z.strictObject({ voice: z.string().min(1).max(60).optional(), style: z.string().max(500).default('') }))
+    .default({}),
+  models: z.record(name, z.strictObject({ accuracy: z.number().min(0).max(1), cost: z.number().min(0) })).default({}),
+  budget: z.number().min(0).optional(),
+  forbidden: z.array(z.string().trim().min(2).max(100)).max(100).default([]),
   limits: z
     .strictObject({
       misses: z.int().min(1).max(10).default(3),
       silences: z.int().min(1).max(10).default(2),
       turns: z.int().min(3).max(500).default(60),
       holdSeconds: z.int().min(5).max(300).default(30),
+      confidence: z.number().min(0).max(1).default(0),
+      yesConfidence: z.number().min(0).max(1).default(0.3),
     })
     .prefault({}),
   tools: z.record(name, tool).default({}),
@@ -220,6 +302,9 @@ export type FlowFile = z.infer<typeof flowSchema>;
 export type SlotFile = { [K in keyof typeof SLOT_SCHEMAS]: z.infer<(typeof SLOT_SCHEMAS)[K]> }[keyof typeof SLOT_SCHEMAS];
 export type StepFile = { [K in keyof typeof STEP_SCHEMAS]: z.infer<(typeof STEP_SCHEMAS)[K]> }[keyof typeof STEP_SCHEMAS];
 export type ConditionFile = z.infer<typeof condition>;
+export type WhenFile = z.infer<typeof when>;
+export type HoursFile = z.infer<typeof hours>;
+export type ChoosingFile = { [K in keyof typeof choosing]?: z.infer<(typeof choosing)[K]> };
 
 /** A flow file whose every part has the right shape. */
 export interface ParsedFlow {

@@ -1,4 +1,6 @@
 import type { ToolDefinition, ToolValue } from '../../contracts/index.ts';
+import type { OpeningHours } from '../hours.ts';
+import type { Expression, ValueType } from './expression.ts';
 
 /** A flow as the runner sees it: checked, every reference good, every prompt there in every language. */
 
@@ -81,18 +83,37 @@ export type Step = StepBase &
     | { readonly t: 'answer'; readonly prompt: string; readonly next: string; readonly otherwise: string | null }
     | { readonly t: 'decide'; readonly cases: readonly Case[]; readonly otherwise: string }
     | { readonly t: 'transfer'; readonly desk: string; readonly prompt: string; readonly failed: string | null }
-    | {
+    | (ToolUse & {
         readonly t: 'do';
-        readonly tool: string;
-        readonly with: Readonly<Record<string, ToolValue>>;
-        /** Variables by the field of the result that fills them. */
-        readonly into: Readonly<Record<string, string>>;
+        readonly wait: string;
+        readonly failure: string;
+        readonly next: string;
+        readonly failed: string | null;
+      })
+    /** Tools that only read, all at once. */
+    | {
+        readonly t: 'gather';
+        readonly tools: readonly ToolUse[];
+        /** So many must answer. */
+        readonly atLeast: number;
         readonly wait: string;
         readonly failure: string;
         readonly next: string;
         readonly failed: string | null;
       }
-    | { readonly t: 'route'; readonly rules: readonly Case[]; readonly model: RouteModel | null; readonly otherwise: string }
+    /** Targets are variables, or 'call.x' and 'contact.x'. */
+    | { readonly t: 'set'; readonly values: readonly (readonly [target: string, value: Expression])[]; readonly next: string }
+    | {
+        readonly t: 'call';
+        readonly flow: string;
+        readonly with: Readonly<Record<string, ToolValue>>;
+        /** Variables here by the results of the called flow; `outcome` is always one of them. */
+        readonly into: Readonly<Record<string, string>>;
+        readonly next: string;
+        /** Where to go on when the called flow ended with the outcome `failed`. */
+        readonly failed: string | null;
+      }
+    | { readonly t: 'route'; readonly rules: readonly Rule[]; readonly model: RouteModel | null; readonly otherwise: string }
     | {
         readonly t: 'agent';
         readonly goal: string;
@@ -102,12 +123,56 @@ export type Step = StepBase &
         readonly otherwise: string | null;
         readonly budget: AgentBudget;
         readonly forbidden: readonly string[];
+        /** Other agent steps that it may hand the caller to, and what each is for. */
+        readonly specialists: Readonly<Record<string, string>>;
+        /** Name of a model of the flow; the chosen one where null. */
+        readonly model: string | null;
       }
-    | { readonly t: 'end'; readonly how: 'hangup' | 'leave'; readonly prompt: string | null }
+    | { readonly t: 'end'; readonly how: 'hangup' | 'leave' | 'return'; readonly prompt: string | null }
   );
+
+/** One tool with its arguments. */
+export interface ToolUse {
+  readonly tool: string;
+  readonly with: Readonly<Record<string, ToolValue>>;
+  /** Variables by the field of the result that fills them. */
+  readonly into: Readonly<Record<string, string>>;
+}
+
+export type Risk = 'low' | 'normal' | 'high';
+
+/** What holds from a choice on; null leaves it as it is. */
+export interface Choosing {
+  readonly language: string | null;
+  readonly persona: string | null;
+  readonly model: string | null;
+  /** Takes the cheapest model that is at least so good and can be paid. */
+  readonly accuracy: number | null;
+  readonly risk: Risk | null;
+}
+
+export interface Rule extends Omit<Case, 'next'> {
+  readonly choosing: Choosing;
+  /** Null: what was chosen holds, and the rules go on. */
+  readonly next: string | null;
+}
+
+export interface Persona {
+  /** Voice by its name in the configuration; null for the language's own. */
+  readonly voice: string | null;
+  /** For models: how it talks. */
+  readonly style: string;
+}
+
+/** A model as the flow sees it: how good, and what one answer costs in the operator's currency. */
+export interface ModelGrade {
+  readonly accuracy: number;
+  readonly cost: number;
+}
 
 export interface RouteModel {
   readonly slot: string;
+  readonly model: string | null;
   /** What each step is for, by its name. */
   readonly choices: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
@@ -120,6 +185,8 @@ export interface AgentBudget {
   readonly tokens: number;
   /** Longest single thought. */
   readonly timeoutMs: number;
+  /** From the first thought on, the caller's own time included. */
+  readonly totalMs: number;
 }
 
 /** One value is compared; what is not named is not tested. */
@@ -132,8 +199,9 @@ export interface Condition {
 }
 
 export interface Case {
-  /** All must hold. */
+  /** All must hold, and the expression where there is one. */
   readonly when: readonly Condition[];
+  readonly expression: Expression | null;
   readonly next: string;
 }
 
@@ -146,6 +214,10 @@ export interface Limits {
   readonly turns: number;
   /** Patience after "hold on". */
   readonly holdMs: number;
+  /** What was recognised with less confidence counts as not understood. */
+  readonly confidence: number;
+  /** A yes to something that has an effect must be at least so sure. */
+  readonly yesConfidence: number;
 }
 
 export interface Flow {
@@ -162,8 +234,22 @@ export interface Flow {
   /** Every prompt, the runner's own included. */
   readonly prompts: Readonly<Record<string, Texts>>;
   readonly tools: Readonly<Record<string, ToolDefinition>>;
-  /** Defaults of the variables that the dialplan may pass. */
+  /** Defaults of the variables that the dialplan, or the flow that calls this one, may pass. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Defaults of what all flows of a call share, and of what is kept about the contact. */
+  readonly call: Readonly<Record<string, string>>;
+  readonly contact: Readonly<Record<string, string>>;
+  /** Types of the variables, 'call.x' and 'contact.x'. */
+  readonly types: Readonly<Record<string, ValueType>>;
+  /** Result name to slot or variable, for flows that call this one. */
+  readonly results: Readonly<Record<string, string>>;
+  readonly hours: OpeningHours | null;
+  readonly personas: Readonly<Record<string, Persona>>;
+  readonly models: Readonly<Record<string, ModelGrade>>;
+  /** Most that a call may cost; null for no bound. */
+  readonly budget: number | null;
+  /** Never said in a text that has words of a model or a tool in it. */
+  readonly forbidden: readonly string[];
   /** Name of the knowledge file without its ending; null when there is none. */
   readonly facts: string | null;
   /** Desk for "I want to speak to a person"; null when nobody can be reached. */

@@ -1,19 +1,17 @@
-import type { Dialogue, DialogueEvent } from '../../contracts/index.ts';
+import type { CallFacts, Dialogue, DialogueEvent } from '../../contracts/index.ts';
 import { parseIso } from '../calendar.ts';
 import type { Flow } from '../flow/types.ts';
-import { createFactSearch, type Knowledge, NO_KNOWLEDGE } from '../knowledge/facts.ts';
+import type { Knowledge } from '../knowledge/facts.ts';
 import { LANGUAGES } from '../language/index.ts';
-import { createIntentFinder } from '../understand/phrases.ts';
 import { type CallerEvent, errandDone, type ErrandEvent, whileWorking } from './errands.ts';
 import { missed, silent, tooManyTurns, transferFailed } from './failures.ts';
 import { recovered } from './recovered.ts';
 import { heard, keyed } from './heard.ts';
+import { type FlowWithFacts, type Script, Scripts } from './scripts.ts';
 import type { FlowState } from './state.ts';
 import { enter, hangUp } from './steps.ts';
-import { fillIn, own, promptText, type Script, type Talk, update } from './talk.ts';
-
-/** A variable is a name or a word in a prompt. */
-const MAX_VARIABLE = 200;
+import { fillIn, own, promptText, type Talk, update } from './talk.ts';
+import { MAX_VARIABLE } from './values.ts';
 
 interface DialogueOptions {
   /** Knowledge by language code. */
@@ -24,23 +22,65 @@ interface DialogueOptions {
   readonly today: string;
   /** Names of the desks that calls can be sent to. */
   readonly desks?: readonly string[];
+  /** Flows that this one calls, as they were loaded with it. */
+  readonly called?: ReadonlyMap<string, FlowWithFacts>;
 }
 
 /** A flow in one language, ready for calls: make it once, it holds no call's state. */
 export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<FlowState> {
-  const { today, desks = [] } = options;
+  const { today, desks = [], facts = {}, called = new Map<string, FlowWithFacts>() } = options;
   const wanted = options.language ?? flow.language;
   const language = flow.languages.includes(wanted) && LANGUAGES[wanted] !== undefined ? wanted : flow.language;
-  const pack = LANGUAGES[language];
-  if (pack === undefined) throw new RangeError(`no language pack "${language}"`);
-  const knowledge = options.facts?.[language] ?? NO_KNOWLEDGE;
-  const script: Script = { flow, pack, facts: createFactSearch(knowledge, pack), intent: createIntentFinder(pack), desks };
-  const begin: FlowState = {
+  const scripts = new Scripts({ flow, facts }, called, desks, language);
+  const first = scripts.of(flow.name, language);
+  if (first === undefined) throw new RangeError(`no language pack "${language}"`);
+  const begin = beginning(scripts, flow, { language, today });
+  const others = flow.languages.filter((code) => code !== language);
+  return {
+    flow: flow.name,
+    version: flow.version,
+    language,
+    fixedTexts: fixedTexts(scripts, language),
+    otherTexts: Object.fromEntries(others.map((code) => [code, fixedTexts(scripts, code)])),
+    begin: () => begin,
+    step(state, event) {
+      const heard = event.t === 'heard' ? event : null;
+      const talk: Talk = {
+        scripts,
+        script: scripts.of(state.flow, state.language) ?? first,
+        state,
+        said: heard?.text ?? '',
+        confidence: heard?.confidence ?? 1,
+        atMs: event.atMs ?? null,
+        effects: [],
+      };
+      take(talk, event);
+      return [talk.state, talk.effects];
+    },
+    // Of all flows under way; what was asked last wins.
+    slots: ({ frames, slots }) => Object.assign({}, ...frames.map((frame) => frame.slots), slots) as FlowState['slots'],
+  };
+}
+
+function beginning(scripts: Scripts, flow: Flow, { language, today }: { language: string; today: string }): FlowState {
+  const flows = scripts.flows.flatMap((name) => scripts.of(name, language)?.flow ?? []);
+  return {
     phase: 'begin',
+    flow: flow.name,
     step: flow.start,
     today,
     slots: {},
     variables: flow.variables,
+    told: {},
+    frames: [],
+    call: Object.assign({}, ...flows.map((one) => one.call)) as FlowState['call'],
+    contact: Object.assign({}, ...flows.map((one) => one.contact)) as FlowState['contact'],
+    facts: {},
+    language,
+    persona: null,
+    model: null,
+    risk: 'normal',
+    spent: 0,
     misses: 0,
     silences: 0,
     turns: 0,
@@ -48,34 +88,22 @@ export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<F
     back: null,
     offered: false,
     outcome: null,
-    errand: null,
+    open: [],
     errands: 0,
+    answered: 0,
     agent: null,
     last: [],
-  };
-  return {
-    flow: flow.name,
-    version: flow.version,
-    language,
-    fixedTexts: fixedTexts(script, knowledge),
-    begin: () => begin,
-    step(state, event) {
-      const talk: Talk = { script, state, said: event.t === 'heard' ? event.text : '', effects: [] };
-      take(talk, event);
-      return [talk.state, talk.effects];
-    },
-    slots: (state) => state.slots,
   };
 }
 
 function take(talk: Talk, event: DialogueEvent): void {
   const { phase } = talk.state;
   if (event.t === 'start') {
-    if (phase === 'begin') start(talk, event.variables);
+    if (phase === 'begin') start(talk, event.variables, event.facts ?? {});
   } else if (event.t === 'transfer-failed') {
     if (phase === 'transferring') transferFailed(talk);
   } else if (isErrand(event)) {
-    if (phase === 'working' && talk.state.errand?.id === event.id) errandDone(talk, event);
+    if (phase === 'working') errandDone(talk, event);
   } else if (event.t === 'recovered') recovered(talk);
   else if (event.t === 'said') return;
   else if (phase === 'working') whileWorking(talk, event);
@@ -86,7 +114,7 @@ function isErrand(event: DialogueEvent): event is ErrandEvent {
   return 'id' in event;
 }
 
-function start(talk: Talk, given: Readonly<Record<string, string>>): void {
+function start(talk: Talk, given: Readonly<Record<string, string>>, facts: CallFacts): void {
   const { flow } = talk.script;
   // Only what the flow declares: the dialplan cannot put words into prompts that the author did not plan for.
   const known = Object.entries(given).filter(([name]) => Object.hasOwn(flow.variables, name));
@@ -94,9 +122,17 @@ function start(talk: Talk, given: Readonly<Record<string, string>>): void {
   const today = given['today'];
   update(talk, {
     variables: { ...flow.variables, ...Object.fromEntries(short) },
+    contact: { ...talk.state.contact, ...kept(talk.state.contact, facts.contact ?? {}) },
+    facts,
     today: today !== undefined && parseIso(today) !== undefined ? today : talk.state.today,
   });
   enter(talk, flow.start, 'start');
+}
+
+/** Of what is known about the contact, what the flows declare. */
+function kept(declared: Readonly<Record<string, string>>, known: Readonly<Record<string, string>>): Record<string, string> {
+  const names = Object.keys(declared).filter((name) => Object.hasOwn(known, name));
+  return Object.fromEntries(names.map((name) => [name, (known[name] ?? '').slice(0, MAX_VARIABLE)]));
 }
 
 function onCaller(talk: Talk, event: CallerEvent): void {
@@ -107,7 +143,8 @@ function onCaller(talk: Talk, event: CallerEvent): void {
   }
   switch (event.t) {
     case 'heard':
-      heard(talk, event.text);
+      if (event.confidence < talk.script.flow.limits.confidence) missed(talk);
+      else heard(talk, event.text);
       break;
     case 'digits':
       keyed(talk, event.digits);
@@ -125,9 +162,16 @@ function onCaller(talk: Talk, event: CallerEvent): void {
 }
 
 /** Every text without a slot in it, variables at their defaults; the runner's own texts and the facts included. */
-function fixedTexts(script: Script, knowledge: Knowledge): readonly string[] {
-  const { flow } = script;
-  const prompts = Object.keys(flow.prompts).map((key) => fillIn(promptText(script, key), (name) => own(flow.variables, name)));
-  const texts = [...prompts, ...knowledge.facts.map(({ answer }) => answer)];
+function fixedTexts(scripts: Scripts, language: string): readonly string[] {
+  const texts = scripts.flows.flatMap((name) => {
+    const script = scripts.of(name, language);
+    return script === undefined ? [] : textsOf(script);
+  });
   return [...new Set(texts.filter((text) => text !== '' && !text.includes('{')))];
+}
+
+function textsOf(script: Script): string[] {
+  const { flow, knowledge } = script;
+  const prompts = Object.keys(flow.prompts).map((key) => fillIn(promptText(script, key), (name) => own(flow.variables, name)));
+  return [...prompts, ...knowledge.facts.map(({ answer }) => answer)];
 }

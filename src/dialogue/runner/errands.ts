@@ -1,38 +1,47 @@
 /** Answers from outside, and a caller who speaks while we wait for them. Every answer leads on, whatever it is. */
 import type { DialogueEvent, ToolDefinition, ToolOutcome } from '../../contracts/index.ts';
-import type { Step } from '../flow/types.ts';
 import { agentStep, agentThought, agentToolDone } from './agent.ts';
+import { endErrand } from './open-errands.ts';
 import { routeAnswered, routeOf } from './route.ts';
-import { enter, hangUp, transfer } from './steps.ts';
-import { own, say, stepOf, type Talk, update } from './talk.ts';
-import { callTool } from './tool-step.ts';
 import type { OpenErrand } from './state.ts';
+import { enter, hangUp, transfer } from './steps.ts';
+import { outcomeOf, own, say, stepOf, type Talk, update } from './talk.ts';
+import { afterReview, callTool, gathered, takeResult } from './tool-step.ts';
 
 export type ErrandEvent = Extract<DialogueEvent, { readonly id: string }>;
 export type CallerEvent = Exclude<DialogueEvent, ErrandEvent | { t: 'start' | 'said' | 'transfer-failed' | 'recovered' }>;
 
-/** Longer results are no words for a telephone. */
-const MAX_VALUE = 200;
+const ANSWERED_BY: Readonly<Record<OpenErrand['t'], ErrandEvent['t']>> = {
+  think: 'thought',
+  review: 'thought',
+  tool: 'tool-result',
+  approval: 'approval-result',
+};
 
+/** An answer to what is not open, or of another kind, is none. */
 export function errandDone(talk: Talk, event: ErrandEvent): void {
-  const { errand } = talk.state;
-  if (errand === null) return;
+  const errand = talk.state.open.find(({ id }) => id === event.id);
+  if (errand === undefined) return;
   if (event.t === 'errand-slow') {
-    if (!errand.wasSlow) slow(talk, errand);
+    slow(talk, errand);
     return;
   }
-  if ((event.t === 'thought' ? 'think' : event.t === 'tool-result' ? 'tool' : 'approval') !== errand.t) return;
-  update(talk, { errand: null });
-  if (event.t === 'thought') thought(talk, event.answer);
-  else if (event.t === 'approval-result') decided(talk, errand, event.id, event.decision);
-  else if (errand.tool !== null) toolDone(talk, errand.tool, event.outcome);
+  if (ANSWERED_BY[errand.t] !== event.t) return;
+  endErrand(talk, errand.id);
+  if (event.t === 'approval-result') decided(talk, errand, event.decision);
+  else if (event.t === 'tool-result') toolDone(talk, errand, event.outcome);
+  else if (errand.t === 'review') reviewed(talk, errand, event.answer?.text ?? null);
+  else thought(talk, event.answer);
 }
 
+/** One word for all that is under way. */
 function slow(talk: Talk, errand: OpenErrand): void {
+  const { open } = talk.state;
+  if (open.some(({ wasSlow }) => wasSlow)) return;
   const step = stepOf(talk);
-  update(talk, { errand: { ...errand, wasSlow: true } });
-  const prompt = errand.t === 'approval' ? 'asking_approval' : step?.t === 'do' ? step.wait : 'one_moment';
-  say(talk, prompt, 'statement');
+  update(talk, { open: open.map((one) => (one.id === errand.id ? { ...one, wasSlow: true } : one)) });
+  const wait = step?.t === 'do' || step?.t === 'gather' ? step.wait : 'one_moment';
+  say(talk, errand.t === 'approval' ? 'asking_approval' : wait, 'statement');
 }
 
 function thought(talk: Talk, answer: Extract<ErrandEvent, { t: 'thought' }>['answer']): void {
@@ -43,49 +52,60 @@ function thought(talk: Talk, answer: Extract<ErrandEvent, { t: 'thought' }>['ans
   else hangUp(talk, 'flow-error');
 }
 
-function decided(talk: Talk, errand: OpenErrand, approval: string, decision: 'approved' | 'denied' | 'timeout'): void {
-  const definition: ToolDefinition | undefined = errand.tool === null ? undefined : own(talk.script.flow.tools, errand.tool);
-  if (definition !== undefined && decision === 'approved') {
-    callTool(talk, definition, errand.arguments, approval);
-    return;
-  }
-  talk.effects.push({ t: 'refused', what: 'tool', rule: `approval-${decision}` });
-  const step = stepOf(talk);
-  const agent = agentStep(talk);
-  if (agent !== null) agentToolDone(talk, agent, errand.tool ?? '', 'not-approved');
-  else {
-    say(talk, 'not_approved', 'apology');
-    goOnFailed(talk, step?.t === 'do' ? step : null);
-  }
+/** Only a plain yes is one: a reviewer that fails, hesitates or explains has not agreed. */
+function reviewed(talk: Talk, errand: OpenErrand, answer: string | null): void {
+  const definition = definitionOf(talk, errand);
+  const isGood = answer !== null && /^\W*yes\W*$/i.test(answer);
+  if (definition !== undefined && isGood) afterReview(talk, definition, errand.arguments, errand);
+  else notApproved(talk, errand, answer === null ? 'review-failed' : 'review-denied');
 }
 
-function toolDone(talk: Talk, tool: string, outcome: ToolOutcome): void {
+function decided(talk: Talk, errand: OpenErrand, decision: 'approved' | 'denied' | 'timeout'): void {
+  const definition = definitionOf(talk, errand);
+  if (definition !== undefined && decision === 'approved') callTool(talk, definition, errand.arguments, errand.id, errand);
+  else notApproved(talk, errand, `approval-${decision}`);
+}
+
+function notApproved(talk: Talk, errand: OpenErrand, rule: string): void {
+  talk.effects.push({ t: 'refused', what: 'tool', rule });
+  const agent = agentStep(talk);
+  if (agent !== null) {
+    agentToolDone(talk, agent, errand, 'not-approved');
+    return;
+  }
+  say(talk, 'not_approved', 'apology');
+  goOnFailed(talk);
+}
+
+function definitionOf(talk: Talk, { tool }: OpenErrand): ToolDefinition | undefined {
+  return tool === null ? undefined : own(talk.script.flow.tools, tool);
+}
+
+function toolDone(talk: Talk, errand: OpenErrand, outcome: ToolOutcome): void {
   const step = stepOf(talk);
   const agent = agentStep(talk);
-  if (agent !== null) agentToolDone(talk, agent, tool, outcome);
-  else if (step?.t !== 'do') hangUp(talk, 'flow-error');
+  if (agent !== null) agentToolDone(talk, agent, errand, outcome);
+  else if (step?.t === 'gather') {
+    const isEnough = gathered(talk, step, errand.use, outcome);
+    if (isEnough === true) enter(talk, step.next, 'done');
+    else if (isEnough === false) goOnFailed(talk);
+  } else if (step?.t !== 'do') hangUp(talk, 'flow-error');
   else if (outcome.ok) {
-    const filled = Object.entries(step.into).map(([field, variable]) => [variable, plain(own(outcome.data, field))] as const);
-    update(talk, { variables: { ...talk.state.variables, ...Object.fromEntries(filled) } });
+    takeResult(talk, step, definitionOf(talk, errand), outcome);
     enter(talk, step.next, 'done');
   } else {
     say(talk, step.failure, 'apology');
-    goOnFailed(talk, step);
+    goOnFailed(talk);
   }
 }
 
-function goOnFailed(talk: Talk, step: (Step & { t: 'do' }) | null): void {
+function goOnFailed(talk: Talk): void {
   const { person } = talk.script.flow;
-  if (step !== null && step.failed !== null) enter(talk, step.failed, 'tool failed');
-  else if (person === null || !talk.script.desks.includes(person)) hangUp(talk, talk.state.outcome ?? 'tool-failed');
+  const step = stepOf(talk);
+  const failed = step?.t === 'do' || step?.t === 'gather' ? step.failed : null;
+  if (failed !== null) enter(talk, failed, 'tool failed');
+  else if (person === null || !talk.script.desks.includes(person)) hangUp(talk, outcomeOf(talk) ?? 'tool-failed');
   else transfer(talk, person, 'transferring');
-}
-
-/** A value becomes a text for prompts and conditions: short, in one line. Prompts never look into it for placeholders. */
-function plain(value: string | number | boolean | undefined): string {
-  return String(value ?? '')
-    .replace(/\p{Cc}+/gu, ' ')
-    .slice(0, MAX_VALUE);
 }
 
 /** The caller speaks while we wait: a person and a goodbye are granted, anything else hears that we are at it. */
@@ -99,8 +119,8 @@ export function whileWorking(talk: Talk, event: CallerEvent): void {
     say(talk, 'one_moment', 'statement');
     return;
   }
-  update(talk, { errand: null });
-  if (intent === 'goodbye') hangUp(talk, talk.state.outcome ?? 'goodbye');
+  update(talk, { open: [] });
+  if (intent === 'goodbye') hangUp(talk, outcomeOf(talk) ?? 'goodbye');
   else if (flow.person !== null && desks.includes(flow.person)) transfer(talk, flow.person, 'transferring');
   else hangUp(talk, 'no-person', 'give_up_goodbye');
 }

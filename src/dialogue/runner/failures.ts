@@ -1,6 +1,6 @@
 /** When it does not go well: nothing understood, nothing said, no end in sight. Every way leads on: to the question, a person or an end. */
 import { askAgain, enter, hangUp, transfer } from './steps.ts';
-import { say, stepOf, type Talk, update } from './talk.ts';
+import { outcomeOf, say, stepOf, type Talk, update } from './talk.ts';
 
 export function missed(talk: Talk, apology = 'not_understood'): void {
   const { flow } = talk.script;
@@ -52,7 +52,7 @@ export function transferFailed(talk: Talk): void {
   const step = stepOf(talk);
   say(talk, 'transfer_failed', 'apology');
   if (step?.t === 'transfer') {
-    if (step.failed === null) hangUp(talk, talk.state.outcome ?? 'no-person');
+    if (step.failed === null) hangUp(talk, outcomeOf(talk) ?? 'no-person');
     else enter(talk, step.failed, 'transfer failed');
   } else if (talk.state.misses >= flow.limits.misses || talk.state.turns >= flow.limits.turns) {
     hangUp(talk, 'no-person');

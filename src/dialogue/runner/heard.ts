@@ -6,7 +6,7 @@ import { capture, type Captured, fromKeys, polarity } from '../understand/captur
 import { agentStep, heardByAgent } from './agent.ts';
 import { missed } from './failures.ts';
 import { askAgain, askStep, enter, goOn, hangUp, openExpectation, transfer } from './steps.ts';
-import { fill, forget, listen, own, say, sayText, slotOf, stepOf, type Talk, update } from './talk.ts';
+import { fill, forget, listen, outcomeOf, own, say, sayText, slotOf, stepOf, type Talk, update } from './talk.ts';
 
 /** Longer texts are no answers to anything. */
 const MAX_CHARS = 1000;
@@ -78,7 +78,7 @@ function onIntent(talk: Talk, intent: Intent, tokens: readonly string[]): boolea
       listen(talk, openExpectation(talk), flow.limits.holdMs);
       return true;
     case 'goodbye':
-      if (flow.onGoodbye === null) hangUp(talk, talk.state.outcome ?? 'goodbye');
+      if (flow.onGoodbye === null) hangUp(talk, outcomeOf(talk) ?? 'goodbye');
       else enter(talk, flow.onGoodbye, 'goodbye');
       return true;
     case 'hello':

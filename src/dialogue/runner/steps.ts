@@ -2,10 +2,11 @@
 import type { Expectation } from '../../contracts/index.ts';
 import { beginAgent } from './agent-state.ts';
 import { chooseRoute } from './route.ts';
-import { beginTool } from './tool-step.ts';
-import { holds } from './conditions.ts';
+import { callFlow, returnFlow } from './frames.ts';
+import { beginGather, beginTool } from './tool-step.ts';
+import { assign, caseHolds } from './values.ts';
 import type { Step } from '../flow/types.ts';
-import { expectationOf, forget, listen, own, say, slotOf, stepOf, type Talk, update } from './talk.ts';
+import { expectationOf, forget, listen, outcomeOf, own, say, slotOf, stepOf, type Talk, update } from './talk.ts';
 
 /** A checked flow never comes near it; it keeps a mistake of ours from hanging a call. */
 const MAX_STEPS = 100;
@@ -14,7 +15,7 @@ export function enter(talk: Talk, name: string, reason: string): void {
   let step: Step | undefined = own(talk.script.flow.steps, name);
   for (let steps = 0; step !== undefined && steps < MAX_STEPS; steps++) {
     update(talk, { step: step.name, misses: 0, which: false, offered: false });
-    talk.effects.push({ t: 'step', step: step.name, reason: steps === 0 ? reason : 'next' });
+    talk.effects.push({ t: 'step', step: placeOf(talk, step.name), reason: steps === 0 ? reason : 'next' });
     forget(talk, step.forget);
     if (step.outcome !== null) update(talk, { outcome: step.outcome });
     const next = run(talk, step);
@@ -24,6 +25,11 @@ export function enter(talk: Talk, name: string, reason: string): void {
   hangUp(talk, 'flow-error');
 }
 
+/** A step of a called flow has the flow's name before it in the log. */
+export function placeOf({ state }: Talk, step: string): string {
+  return state.frames.length === 0 ? step : `${state.flow}.${step}`;
+}
+
 /** Does one step. Returns the step to go on with, null when the caller is heard or the flow is over. */
 function run(talk: Talk, step: Step): string | null {
   switch (step.t) {
@@ -31,7 +37,10 @@ function run(talk: Talk, step: Step): string | null {
       say(talk, step.prompt, step.kind, step.interruptible);
       return step.next;
     case 'decide':
-      return step.cases.find(({ when }) => when.every((condition) => holds(talk, condition)))?.next ?? step.otherwise;
+      return step.cases.find((one) => caseHolds(talk, one))?.next ?? step.otherwise;
+    case 'set':
+      assign(talk, step.values);
+      return step.next;
     case 'ask':
       return isFilled(talk, step.slot) ? step.next : open(talk);
     case 'confirm':
@@ -40,6 +49,10 @@ function run(talk: Talk, step: Step): string | null {
       return open(talk);
     case 'do':
       return beginTool(talk, step);
+    case 'gather':
+      return beginGather(talk, step);
+    case 'call':
+      return callFlow(talk, step) ?? step.failed ?? stop(talk, 'flow-error');
     case 'route':
       return chooseRoute(talk, step);
     case 'agent':
@@ -58,10 +71,12 @@ function open(talk: Talk): null {
   return null;
 }
 
-function end(talk: Talk, step: Step & { t: 'end' }): null {
-  if (step.prompt !== null) say(talk, step.prompt, 'goodbye');
-  finish(talk, step.how, talk.state.outcome ?? 'completed');
-  return null;
+function end(talk: Talk, step: Step & { t: 'end' }): string | null {
+  if (step.prompt !== null) say(talk, step.prompt, step.how === 'return' ? 'statement' : 'goodbye');
+  const next = step.how === 'return' ? returnFlow(talk) : null;
+  // A flow that returns to nobody goes back to the dialplan.
+  if (next === null) finish(talk, step.how === 'return' ? 'leave' : step.how, outcomeOf(talk) ?? 'completed');
+  return next;
 }
 
 function confirm(talk: Talk, step: Step & { t: 'confirm' }): string | null {
@@ -132,7 +147,7 @@ function finish(talk: Talk, how: 'hangup' | 'leave', outcome: string): void {
 }
 
 function stop(talk: Talk, outcome: string): null {
-  hangUp(talk, talk.state.outcome ?? outcome);
+  hangUp(talk, outcomeOf(talk) ?? outcome);
   return null;
 }
 

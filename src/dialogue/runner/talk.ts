@@ -1,25 +1,20 @@
 /** What the parts of the runner share: the flow, its language, a private copy of the state and the effects so far. */
 import type { DialogueEffect, Expectation, SlotValue } from '../../contracts/index.ts';
-import type { Flow, Slot, Step } from '../flow/types.ts';
-import type { FactSearch } from '../knowledge/facts.ts';
-import type { LanguagePack } from '../language/index.ts';
-import type { IntentFinder } from '../understand/phrases.ts';
-import type { FlowState, Say } from './state.ts';
-
-/** The same for all calls of a flow in a language. */
-export interface Script {
-  readonly flow: Flow;
-  readonly pack: LanguagePack;
-  readonly facts: FactSearch;
-  readonly intent: IntentFinder;
-  readonly desks: readonly string[];
-}
+import type { Slot, Step } from '../flow/types.ts';
+import { checkTold } from './guard.ts';
+import type { Script, Scripts } from './scripts.ts';
+import type { FlowState, Say, Source } from './state.ts';
 
 export interface Talk {
-  readonly script: Script;
+  readonly scripts: Scripts;
+  /** The present flow in the present language. */
+  script: Script;
   state: FlowState;
-  /** What the caller just said, as it was written down. */
-  said: string;
+  /** What the caller just said, as it was written down, and how sure the recogniser is. */
+  readonly said: string;
+  readonly confidence: number;
+  /** When the event came, ms since the call began; null when nobody told. */
+  readonly atMs: number | null;
   readonly effects: DialogueEffect[];
 }
 
@@ -27,20 +22,56 @@ export function update(talk: Talk, change: Partial<FlowState>): void {
   talk.state = { ...talk.state, ...change };
 }
 
-/** Says a prompt with the caller's slots and variables filled in. */
+/** Says a prompt with the caller's slots and variables filled in. What tools put into it is looked at before it is spoken. */
 export function say(talk: Talk, prompt: string, kind: Say['kind'], interruptible = true): void {
-  const text = fillIn(promptText(talk.script, prompt), (name) => valueOf(talk.state, name));
-  sayText(talk, { t: 'say', text, prompt, kind, interruptible });
+  const template = promptText(talk.script, prompt);
+  const text = fillIn(template, (name) => valueOf(talk.state, name));
+  const rule = refusedBy(talk, template, text);
+  if (rule === null) {
+    sayText(talk, { t: 'say', text, prompt, kind, interruptible });
+    return;
+  }
+  talk.effects.push({ t: 'refused', what: 'speech', rule });
+  sayText(talk, { t: 'say', text: promptText(talk.script, 'dont_know'), prompt: 'dont_know', kind: 'apology', interruptible });
 }
+
+/** The rule that keeps a text from being spoken; null for a text of ours alone. */
+function refusedBy({ script, state }: Talk, template: string, text: string): string | null {
+  const names = [...template.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
+  const told = names.flatMap((name): { text: string; source: Source }[] => {
+    const source = toldBy(state, name);
+    return source === null ? [] : [{ text: valueOf(state, name), source }];
+  });
+  if (told.length === 0) return null;
+  const verdict = checkTold(text, told, { forbidden: script.flow.forbidden, own: ownDetails(state) });
+  return verdict.ok ? null : verdict.rule;
+}
+
+/** What is kept about a contact was once said by somebody: it is looked at like a tool's answer. */
+export function toldBy(state: FlowState, name: string): Source | null {
+  return own(state.told, name) ?? (name.startsWith('contact.') ? 'personal' : null);
+}
+
+/** Texts that may hold addresses and numbers of this caller: told by himself, or known of him. */
+export function ownDetails(state: FlowState): readonly string[] {
+  return [...Object.values(state.slots).map(({ value }) => value), state.facts.from ?? '', ...Object.values(state.contact)];
+}
+
+const PLACEHOLDER = /\{((?:call\.|contact\.)?[a-z0-9_]+)\}/g;
 
 /** Puts values into a text; a placeholder without a value stays. */
 export function fillIn(text: string, value: (name: string) => string | undefined): string {
-  const filled = text.replace(/\{([a-z0-9_]+)\}/g, (whole, name: string) => value(name) ?? whole);
+  const filled = text.replace(PLACEHOLDER, (whole, name: string) => value(name) ?? whole);
   return filled.replace(/\s+/g, ' ').trim();
 }
 
+/** In the language and the voice that were chosen. */
 export function sayText(talk: Talk, said: Say): void {
-  if (said.text !== '') talk.effects.push(said);
+  if (said.text === '') return;
+  const { language, persona } = talk.state;
+  const voice = persona === null ? null : (own(talk.script.flow.personas, persona)?.voice ?? null);
+  const isOther = language !== talk.scripts.language;
+  talk.effects.push({ ...said, ...(isOther ? { language } : {}), ...(voice === null ? {} : { voice }) });
 }
 
 export function promptText({ flow, pack }: Script, prompt: string): string {
@@ -49,6 +80,8 @@ export function promptText({ flow, pack }: Script, prompt: string): string {
 }
 
 export function valueOf(state: FlowState, name: string): string {
+  const [scope, field] = name.split('.');
+  if (field !== undefined) return own(scope === 'call' ? state.call : state.contact, field) ?? '';
   return own(state.slots, name)?.spoken ?? own(state.variables, name) ?? '';
 }
 
@@ -70,6 +103,11 @@ export function fill(talk: Talk, slot: string, value: SlotValue): void {
 export function forget(talk: Talk, names: readonly string[]): void {
   if (names.length === 0) return;
   update(talk, { slots: Object.fromEntries(Object.entries(talk.state.slots).filter(([name]) => !names.includes(name))) });
+}
+
+/** What the call came to so far; a called flow that has none leaves that of its caller. */
+export function outcomeOf({ state }: Talk): string | null {
+  return state.outcome ?? state.frames.findLast(({ outcome }) => outcome !== null)?.outcome ?? null;
 }
 
 export function stepOf(talk: Talk): Step | undefined {

@@ -1,0 +1,32 @@
+/** What the log keeps of a dialogue's effects that are neither spoken nor done. */
+import type { DialogueEffect } from '../contracts/index.ts';
+import type { Journal } from './journal.ts';
+
+type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' | 'language' | 'persona' | 'remember' }>;
+
+export function noteEffect(journal: Journal, effect: Note): void {
+  switch (effect.t) {
+    case 'slot': {
+      const { slot, corrected, value } = effect;
+      journal.write({ type: 'slot.filled', body: { slot, corrected }, content: { value: value.value, spoken: value.spoken } });
+      return;
+    }
+    case 'step':
+      journal.write({ type: 'step.entered', body: { step: effect.step, reason: effect.reason } });
+      return;
+    case 'refused':
+      journal.write({ type: 'act.refused', body: { what: effect.what, rule: effect.rule } });
+      return;
+    case 'route': {
+      const { step, choice, by, evidence, chosen } = effect;
+      journal.write({ type: 'route.chosen', body: { step, choice, by, evidence, ...(chosen === undefined ? {} : { chosen }) } });
+      return;
+    }
+    case 'language':
+      journal.write({ type: 'language.changed', body: { language: effect.language } });
+      return;
+    // A persona is in the route that chose it; what is remembered is content, and kept by whoever has the consent for it.
+    case 'persona':
+    case 'remember':
+  }
+}
