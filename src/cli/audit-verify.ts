@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatReport, readAsteriskCdr, reconcileCalls, verifyAudit, verifyDump, type VerifyReport } from '../audit/index.ts';
 import { type Config, loadConfig } from '../config/index.ts';
-import { ParleyError } from '../contracts/index.ts';
 import { silentLogger } from '../observability/index.ts';
 import { storeOptions } from '../parts/index.ts';
 import { createStore } from '../store/index.ts';
+import { withAuditor } from './auditor.ts';
 import { EXIT } from './exit.ts';
 
 export interface VerifyCommand {
@@ -51,16 +51,5 @@ export async function verifyConfigured(config: Config, options: Pick<VerifyComma
   const own = (file: string): string[] => (existsSync(file) ? [file] : []);
   const anchors = options.anchors ?? own(anchorFile ?? join(spoolDirectory, 'anchors.txt'));
   const publicKeys = options.pubkey ?? own(join(spoolDirectory, 'keys/signing.pub.pem'));
-  const stored = await storeOptions(config, silentLogger);
-  if ('connectionString' in stored) return verifyAudit({ connection: stored.connectionString, anchors, publicKeys });
-  // The embedded server may be running already; then it is used and left alone.
-  const store = createStore(stored);
-  try {
-    await store.start();
-    const connection = await store.connectionFor('auditor');
-    if (connection === null) throw new ParleyError('STORE_DOWN', `the embedded Postgres cannot be reached: ${store.why}`);
-    return await verifyAudit({ connection, anchors, publicKeys });
-  } finally {
-    await store.stop();
-  }
+  return withAuditor(config, (connection) => verifyAudit({ connection, anchors, publicKeys }));
 }

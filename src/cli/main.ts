@@ -10,6 +10,7 @@ import { command } from './exit.ts';
 import { flows } from './flows.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
+import { report } from './report.ts';
 import { serve } from './serve.ts';
 import { simulate } from './simulate.ts';
 import { subjectErase, subjectExport } from './subject.ts';
@@ -108,6 +109,17 @@ subject
   .option(...CONFIG)
   .option('-r, --reason <text>', 'goes to the log; no names')
   .action(command(subjectErase));
+
+program
+  .command('report <kind>')
+  .description('ropa, dpia, breach, consents or egress: a document from the live configuration and the log')
+  .option(...CONFIG)
+  .option('--from <date>', 'first moment: 2026-11-20 or 2026-11-20T09:00:00Z; default: the first entry')
+  .option('--to <date>', 'the moment after the last; default: the last entry')
+  .option('--date <date>', 'date of the report; default: now')
+  .option('--json', 'JSON instead of Markdown')
+  .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
+  .action(command(report));
 
 const models = program.command('models').description('the files that the engines need');
 models.command('list').description('what can be had, what is there').action(command(modelsList));

@@ -112,6 +112,10 @@ export type CallEvent =
   /** A legal hold was set or lifted. */
   | Base<'subject.held', { request: string; held: boolean }>
   | Base<'subject.exported', { request: string; calls: number; payloads: number }>
+  /** A person asked to be left to people (Art. 18, 21), or took that back. Written before it takes effect. */
+  | Base<'subject.restricted', { request: string; restricted: boolean }>
+  /** The person's correction stands beside what it corrects; its text is content. */
+  | Base<'subject.corrected', { request: string }>
   /** Somebody read content through Parley. */
   | Base<'content.read', { request: string; purpose: string; payloads: number }>
   /** Written before a month of the chain is dropped: how each of its streams ended. */

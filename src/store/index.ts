@@ -13,3 +13,4 @@ export { callsByPbxId, eventsOf, expiredSubjects, payloadsOf, storedMonths, subj
 export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
 export { asRole } from './as-role.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';
+export { withReportReader, type CallTouched, type LoggedEvent, type ReportReader, type Span, type TypeCount } from './report-tables.ts';
