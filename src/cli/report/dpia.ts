@@ -11,7 +11,7 @@ export const dpia: Reporter = async (source) => {
     {
       title: '(a) The processing',
       text: [
-        `Phone calls are answered by an automated assistant: recogniser ${config.stt.engine}, synthesiser ${config.tts.engine}, at most ${config.media.maxCalls} calls at once. Speech is turned into text, a flow decides the answer, the answer is spoken. No voiceprint, no emotion, no profile of a caller is made; the program has no such function.`,
+        `Phone calls are answered by an automated assistant: recogniser ${engines(config.stt)}, synthesiser ${engines(config.tts)}, at most ${config.media.maxCalls} calls at once. Speech is turned into text, a flow decides the answer, the answer is spoken. No voiceprint, no emotion, no profile of a caller is made; the program has no such function.`,
       ],
       table: { columns: ['flow', 'version', 'tools'], rows: flowRows(source) },
     },
@@ -45,6 +45,9 @@ export const dpia: Reporter = async (source) => {
   ];
   return reportOf(source, 'dpia', 'Data protection impact assessment (Art. 35 GDPR)', sections, ['name', 'dpo']);
 };
+
+const engines = ({ engines: chosen }: { readonly engines: readonly { readonly engine: string }[] }): string =>
+  chosen.map(({ engine }) => engine).join(', then ');
 
 const MEASURED = [
   ['call.answered', 'calls answered'],
