@@ -24,6 +24,8 @@
       'cflags': ['-fPIC'],
       'sources': [
         'native/core/audio/memory.cc',
+        'native/core/clean/cleaner.cc',
+        'native/core/clean/speexdsp.cc',
         'native/core/codec/codec.cc',
         'native/core/codec/g711.cc',
         'native/core/codec/g722.cc',
@@ -57,8 +59,9 @@
       'type': 'executable',
       'dependencies': ['parley_core'],
       'include_dirs': ['native/core', 'native/test'],
-      'libraries': ['-lpthread'],
+      'libraries': ['-lpthread', '-ldl'],
       'sources': [
+        'native/test/clean_test.cc',
         'native/test/codec_test.cc',
         'native/test/dsp_test.cc',
         'native/test/engine_test.cc',
@@ -86,7 +89,7 @@
       'type': 'executable',
       'dependencies': ['parley_core'],
       'include_dirs': ['native/core'],
-      'libraries': ['-lpthread'],
+      'libraries': ['-lpthread', '-ldl'],
       'sources': ['native/bench/load.cc'],
     },
   ],

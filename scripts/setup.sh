@@ -25,6 +25,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # ---- what is missing -------------------------------------------------------------------------------------------------
 
+has_library() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null | grep -q "[[:space:]]$1 "; }
+
 # One Debian package for each thing that nobody provides yet, whoever installed it.
 missing_packages() {
   has g++ || echo g++
@@ -33,6 +35,7 @@ missing_packages() {
   has cmake || echo cmake
   has espeak-ng || echo espeak-ng
   has sipp || echo sip-tester
+  has_library libspeexdsp.so.1 || echo libspeexdsp1
   [ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   if want_asterisk; then
     [ -r /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring

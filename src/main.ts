@@ -90,8 +90,9 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   checkFlows(flows, config);
   const dialogues = createDialogues(flows, config);
   const stt = createStt(config, logger);
-  const { ports, host, maxCalls, historyMs, codec } = config.media;
-  const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, logger });
+  const { ports, host, maxCalls, historyMs, codec, noise, echo } = config.media;
+  const cleaning = { noise, echo };
+  const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, cleaning, logger });
   ups.onDown(() => media.close());
   const tts = createPhraseCache(createTts(config, logger), { maxEntries: PHRASES });
 

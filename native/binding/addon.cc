@@ -109,12 +109,14 @@ Napi::Value audioMemory(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// openCall(engine, receive, send, dtmfPayloadType, out: Float64Array[4]): 0 or an OpenError; slot, generation, port, errno
+// openCall(engine, receive, send, dtmfPayloadType, suppressNoise, cancelEcho, out: Float64Array[4]): 0 or an OpenError; slot,
+// generation, port, errno
 Napi::Value openCall(const Napi::CallbackInfo& info) {
   const Engine::Opened opened =
       engineOf(info)->open(static_cast<parley::Codec>(u32(info, 1)), static_cast<parley::Codec>(u32(info, 2)),
-                           static_cast<uint8_t>(u32(info, 3)));
-  double* out = info[4].As<Napi::Float64Array>().Data();
+                           static_cast<uint8_t>(u32(info, 3)),
+                           {info[4].As<Napi::Boolean>().Value(), info[5].As<Napi::Boolean>().Value()});
+  double* out = info[6].As<Napi::Float64Array>().Data();
   out[0] = opened.call.slot;
   out[1] = opened.call.generation;
   out[2] = opened.port;
@@ -122,6 +124,9 @@ Napi::Value openCall(const Napi::CallbackInfo& info) {
   holdLoop(handleOf(info));
   return Napi::Number::New(info.Env(), static_cast<double>(opened.error));
 }
+
+// cleaningAvailable(): false where libspeexdsp is missing
+Napi::Value cleaningAvailable(const Napi::CallbackInfo& info) { return answer(info, Engine::cleaningAvailable()); }
 
 // setRemote(engine, slot, generation, host, port)
 Napi::Value setRemote(const Napi::CallbackInfo& info) {
@@ -261,6 +266,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["closeEngine"] = Napi::Function::New(env, closeEngine);
   exports["audioMemory"] = Napi::Function::New(env, audioMemory);
   exports["openCall"] = Napi::Function::New(env, openCall);
+  exports["cleaningAvailable"] = Napi::Function::New(env, cleaningAvailable);
   exports["setRemote"] = Napi::Function::New(env, setRemote);
   exports["openClip"] = Napi::Function::New(env, openClip);
   exports["writeClip"] = Napi::Function::New(env, writeClip);

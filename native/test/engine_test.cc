@@ -309,7 +309,8 @@ TEST("engine: calls come and go in every state while packets fly; ports and slot
   for (int round = 0; round < 400; round++) {
     random = random * 1664525 + 1013904223;
     if (calls.size() < 8 && (random >> 28) < 10) {
-      const Engine::Opened opened = engine.open(Codec::ulaw, Codec::ulaw, 101);
+      const CleanOptions clean{.noise = (random >> 15 & 1) != 0, .echo = (random >> 14 & 3) == 0};
+      const Engine::Opened opened = engine.open(Codec::ulaw, Codec::ulaw, 101, clean);
       CHECK_EQ(opened.error, Engine::OpenError::none);
       engine.setRemote(opened.call, "127.0.0.1", peer.port);
       calls.push_back(opened);

@@ -46,6 +46,8 @@ export interface Config {
     readonly maxCalls: number;
     readonly codec: Codec;
     readonly historyMs: number;
+    readonly noise: 'off' | 'suppress';
+    readonly echo: 'off' | 'cancel';
   };
   readonly stt: EngineChoices['stt'];
   readonly tts: EngineChoices['tts'];

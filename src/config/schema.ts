@@ -60,6 +60,8 @@ const media = z.strictObject({
   maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
   codec: z.enum(['ulaw', 'alaw', 'slin']).default('ulaw').describe('Audio format between the PBX and Parley.'),
   historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
+  noise: z.enum(['off', 'suppress']).default('off').describe('Take steady noise out before recognition. Needs libspeexdsp.'),
+  echo: z.enum(['off', 'cancel']).default('off').describe('Take our own voice out of speakerphones and poor adapters. Needs libspeexdsp.'),
 });
 
 const turn = z.strictObject({

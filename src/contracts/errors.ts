@@ -44,6 +44,11 @@ export const ERRORS = {
     action: 'Run npm run setup; it compiles the addon.',
     retryable: false,
   },
+  MEDIA_CLEANING: {
+    meaning: 'Noise or echo is to be taken out of the audio, and libspeexdsp is not on this machine. Calls go on uncleaned.',
+    action: 'Install it (Debian, Ubuntu: apt-get install libspeexdsp1), or set media.noise and media.echo to off.',
+    retryable: false,
+  },
   MEDIA_CLOSED: { meaning: 'The media session is closed.', action: 'None: the call has ended.', retryable: false },
   EGRESS_REFUSED: {
     meaning: 'Something in this process wanted to connect to a place that the configuration does not name. Nothing was sent.',

@@ -32,6 +32,19 @@ export interface MediaEngineOptions {
    * sends each call from a port of its own (Asterisk does). Default false: a port per call.
    */
   readonly sharedSocket?: boolean;
+  /** What calls get that do not say otherwise. Default off. */
+  readonly cleaning?: Cleaning;
+}
+
+/**
+ * What is done to the caller's audio before the talk gate and the recogniser get it; nobody else hears it. Both arrive 10 ms later.
+ * Needs libspeexdsp; a machine without it opens the call uncleaned and logs MEDIA_CLEANING once.
+ */
+export interface Cleaning {
+  /** Noise that goes on is taken away, and rumble below 180 Hz. */
+  readonly noise?: 'off' | 'suppress';
+  /** Our own voice as it comes back up to 250 ms later is taken away: speakerphones, poor adapters. */
+  readonly echo?: 'off' | 'cancel';
 }
 
 /** The caller's audio of all calls, shared with worker processes. RAM only (memfd): no byte reaches a disk. */
@@ -151,7 +164,7 @@ export interface MediaSession {
 export interface MediaEngine {
   readonly audio: AudioMemory;
   /** Errors: MEDIA_PORTS_EXHAUSTED. */
-  open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number }): MediaSession;
+  open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number; cleaning?: Cleaning }): MediaSession;
   /** Copies caller PCM [fromSample, toSample) out of a ring: for adapters and tests, never per frame. */
   read(session: MediaSession, fromSample: number, toSample: number): Int16Array;
   /** The same of what was sent, by `sentSample` numbers; only with `keepSent`. */

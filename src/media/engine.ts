@@ -1,7 +1,7 @@
 /** The engine: owns the native thread and hands drained events to the sessions. */
 import { getSystemErrorName } from 'node:util';
 import { CALLER_RATE_HZ, ParleyError } from '../contracts/index.ts';
-import type { AudioMemory, Codec, Logger, MediaEngine, MediaEngineOptions, MediaSession } from '../contracts/index.ts';
+import type { AudioMemory, Cleaning, Codec, Logger, MediaEngine, MediaEngineOptions, MediaSession } from '../contracts/index.ts';
 import { decodeEvent } from './events.ts';
 import { loadAddon } from './load.ts';
 import { CODECS, ENGINE_STATS, EVENT_FIELDS, OPEN_ERRORS, READ_RESULTS } from './native.ts';
@@ -43,6 +43,7 @@ class NativeMediaEngine implements MediaEngine {
   readonly #events = new Float64Array(EVENTS_PER_DRAIN * EVENT_FIELDS);
   #closed = false;
   #classReported = false;
+  #cleaningReported = false;
 
   constructor(options: MediaEngineOptions & MediaEngineExtras, native: NativeMedia) {
     this.#options = options;
@@ -67,14 +68,16 @@ class NativeMediaEngine implements MediaEngine {
     this.audio = { fd: memory[0] ?? -1, bytes: memory[1] ?? 0 };
   }
 
-  open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number }): MediaSession {
+  open(options: { callId: string; receive: Codec; send: Codec; payloadTypeDtmf?: number; cleaning?: Cleaning }): MediaSession {
     if (this.#closed) throw new ParleyError('MEDIA_CLOSED', 'The media engine is closed.');
     const dtmf = options.payloadTypeDtmf ?? DEFAULT_DTMF_PAYLOAD_TYPE;
     if (!Number.isInteger(dtmf) || dtmf < 96 || dtmf > 127) throw new RangeError(`payloadTypeDtmf: ${dtmf} is not from 96 to 127`);
     if (options.send === 'slin16') throw new RangeError('send: slin16 is receive only; Asterisk drops it without a word');
     const out = new Float64Array(4);
-    const error =
-      OPEN_ERRORS[this.#native.openCall(this.#engine, CODECS.indexOf(options.receive), CODECS.indexOf(options.send), dtmf, out)];
+    const { noise = 'off', echo = 'off' } = { ...this.#options.cleaning, ...options.cleaning };
+    const [receive, send] = [CODECS.indexOf(options.receive), CODECS.indexOf(options.send)];
+    if (noise !== 'off' || echo !== 'off') this.#reportCleaning();
+    const error = OPEN_ERRORS[this.#native.openCall(this.#engine, receive, send, dtmf, noise === 'suppress', echo === 'cancel', out)];
     const [slot = 0, generation = 0, localPort = 0, errno = 0] = out;
     if (error !== 'none') throw this.#openFailed(error, errno, options.callId);
     const session = new NativeSession({
@@ -104,6 +107,17 @@ class NativeMediaEngine implements MediaEngine {
         class: 'SCHED_OTHER',
         remedy: 'grant CAP_SYS_NICE, or LimitRTPRIO=20 in the unit file',
       });
+  }
+
+  /** Once: a call uncleaned is better than none. */
+  #reportCleaning(): void {
+    if (this.#cleaningReported || this.#native.cleaningAvailable()) return;
+    this.#cleaningReported = true;
+    const { code, message } = new ParleyError(
+      'MEDIA_CLEANING',
+      'Calls are not cleaned of noise or echo: libspeexdsp.so.1 is not on this machine. Install it (Debian, Ubuntu: apt-get install libspeexdsp1).',
+    );
+    this.#options.logger?.error('audio is not cleaned', { code, reason: message });
   }
 
   #openFailed(error: (typeof OPEN_ERRORS)[number] | undefined, errno: number, callId: string): ParleyError {

@@ -22,7 +22,17 @@ export interface NativeMedia {
   /** out: fd, bytes */
   audioMemory(engine: NativeEngine, out: Float64Array): void;
   /** out: slot, generation, port, errno. Answers an index into OPEN_ERRORS. */
-  openCall(engine: NativeEngine, receive: number, send: number, dtmfPayloadType: number, out: Float64Array): number;
+  openCall(
+    engine: NativeEngine,
+    receive: number,
+    send: number,
+    dtmfPayloadType: number,
+    suppressNoise: boolean,
+    cancelEcho: boolean,
+    out: Float64Array,
+  ): number;
+  /** False where libspeexdsp is missing. */
+  cleaningAvailable(): boolean;
   setRemote(engine: NativeEngine, slot: number, generation: number, host: string, port: number): boolean;
   /** 0: the call is closed. */
   openClip(

@@ -1,5 +1,6 @@
 /** The media port over real UDP sockets on loopback: what comes in. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MediaSession } from '../../src/contracts/index.ts';
 import { test } from 'tap';
 import { engineFor, frame, levels, openLine, SSRC, waitFor } from '../support/media-line.ts';
 import { amplitudeAt, pcmToUlaw, rms, tone, toL16 } from '../support/pcm.ts';
@@ -214,6 +215,33 @@ void test('the talk gate: first and last voiced sample', async (t) => {
   const to = line.session.stats().sample;
   t.equal(rms(line.engine.read(line.session, to - 3200, to)), 0, 'secure mode is silence');
   t.equal(line.events.filter((event) => event.t === 'speech-start').length, 1);
+});
+
+void test('noise is taken out of what the recogniser reads, not out of the line; flags and time stay', async (t) => {
+  const engine = engineFor(t);
+  const [plain, cleaned] = (['off', 'suppress'] as const).map((noise) =>
+    engine.open({ callId: noise, receive: 'slin', send: 'slin', cleaning: { noise, echo: noise === 'off' ? 'off' : 'cancel' } }),
+  );
+  if (!plain || !cleaned) throw new Error('no calls');
+  const peer = await RtpPeer.open();
+  t.teardown(() => peer.close());
+  for (const session of [plain, cleaned]) session.setRemote('127.0.0.1', peer.port);
+  let random = 1;
+  for (let seq = 0; seq < 100; seq++) {
+    const pcm = Int16Array.from({ length: 160 }, () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0) / 2 ** 20 - 2048);
+    for (const session of [plain, cleaned]) {
+      peer.sendTo(session.localPort);
+      await peer.send(rtpPacket({ payloadType: 10, seq, timestamp: seq * 160, ssrc: SSRC, payload: toL16(pcm) }));
+    }
+    if (seq % 10 === 0) await sleep(5);
+  }
+  await waitFor(() => [plain, cleaned].every((session) => session.stats().packetsReceived === 100), 'all packets');
+  const level = (session: MediaSession): number => {
+    const to = session.stats().sample - 3200;
+    return rms(engine.read(session, to - 6400, to));
+  };
+  await waitFor(() => plain.stats().sample >= 31000 && cleaned.stats().sample >= 31000, 'audio');
+  t.ok(level(cleaned) < level(plain) / 2, `${level(cleaned)} of ${level(plain)}`);
 });
 
 void test('one call out of order does not touch another', async (t) => {

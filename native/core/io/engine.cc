@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "clean/speexdsp.h"
+
 namespace parley {
 
 namespace {
@@ -135,7 +137,9 @@ void Engine::waitForClosing() {
   }
 }
 
-Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) {
+bool Engine::cleaningAvailable() { return SpeexDsp::find() != nullptr; }
+
+Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType, CleanOptions clean) {
   Opened opened;
   reap();
   if (openCalls_ + closing_ >= entries_.size()) waitForClosing();
@@ -169,6 +173,7 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
   entry.phase = leastLoadedPhase();
   entry.wireHz = infoOf(send).rateHz;
   entry.nextClip = 1;
+  entry.cleaner = Cleaner::make(infoOf(receive).rateHz, entry.wireHz, clean);
   phaseLoad_[entry.phase]++;
   openCalls_++;
   opened.call = {lastSlot_, entry.generation};
@@ -183,6 +188,7 @@ Engine::Opened Engine::open(Codec receive, Codec send, uint8_t dtmfPayloadType) 
   order->session.receive = receive;
   order->session.send = send;
   order->session.dtmfPayloadType = dtmfPayloadType;
+  order->session.cleaner = entry.cleaner.get();
   thread_->post(order);
   return opened;
 }
@@ -324,6 +330,7 @@ void Engine::free(Entry& entry, uint32_t slot) {
   }
   audio_.closeSlot(slot);
   entry.clips.clear();
+  entry.cleaner.reset();
   phaseLoad_[entry.phase]--;
   entry.fd = entry.rtcpFd = -1;
   entry.state = Entry::State::free;

@@ -47,7 +47,9 @@ class Engine {
     CallRef call;
     uint16_t port = 0;
   };
-  Opened open(Codec receive, Codec send, uint8_t dtmfPayloadType);
+  // `clean` is left out where cleaningAvailable() is false.
+  Opened open(Codec receive, Codec send, uint8_t dtmfPayloadType, CleanOptions clean = {});
+  static bool cleaningAvailable();
   // False: the call is closed (or, for setRemote, the host is no numeric address of the engine's family).
   bool setRemote(CallRef call, const std::string& host, uint16_t port);
   bool control(CallRef call, Control what, float value = 0.0f);
@@ -86,6 +88,7 @@ class Engine {
     uint32_t wireHz = 8000;
     uint32_t nextClip = 1;
     std::unordered_map<uint32_t, std::unique_ptr<Clip>> clips;
+    std::unique_ptr<Cleaner> cleaner;
   };
 
   Entry* entryOf(CallRef call);

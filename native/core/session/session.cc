@@ -194,13 +194,19 @@ void Session::silence(uint32_t units) {
   }
 }
 
-// Caller audio in order, whatever its origin: gate, then 16 kHz into the audio memory.
+// Caller audio in order, whatever its origin: cleaned where that was asked for, then kept.
 void Session::deliver(std::span<int16_t> pcm, uint8_t flags) {
   if (secure_) {
     std::fill(pcm.begin(), pcm.end(), int16_t{0});
     flags |= PARLEY_AUDIO_SECURE;
   }
   if (gate_.echoPossible()) flags |= PARLEY_AUDIO_WE_PLAY;
+  if (options_.cleaner == nullptr) return store(pcm, flags);
+  options_.cleaner->push(pcm, flags, [this](std::span<const int16_t> clean, uint8_t cleanFlags) { store(clean, cleanFlags); });
+}
+
+// 16 kHz into the audio memory, then the gate.
+void Session::store(std::span<const int16_t> pcm, uint8_t flags) {
   std::array<int16_t, 2 * kPiece> wide;
   for (size_t at = 0; at < pcm.size(); at += kPiece) {
     const auto piece = pcm.subspan(at, std::min(kPiece, pcm.size() - at));
@@ -290,6 +296,7 @@ void Session::keepSent() {
 
 void Session::frameSent() {
   gate_.sent(frame());
+  if (options_.cleaner != nullptr) options_.cleaner->sent(frame());
   if (audio_.keepsSent()) keepSent();
   stats.packetsSent.add();
   octets_ += static_cast<uint32_t>(frameBytes_);

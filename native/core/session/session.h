@@ -6,6 +6,7 @@
 #include <span>
 
 #include "audio/memory.h"
+#include "clean/cleaner.h"
 #include "codec/codec.h"
 #include "dsp/concealer.h"
 #include "dsp/upsampler.h"
@@ -85,6 +86,7 @@ struct SessionOptions {
   uint32_t firstTimestamp = 0;
   int64_t unixOffsetUs = 0;          // wall clock minus monotonic clock when the call opened
   std::array<char, 12> cname{};      // random, without a terminator (RFC 7022)
+  Cleaner* cleaner = nullptr;        // the owner's, until the call is reaped
 };
 
 class Session final : private IngestSink, private PlayoutSink {
@@ -139,6 +141,7 @@ class Session final : private IngestSink, private PlayoutSink {
   std::span<int16_t> frame() { return std::span(frame_).first(playout_.frameSamples()); }
   void keepSent();
   void deliver(std::span<int16_t> pcm, uint8_t flags);
+  void store(std::span<const int16_t> pcm, uint8_t flags);
   void speechEnded(const TalkGateEdge& edge);
   void dtmfKey(const DtmfKey& key);
   void noteReception(const RtpView& packet, PayloadKind kind);
