@@ -25,15 +25,7 @@ function build(): void {
   built = true;
 }
 
-/** Settings that differ from the media engine's own. */
-export interface GateSettings {
-  readonly openFrames: number;
-  readonly openWindowFrames: number;
-  /** Energy ratio to the noise floor. */
-  readonly overNoise: number;
-}
-
-export function gateEdges(line: Line, settings?: GateSettings): Edge[] {
+export function gateEdges(line: Line): Edge[] {
   build();
   const frames = line.natural.length;
   const input = new Int16Array(frames * (2 * FRAME + 1));
@@ -43,11 +35,7 @@ export function gateEdges(line: Line, settings?: GateSettings): Edge[] {
     input.set(line.caller.subarray(frame * FRAME, (frame + 1) * FRAME), at + FRAME);
     input[at + 2 * FRAME] = natural ? 1 : 0;
   });
-  const run = spawnSync(
-    PROGRAM,
-    settings === undefined ? [] : [settings.openFrames, settings.openWindowFrames, settings.overNoise].map(String),
-    { input: new Uint8Array(input.buffer), maxBuffer: 1 << 26 },
-  );
+  const run = spawnSync(PROGRAM, { input: new Uint8Array(input.buffer), maxBuffer: 1 << 26 });
   if (run.status !== 0) throw new Error(`the gate program failed: ${run.stderr.toString()}`);
   const lines = run.stdout.toString().split('\n').filter(Boolean);
   return lines.map((text) => {

@@ -10,23 +10,30 @@ export type GateEvent = Extract<MediaEvent, { t: 'speech-start' | 'speech-end' }
 
 /**
  * Same shape and meaning as the gate's events: `sample` is the first sample of the voice, or one past its last one; `atUs` is when
- * that became known. `by` says who decided: the gate does where the model cannot (worker down, backlog).
+ * that became known. `by` says who decided. The gate does where the model cannot (worker down, backlog), and it tells of a pause in a
+ * voice earlier than the model is sure of one.
  */
 export type VadEvent = GateEvent & { readonly by: 'model' | 'gate' };
 
 /** One call. Events alternate: start, end, start ...; their samples never go back. */
 export interface VadSession {
-  /** One listener. No event comes before the gate's first. */
+  /** One listener. */
   onEvent(listener: (event: VadEvent) => void): void;
   /** Every edge of the call's talk gate, in order. */
   gate(edge: GateEvent): void;
+  /**
+   * Our own voice begins, or has ended and can no longer come back as an echo. While it plays, only what the talk gate lets through
+   * can be the caller; while we are silent, an engine may listen by itself. A session begins in silence.
+   */
+  playing(on: boolean): void;
   /** Idempotent. No event comes after it returns. */
   close(): void;
 }
 
 export interface VadStats {
-  /** Calls open. */
+  /** Calls open, and those of them that the engine listens to without waiting for the gate. */
   readonly sessions: number;
+  readonly listening: number;
   /** Windows of 32 ms that the model has looked at, and the runs they took. */
   readonly windows: number;
   readonly runs: number;
@@ -34,7 +41,12 @@ export interface VadStats {
   readonly shed: number;
   /** Gate openings that were left to the gate because there was no worker. */
   readonly unheard: number;
+  /** Gate openings that the model took for no voice. */
+  readonly discarded: number;
   readonly restarts: number;
+  /** CPU time of the worker, and the time for which calls were open, each call counted: their ratio is calls per core. */
+  readonly cpuMs: number;
+  readonly callMs: number;
 }
 
 export interface Vad {
@@ -46,7 +58,7 @@ export interface Vad {
   /** Resolves when the model is loaded. Errors: VAD_MODEL. */
   start(audio: AudioMemory): Promise<void>;
   open(options: { callId: string; slot: number; generation: number }): VadSession;
-  /** Called on every crash or hang and every restart of the engine. */
+  /** Called on every crash or hang and every restart of the engine. One listener. */
   onState(listener: (state: 'up' | 'down', why: string) => void): void;
   stats(): VadStats;
   /** Idempotent. Nothing runs when it resolves. */

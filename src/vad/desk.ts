@@ -1,9 +1,9 @@
 /**
- * The work of the worker thread: windows of all calls whose gate is open, several in one run of the model. A run starts when
- * `BATCH` windows wait or the oldest has waited `PATIENCE_MS`; a call has one window in a run, because the next one needs its
- * memory. Nothing is queued: a window that waits is only a position in the call's ring, and a call that lags is given up.
+ * The work of the worker: windows of all calls that are listened to or whose gate is open, several in one run of the model. A run
+ * starts when `BATCH` windows wait or the oldest has waited `PATIENCE_MS`; a call has one window in a run, because the next one needs
+ * its memory. Nothing is queued: a window that waits is only a position in the call's ring, and a call that lags is given up.
  */
-import type { CallNews, FromWorker, ToWorker, Thresholds } from './messages.ts';
+import type { CallNews, DeskOptions, FromWorker, Order } from './messages.ts';
 import { decimate, HISTORY } from './decimate.ts';
 import { Hysteresis, WINDOW } from './hysteresis.ts';
 import { MOST_IN_A_RUN, newMemory, wipe, type Memory } from './model.ts';
@@ -20,19 +20,21 @@ const LOOK_AGAIN_MS = 4;
 /** More than a second of audio to catch up with: whoever stood still so long gets the gate's answer at once. */
 const MOST_TO_CATCH_UP = 32;
 const BEAT_MS = 100;
+/** After a gate closed the model listens on for 320 ms: in a voice, most pauses are shorter. */
+const HOLD = 5120;
+/** A voice that goes on for so long after the gate closed is one that the gate does not hear: 320 ms. */
+const UNHEARD = 5120;
+const SURE_BEYOND = 3;
 
-export interface DeskParts {
+export interface DeskParts extends DeskOptions {
   readonly model: {
     window(index: number): Float32Array;
     run(memories: readonly Memory[]): Promise<Float32Array>;
   };
   readonly audio: Pick<AudioReader, 'written' | 'read'>;
-  readonly thresholds: Thresholds;
-  readonly preRollMs: number;
-  /** Windows that the model may lag behind the line before a call is given up, beyond pre-roll and bursts of the network. */
-  readonly mostBehind: number;
   readonly send: (message: FromWorker) => void;
   readonly nowUs: () => number;
+  readonly cpuMs: () => number;
   /** Calls back once, `ms` from now; a later alarm replaces an earlier one. Null: none. */
   readonly alarm: (ms: number | null) => void;
 }
@@ -44,9 +46,17 @@ interface Track {
   readonly memory: Memory;
   readonly hysteresis: Hysteresis;
   opening: number;
-  /** First sample of the next window; sample at which to stop. */
+  /** Looked at whatever the gate says. */
+  listening: boolean;
+  gateOpen: boolean;
+  gateEnd: number;
+  /** Nothing has been said yet of how the gate's last opening ended. */
+  owes: boolean;
+  /** Windows in a row that hold a voice although the gate has long closed. */
+  beyond: number;
+  /** First sample of the next window; one past the last one that was heard. */
   next: number;
-  until: number;
+  heardTo: number;
   /** Samples known to be written, when that was looked up and when it last grew (ms), and how many came before their time. */
   written: number;
   seenMs: number;
@@ -70,6 +80,7 @@ export class Desk {
   #news: CallNews[] = [];
   #windows = 0;
   #runs = 0;
+  #listening = 0;
   #running = false;
   #stopped: (() => void) | null = null;
   #lastSentMs = 0;
@@ -82,10 +93,14 @@ export class Desk {
     return this.#tracks.size;
   }
 
-  receive(message: Exclude<ToWorker, { t: 'stop' }>): void {
-    if (message.t === 'open') this.#open(message);
-    else if (message.t === 'close') this.#close(message);
-    else this.#forget(message.call);
+  receive(...orders: readonly Order[]): void {
+    for (const order of orders) {
+      if (order.t === 'open') this.#open(order);
+      else if (order.t === 'listen') this.#listen(order);
+      else if (order.t === 'close') this.#close(order);
+      else if (order.t === 'rest') this.#rest(order.call);
+      else this.#forget(order.call);
+    }
     this.work();
   }
 
@@ -126,41 +141,52 @@ export class Desk {
     });
   }
 
-  #open({ call, opening, slot, generation, sample }: Extract<ToWorker, { t: 'open' }>): void {
-    let track = this.#tracks.get(call);
-    if (track === undefined) {
-      const { thresholds } = this.#parts;
-      const made = { call, slot, generation, memory: newMemory(), hysteresis: new Hysteresis(thresholds) };
-      track = {
-        ...made,
-        opening,
-        next: -1,
-        until: 0,
-        written: 0,
-        seenMs: 0,
-        grewMs: 0,
-        early: 0,
-        allowance: 0,
-        dueMs: 0,
-        readyMs: null,
-        inRun: false,
-      };
-      this.#tracks.set(call, track);
-    }
+  #track({ call, slot, generation }: { call: number; slot: number; generation: number }): Track {
+    const known = this.#tracks.get(call);
+    if (known !== undefined) return known;
+    const { thresholds } = this.#parts;
+    const track: Track = {
+      ...{ call, slot, generation, memory: newMemory(), hysteresis: new Hysteresis(thresholds) },
+      ...{ opening: 0, listening: false, gateOpen: false, gateEnd: 0, owes: false, beyond: 0 },
+      ...{ next: -1, heardTo: -1, written: 0, seenMs: 0, grewMs: 0, early: 0, allowance: 0, dueMs: 0, readyMs: null, inRun: false },
+    };
+    this.#tracks.set(call, track);
+    return track;
+  }
+
+  #open(order: Extract<Order, { t: 'open' }>): void {
+    const track = this.#track(order);
+    track.opening = order.opening;
+    track.gateOpen = true;
+    track.beyond = 0;
     // Windows begin at even samples, where the ring of a narrow-band call holds the caller's own samples.
-    const from = Math.max(0, sample - this.#parts.preRollMs * SAMPLES_PER_MS) & ~1;
-    if (!this.#active.has(track) && track.next < from) {
-      track.next = from;
-      wipe(track.memory);
-    }
-    track.opening = opening;
-    track.until = Infinity;
-    // The gate closed and opened again before its audio was worked off, in the middle of a word.
+    this.#begin(track, Math.max(0, order.sample - this.#parts.preRollMs * SAMPLES_PER_MS) & ~1);
+    // The gate opened again in the middle of a word, before its audio was worked off.
     if (track.hysteresis.speaking) this.#tell(track, { t: 'speech-start', sample: track.next });
+  }
+
+  #listen(order: Extract<Order, { t: 'listen' }>): void {
+    const track = this.#track(order);
+    if (track.listening || this.#listening >= this.#parts.mostListening) return;
+    track.listening = true;
+    this.#listening++;
+    this.#begin(track, (this.#parts.audio.written(track.slot, track.generation) ?? 0) & ~1);
+  }
+
+  /** Looks at every window from `from` on, or goes on where it is; what was never heard may lie before that. */
+  #begin(track: Track, from: number): void {
+    const active = this.#active.has(track);
+    const start = Math.max(from, track.heardTo);
+    const moves = !track.inRun && (track.next > start || (!active && track.next < start));
     this.#active.add(track);
-    if (track.inRun) return;
+    if (moves) {
+      track.next = start;
+      track.readyMs = null;
+      if (start !== track.heardTo) wipe(track.memory);
+    }
+    if (track.inRun || (active && !moves)) return;
     const nowMs = this.#nowMs();
-    track.written = this.#parts.audio.written(slot, generation) ?? 0;
+    track.written = this.#parts.audio.written(track.slot, track.generation) ?? 0;
     track.seenMs = nowMs;
     track.grewMs = nowMs - STEP_MS + LOOK_AGAIN_MS;
     track.early = 0;
@@ -168,16 +194,34 @@ export class Desk {
     this.#look(track, nowMs);
   }
 
-  #close({ call, sample }: Extract<ToWorker, { t: 'close' }>): void {
+  #close({ call, sample }: Extract<Order, { t: 'close' }>): void {
     const track = this.#tracks.get(call);
-    if (track === undefined || !this.#active.has(track)) return;
-    track.until = sample;
-    if (track.next >= track.until && !track.inRun) this.#drained(track);
+    if (track === undefined || !track.gateOpen) return;
+    track.gateOpen = false;
+    track.gateEnd = sample;
+    track.owes = true;
+    if (!track.inRun) this.#workedOff(track);
+  }
+
+  #rest(call: number): void {
+    const track = this.#tracks.get(call);
+    if (track === undefined) return;
+    this.#listenNoMore(track);
+    // What follows may be our own echo.
+    if (!track.gateOpen) track.gateEnd = Math.min(track.gateEnd, track.next - HOLD);
+    if (!track.inRun) this.#workedOff(track);
+  }
+
+  #listenNoMore(track: Track): void {
+    if (track.listening) this.#listening--;
+    track.listening = false;
   }
 
   #forget(call: number): void {
     const track = this.#tracks.get(call);
-    if (track !== undefined) this.#active.delete(track);
+    if (track === undefined) return;
+    this.#listenNoMore(track);
+    this.#active.delete(track);
     this.#tracks.delete(call);
   }
 
@@ -186,6 +230,7 @@ export class Desk {
     const written = this.#parts.audio.written(track.slot, track.generation);
     if (written === null) {
       // Another call has the slot: this one is over, and nobody listens any more.
+      this.#listenNoMore(track);
       this.#active.delete(track);
       return;
     }
@@ -245,24 +290,41 @@ export class Desk {
   #heard(track: Track, probability: number): void {
     const edge = track.hysteresis.push(probability, track.next);
     if (edge !== null) this.#tell(track, edge);
+    else this.#lookBeyond(track, probability);
     track.next += WINDOW;
+    track.heardTo = track.next;
     track.allowance = Math.max(0, track.allowance - 1);
     track.readyMs = null;
     track.dueMs = 0;
-    if (track.next >= track.until) this.#drained(track);
+    this.#workedOff(track);
   }
 
-  #drained(track: Track): void {
-    const edge = track.hysteresis.flush();
-    if (edge !== null) this.#tell(track, edge);
-    this.#tell(track, { t: 'drained' });
-    this.#active.delete(track);
+  /** A voice that goes on although the gate closed: told of when it is sure, for the gate's pause has ended it. */
+  #lookBeyond(track: Track, probability: number): void {
+    if (track.gateOpen || !track.hysteresis.speaking || track.next < track.gateEnd + UNHEARD) return;
+    track.beyond = probability >= this.#parts.thresholds.start ? track.beyond + 1 : 0;
+    if (track.beyond === SURE_BEYOND) this.#tell(track, { t: 'speech-start', sample: track.next - (SURE_BEYOND - 1) * WINDOW });
+  }
+
+  /** With the gate closed for long enough there is nothing more to say of its opening, nor, unless we listen, to look at. */
+  #workedOff(track: Track): void {
+    if (track.gateOpen || !this.#active.has(track) || track.next < track.gateEnd + HOLD) return;
+    if (!track.listening) {
+      const edge = track.hysteresis.flush();
+      if (edge !== null) this.#tell(track, edge);
+      this.#active.delete(track);
+    }
+    if (track.owes) this.#tell(track, { t: 'drained' });
+    track.owes = false;
   }
 
   #shed(track: Track): void {
     track.hysteresis.flush();
-    track.next = track.written;
+    track.next = track.heardTo = track.written;
+    track.gateOpen = false;
+    track.owes = false;
     wipe(track.memory);
+    this.#listenNoMore(track);
     this.#active.delete(track);
     this.#tell(track, { t: 'shed' });
   }
@@ -284,7 +346,11 @@ export class Desk {
     const news = this.#news;
     this.#news = [];
     this.#lastSentMs = nowMs;
-    this.#parts.send({ t: 'news', news, counts: { windows: this.#windows, runs: this.#runs } });
+    this.#parts.send({
+      t: 'news',
+      news,
+      counts: { windows: this.#windows, runs: this.#runs, listening: this.#listening, cpuMs: this.#parts.cpuMs() },
+    });
   }
 
   #nowMs(): number {

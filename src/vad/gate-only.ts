@@ -1,13 +1,14 @@
 import type { Vad, VadEvent, VadSession, VadStats } from '../contracts/index.ts';
 import { Spurt } from './spurt.ts';
+import { Tally } from './tally.ts';
 
 /** The talk gate alone: its edges pass through. For machines without a core to spare, and as a comparison. */
 export class GateOnly implements Vad {
   readonly name = 'gate';
   readonly description = 'talk gate alone (energy), no model';
   readonly state = 'up';
+  readonly #tally = new Tally();
   #sessions = 0;
-  #unheard = 0;
 
   start(): Promise<void> {
     return Promise.resolve();
@@ -22,17 +23,22 @@ export class GateOnly implements Vad {
     let open = true;
     const spurt = new Spurt((event) => listener(event));
     this.#sessions++;
+    this.#tally.opened();
     return {
       onEvent: (given) => {
         listener = given;
       },
       gate: (edge) => {
         if (!open) return;
-        if (edge.t === 'speech-start') this.#unheard++;
+        if (edge.t === 'speech-start') this.#tally.unheard++;
         spurt.gate(edge, false);
       },
+      playing: () => undefined,
       close: () => {
-        if (open) this.#sessions--;
+        if (open) {
+          this.#sessions--;
+          this.#tally.closed(0);
+        }
         open = false;
         listener = () => undefined;
       },
@@ -40,7 +46,7 @@ export class GateOnly implements Vad {
   }
 
   stats(): VadStats {
-    return { sessions: this.#sessions, windows: 0, runs: 0, shed: 0, unheard: this.#unheard, restarts: 0 };
+    return this.#tally.stats({ sessions: this.#sessions, discarded: 0, counts: { windows: 0, runs: 0, listening: 0, cpuMs: 0 } });
   }
 
   stop(): Promise<void> {

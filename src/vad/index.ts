@@ -1,9 +1,10 @@
 /**
  * Voice activity: which of what the talk gate let through is a voice.
  *
- * What it does: while a call's gate is open, one worker thread reads that call's audio out of the audio memory in windows of 32 ms
- * and asks Silero about them, many calls in one run. The answers become speech-start and speech-end on the caller's sample clock.
- * When the worker is down or lags, the gate's own edges pass through: speech may be reported that is none, it is never lost.
+ * What it does: while we are silent, or a call's gate is open, one worker process reads that call's audio out of the audio memory in
+ * windows of 32 ms and asks Silero about them, many calls in one run. The answers become speech-start and speech-end on the caller's
+ * sample clock; the gate's early pauses inside a voice stay early. When the worker is down or lags, the gate's own edges pass
+ * through: speech may be reported that is none, it is never lost.
  *
  * What it must not know: turns, dialogue, RTP, how the gate decides. It never sees a packet and keeps no audio.
  *

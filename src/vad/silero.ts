@@ -1,10 +1,11 @@
+import type { ChildProcess } from 'node:child_process';
 import { basename } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { ParleyError } from '../contracts/index.ts';
 import type { AudioMemory, GateEvent, Logger, Vad, VadEvent, VadSession, VadStats } from '../contracts/index.ts';
-import type { FromWorker, Thresholds, ToWorker, WorkerCounts, WorkerOptions } from './messages.ts';
+import { startHelper } from './helper.ts';
+import type { FromWorker, Order, Thresholds, ToWorker, WorkerCounts } from './messages.ts';
 import { Spurt } from './spurt.ts';
-import { startThread } from './thread.ts';
+import { Tally } from './tally.ts';
 
 export interface SileroOptions {
   /** Path of the model: Silero VAD 5 or later. */
@@ -19,17 +20,20 @@ export interface SileroOptions {
   readonly preRollMs?: number;
   /** Windows of 32 ms that the model may lag behind before the gate decides about a call (default 2). */
   readonly mostBehind?: number;
+  /** Calls that are listened to while we are silent without waiting for their gate (default 1000); 0: none. */
+  readonly mostListening?: number;
   /** A worker that is silent for so long while it owes an answer hangs (default 1000). */
   readonly hangMs?: number;
   /** Pause before the first restart and the longest one (default 50, 5000). */
   readonly restart?: { readonly firstMs: number; readonly mostMs: number };
-  /** For tests: another thread. */
-  readonly thread?: (options: WorkerOptions) => Worker;
+  /** For tests: another process. */
+  readonly helper?: (audioFd: number) => ChildProcess;
   readonly logger: Logger;
 }
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 2_000;
+const NO_COUNTS: WorkerCounts = { windows: 0, runs: 0, listening: 0, cpuMs: 0 };
 
 interface Call {
   readonly spurt: Spurt;
@@ -37,24 +41,22 @@ interface Call {
   readonly generation: number;
 }
 
-/** Silero in one worker thread for all calls; the gate's edges stand in while there is no worker. */
+/** Silero in one worker process for all calls; the gate's edges stand in while there is no worker. */
 export class Silero implements Vad {
   readonly name = 'silero';
   readonly #options: SileroOptions;
   readonly #logger: Logger;
   readonly #calls = new Map<number, Call>();
+  readonly #tally = new Tally();
   #audio: AudioMemory | null = null;
-  /** The thread that runs, ready or not; the same once it is ready. */
-  #thread: Worker | null = null;
-  #worker: Worker | null = null;
+  /** The process that runs, ready or not; the same once it is ready. */
+  #process: ChildProcess | null = null;
+  #worker: ChildProcess | null = null;
+  #orders: Order[] = [];
   #sha256 = '';
   #nextCall = 1;
   #listener: (state: 'up' | 'down', why: string) => void = () => undefined;
-  #counts: WorkerCounts = { windows: 0, runs: 0 };
-  #earlier: WorkerCounts = { windows: 0, runs: 0 };
-  #shed = 0;
-  #unheard = 0;
-  #restarts = 0;
+  #counts = NO_COUNTS;
   #restartMs: number;
   #restartTimer: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -93,27 +95,30 @@ export class Silero implements Vad {
     let listener: (event: VadEvent) => void = () => undefined;
     const spurt = new Spurt((event) => listener(event));
     this.#calls.set(call, { spurt, slot, generation });
+    this.#tally.opened();
+    this.#order({ t: 'listen', call, slot, generation });
     return {
       onEvent: (given) => {
         listener = given;
       },
       gate: (edge) => this.#gate(call, edge),
+      playing: (on) => {
+        if (!this.#calls.has(call) || spurt.playing === on) return;
+        spurt.playing = on;
+        this.#order(on ? { t: 'rest', call } : { t: 'listen', call, slot, generation });
+      },
       close: () => {
         listener = () => undefined;
-        if (this.#calls.delete(call)) this.#post({ t: 'forget', call });
+        if (!this.#calls.delete(call)) return;
+        this.#tally.closed(spurt.discarded);
+        this.#order({ t: 'forget', call });
       },
     };
   }
 
   stats(): VadStats {
-    return {
-      sessions: this.#calls.size,
-      windows: this.#earlier.windows + this.#counts.windows,
-      runs: this.#earlier.runs + this.#counts.runs,
-      shed: this.#shed,
-      unheard: this.#unheard,
-      restarts: this.#restarts,
-    };
+    const discarded = [...this.#calls.values()].reduce((sum, { spurt }) => sum + spurt.discarded, 0);
+    return this.#tally.stats({ sessions: this.#calls.size, discarded, counts: this.#counts });
   }
 
   async stop(): Promise<void> {
@@ -122,12 +127,14 @@ export class Silero implements Vad {
     clearTimeout(this.#watch);
     this.#watch = undefined;
     this.#giveUpAll();
+    const ready = this.#worker !== null;
     this.#worker = null;
-    const thread = this.#thread;
-    if (thread === null) return;
-    const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
-    thread.postMessage({ t: 'stop' } satisfies ToWorker);
-    const impatience = setTimeout(() => void thread.terminate(), STOP_TIMEOUT_MS);
+    const child = this.#process;
+    if (child === null) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    if (ready) post(child, { t: 'stop' });
+    else child.kill('SIGKILL');
+    const impatience = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(impatience);
   }
@@ -139,14 +146,23 @@ export class Silero implements Vad {
     if (known === undefined) return;
     const { spurt, slot, generation } = known;
     const order = spurt.gate(edge, this.#worker !== null);
-    if (this.#worker === null && edge.t === 'speech-start') this.#unheard++;
+    if (this.#worker === null && edge.t === 'speech-start') this.#tally.unheard++;
     if (order === null) return;
-    this.#post(order.t === 'open' ? { ...order, call, slot, generation } : { ...order, call });
+    this.#order(order.t === 'open' ? { ...order, call, slot, generation } : { ...order, call });
     this.#watchOver();
   }
 
-  #post(message: ToWorker): void {
-    this.#worker?.postMessage(message);
+  /** The media engine tells of many calls in one turn of the loop: one message for all of them. */
+  #order(order: Order): void {
+    if (this.#worker === null) return;
+    if (this.#orders.length === 0) {
+      queueMicrotask(() => {
+        const orders = this.#orders;
+        this.#orders = [];
+        if (this.#worker !== null) post(this.#worker, { t: 'orders', orders });
+      });
+    }
+    this.#orders.push(order);
   }
 
   #giveUpAll(): number {
@@ -173,55 +189,70 @@ export class Silero implements Vad {
     return { start, stop, minSpeechMs, minSilenceMs };
   }
 
-  #launch(audio: AudioMemory): Promise<void> {
-    const { model, preRollMs = 96, mostBehind = 2, thread = startThread } = this.#options;
-    const worker = thread({ model, audioFd: audio.fd, audioBytes: audio.bytes, thresholds: this.#thresholds(), preRollMs, mostBehind });
-    this.#thread = worker;
+  async #launch(audio: AudioMemory): Promise<void> {
+    const { model } = this.#options;
+    try {
+      const child = (this.#options.helper ?? startHelper)(audio.fd);
+      this.#process = child;
+      await this.#ready(child, audio);
+    } catch (error) {
+      throw new ParleyError('VAD_MODEL', `The voice activity model ${model} cannot be used: ${reasonOf(error)}.`);
+    }
+  }
+
+  #ready(child: ChildProcess, audio: AudioMemory): Promise<void> {
+    const { model, preRollMs = 96, mostBehind = 2, mostListening = 1000 } = this.#options;
     return new Promise((resolve, reject) => {
-      const refuse = (why: string): void => {
-        clearTimeout(timer);
-        reject(new ParleyError('VAD_MODEL', `The voice activity model ${model} cannot be used: ${why}.`));
-      };
       const timer = setTimeout(() => {
-        refuse(`it was not ready after ${START_TIMEOUT_MS} ms`);
-        void worker.terminate();
+        reject(new Error(`it was not ready after ${START_TIMEOUT_MS} ms`));
+        child.kill('SIGKILL');
       }, START_TIMEOUT_MS);
-      worker.on('message', (message: FromWorker) => {
-        if (message.t === 'refused') refuse(message.why);
-        else if (message.t === 'news') this.#onNews(worker, message);
+      child.on('message', (message: FromWorker) => {
+        if (message.t === 'refused') reject(new Error(message.why));
+        else if (message.t === 'news') this.#onNews(child, message);
         else {
           clearTimeout(timer);
           this.#sha256 = message.sha256;
-          if (!this.#stopping) this.#worker = worker;
+          if (!this.#stopping) this.#take(child);
           resolve();
         }
       });
-      worker.on('error', (error: unknown) => {
-        refuse(reasonOf(error));
-        this.#lost(worker, reasonOf(error));
-      });
-      worker.on('exit', (code) => {
-        if (this.#thread === worker) this.#thread = null;
-        refuse(`its thread ended with code ${code}`);
-        this.#lost(worker, `thread ended with code ${code}`);
-      });
+      const gone = (why: string): void => {
+        clearTimeout(timer);
+        if (this.#process === child) this.#process = null;
+        reject(new Error(why));
+        this.#lost(child, why);
+      };
+      child.on('error', (error) => gone(reasonOf(error)));
+      child.on('exit', (code, signal) => gone(`its process ended with ${signal ?? `code ${code}`}`));
+      const thresholds = this.#thresholds();
+      post(child, { t: 'start', options: { model, audioBytes: audio.bytes, thresholds, preRollMs, mostBehind, mostListening } });
     });
   }
 
-  #onNews(worker: Worker, { news, counts }: Extract<FromWorker, { t: 'news' }>): void {
-    if (worker !== this.#worker) return;
+  #take(child: ChildProcess): void {
+    this.#worker = child;
+    for (const [call, { spurt, slot, generation }] of this.#calls) if (!spurt.playing) this.#order({ t: 'listen', call, slot, generation });
+  }
+
+  #onNews(child: ChildProcess, { news, counts }: Extract<FromWorker, { t: 'news' }>): void {
+    if (child !== this.#worker) return;
     this.#heard = true;
     this.#counts = counts;
     this.#restartMs = this.#options.restart?.firstMs ?? 50;
     for (const item of news) {
       const spurt = this.#calls.get(item.call)?.spurt;
       if (spurt === undefined) continue;
-      if (item.t === 'shed') this.#shed++;
+      if (item.t === 'shed') this.#shed();
       this.#safely(() => {
         spurt.news(item);
         return true;
       });
     }
+  }
+
+  #shed(): void {
+    if (this.#tally.shed++ === 0) this.#logger.warn('voice activity detector lags behind; the talk gate decides for some calls');
   }
 
   /** Runs while an answer is owed: whoever owes one gives a sign of life every 100 ms. */
@@ -237,19 +268,20 @@ export class Silero implements Vad {
         if (this.#heard) this.#watchOver();
         else {
           this.#lost(worker, 'it gave no sign of life');
-          void worker.terminate();
+          worker.kill('SIGKILL');
         }
       });
     }, this.#options.hangMs ?? 1000);
     this.#watch.unref();
   }
 
-  #lost(worker: Worker, why: string): void {
-    if (this.#worker !== worker) return;
+  #lost(child: ChildProcess, why: string): void {
+    if (this.#worker !== child) return;
     this.#worker = null;
-    this.#earlier = { windows: this.stats().windows, runs: this.stats().runs };
-    this.#counts = { windows: 0, runs: 0 };
-    this.#unheard += this.#giveUpAll();
+    this.#orders = [];
+    this.#tally.lost(this.#counts);
+    this.#counts = NO_COUNTS;
+    this.#tally.unheard += this.#giveUpAll();
     this.#logger.warn('voice activity detector is down; the talk gate decides', { why });
     this.#listener('down', why);
     this.#restartLater();
@@ -262,8 +294,8 @@ export class Silero implements Vad {
       this.#launch(audio).then(
         () => {
           if (this.#stopping) return;
-          this.#restarts++;
-          this.#logger.info('voice activity detector is back', { restarts: this.#restarts });
+          this.#tally.restarts++;
+          this.#logger.info('voice activity detector is back', { restarts: this.#tally.restarts });
           this.#listener('up', 'restarted');
         },
         (error: unknown) => {
@@ -274,6 +306,11 @@ export class Silero implements Vad {
     }, this.#restartMs).unref();
     this.#restartMs = Math.min(this.#options.restart?.mostMs ?? 5000, this.#restartMs * 2);
   }
+}
+
+/** A process that is gone has told so, or will. */
+function post(child: ChildProcess, message: ToWorker): void {
+  if (child.connected) child.send(message, () => undefined);
 }
 
 function checkThresholds({ start, stop, minSpeechMs, minSilenceMs }: Thresholds): void {

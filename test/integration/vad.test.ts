@@ -1,17 +1,17 @@
-/** The detector as it runs: worker thread, onnxruntime, the shipped model, audio out of the shared memory. */
+/** The detector as it runs: worker process, onnxruntime, the shipped model, audio out of the shared memory. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Worker } from 'node:worker_threads';
 import { test, type Test } from 'tap';
 
 import { ParleyError, type GateEvent, type Vad, type VadEvent } from '../../src/contracts/index.ts';
 import { decimate, HISTORY } from '../../src/vad/decimate.ts';
 import { flatten } from '../../src/vad/flat/index.ts';
+import { startHelper } from '../../src/vad/helper.ts';
 import { createVad, type SileroOptions } from '../../src/vad/index.ts';
 import { Model, newMemory } from '../../src/vad/model.ts';
-import { startThread } from '../../src/vad/thread.ts';
 import { openLine, SSRC } from '../support/media-line.ts';
 import { pcmToUlaw } from '../support/pcm.ts';
 import { callerAudio, phoneLine } from '../support/phone-speech.ts';
@@ -25,26 +25,26 @@ const MODEL = 'models/vad/silero-vad-v6.onnx';
 interface Rig {
   readonly vad: Vad;
   readonly ring: TestRing;
-  readonly threads: Worker[];
+  readonly helpers: ChildProcess[];
   readonly log: ReturnType<typeof keepingLogger>;
 }
 
 async function rig(t: Test, options: Partial<SileroOptions> = {}, slots = 4): Promise<Rig> {
   const ring = createTestRing(slots, 1 << 17);
   const log = keepingLogger();
-  const threads: Worker[] = [];
-  const thread: SileroOptions['thread'] = (workerOptions) => {
-    const worker = startThread(workerOptions);
-    threads.push(worker);
-    return worker;
+  const helpers: ChildProcess[] = [];
+  const helper: SileroOptions['helper'] = (audioFd) => {
+    const child = startHelper(audioFd);
+    helpers.push(child);
+    return child;
   };
-  const vad = createVad({ engine: 'silero', model: MODEL, logger: log, thread, mostBehind: 30, ...options });
+  const vad = createVad({ engine: 'silero', model: MODEL, logger: log, helper, mostBehind: 30, ...options });
   await vad.start(ring.audio);
   t.teardown(async () => {
     await vad.stop();
     ring.free();
   });
-  return { vad, ring, threads, log };
+  return { vad, ring, helpers, log };
 }
 
 const gate = (t: GateEvent['t'], sample: number): GateEvent => ({ t, sample, atUs: Number(process.hrtime.bigint() / 1000n) });
@@ -111,7 +111,7 @@ test('the flat form of the model is the same model', async (t) => {
 
 test('silero', async (t) => {
   await vadSuite(t, async (t) => {
-    const { vad, ring, threads } = await rig(t, { restart: { firstMs: 200, mostMs: 500 } });
+    const { vad, ring, helpers } = await rig(t, { restart: { firstMs: 200, mostMs: 500 } });
     let slot = 0;
     return {
       vad,
@@ -138,7 +138,7 @@ test('silero', async (t) => {
         return Promise.resolve({ session, play });
       },
       crash: async () => {
-        await threads.at(-1)?.terminate();
+        helpers.at(-1)?.kill('SIGKILL');
         await until(() => vad.state === 'down', 'down');
       },
       recovered: () => until(() => vad.state === 'up', 'up'),
@@ -171,10 +171,10 @@ test('calls side by side: each hears its own voice only; a wrong generation hear
 });
 
 test('a worker that hangs is ended and started again; the gate decides meanwhile', async (t) => {
-  const { vad, ring, threads, log } = await rig(t, { hangMs: 150, restart: { firstMs: 20, mostMs: 100 } });
+  const { vad, ring, helpers, log } = await rig(t, { hangMs: 150, restart: { firstMs: 20, mostMs: 100 } });
   // It never hears of the call, and so it says nothing.
-  const [first] = threads;
-  if (first !== undefined) first.postMessage = () => undefined;
+  const [first] = helpers;
+  if (first !== undefined) first.send = () => true;
   const session = vad.open({ callId: 'a', slot: 0, generation: ring.open(0) });
   const events: VadEvent[] = [];
   session.onEvent((event) => events.push(event));
@@ -213,6 +213,36 @@ test('models and memories that cannot be used', async (t) => {
   }
   const error = await attempt(MODEL, 2_000);
   t.ok(error instanceof ParleyError && error.code === 'VAD_MODEL', String(error));
+});
+
+test('fifty stops under load: whatever the model computes at that moment, nothing breaks and nothing stays', async (t) => {
+  const ring = createTestRing(32, 1 << 15);
+  t.teardown(() => ring.free());
+  const generations = Array.from({ length: 32 }, (_, slot) => ring.open(slot));
+  for (let slot = 0; slot < 32; slot++) ring.write(slot, SPEECH.subarray(0, 16_000));
+  const gone: (number | string | null)[] = [];
+  const helper = (audioFd: number): ChildProcess =>
+    startHelper(audioFd).on('exit', (code, signal) => {
+      gone.push(code ?? signal);
+    });
+  // Five rounds of ten side by side; in three of them they are stopped while they start.
+  const one = async (group: number, early: boolean): Promise<void> => {
+    const vad = createVad({ engine: 'silero', model: MODEL, logger: keepingLogger(), mostBehind: 30, helper });
+    const started = vad.start(ring.audio);
+    if (early) void started.catch(() => undefined);
+    else await started;
+    for (let slot = group * 3; slot < group * 3 + 3; slot++)
+      vad.open({ callId: String(slot), slot, generation: generations[slot] ?? 0 }).gate(gate('speech-start', 0));
+    if (!early) await until(() => vad.stats().windows > group * 3, 'windows');
+    await vad.stop();
+    t.equal(vad.state, 'down');
+  };
+  for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 10 }, (_, group) => one(group, round > 1)));
+  t.equal(gone.length, 50);
+  t.ok(
+    gone.every((how) => how === 0 || how === 'SIGKILL'),
+    `none of them broke: ${[...new Set(gone)].join(', ')}`,
+  );
 });
 
 test('a thousand calls opened and closed leave nothing behind', async (t) => {
@@ -269,7 +299,7 @@ test('behind the media engine: RTP in, voice out on the sample clock', async (t)
     edges.some((edge) => edge.t === 'speech-start' && edge.sample < voiceFrom - 6400),
     'the gate hears the tone',
   );
-  t.ok(wellFormed(events) && events.every(({ by }) => by === 'model'));
+  t.ok(wellFormed(events) && events.every((event) => event.by === 'model' || event.t === 'speech-end'));
   // The gate says where the voice is on the call's clock: late packets move it.
   const first = events[0]?.sample ?? 0;
   const gates = edges.map(({ t, sample }) => `${t} ${sample}`).join(', ');

@@ -55,6 +55,8 @@ export function deskRig(t: Test, slots: number): DeskRig {
     thresholds: { start: 0.5, stop: 0.35, minSpeechMs: 32, minSilenceMs: 160 },
     preRollMs: 96,
     mostBehind: 2,
+    mostListening: 2,
+    cpuMs: () => 0,
     send: (message) => {
       if (message.t !== 'news') return;
       beats++;

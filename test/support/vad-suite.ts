@@ -34,7 +34,10 @@ export async function vadSuite(t: Test, make: (t: Test) => Promise<VadRig>): Pro
     await play();
     t.equal(vad.state, 'up');
     t.ok(wellFormed(events) && events.length >= 2 && events.length % 2 === 0);
-    t.ok(events.every(({ by }) => by === 'model'));
+    t.ok(
+      events.every((event) => event.by === 'model' || event.t === 'speech-end'),
+      'a pause may be known to the gate first',
+    );
     t.ok(Math.abs((events[0]?.sample ?? 0) - 16_000) <= 3200, `begins at ${String(events[0]?.sample)}`);
     t.ok(Math.abs((events.at(-1)?.sample ?? 0) - 40_000) <= 4800, `ends at ${String(events.at(-1)?.sample)}`);
     session.close();

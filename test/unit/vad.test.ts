@@ -106,7 +106,11 @@ test('desk: two calls in one run never mix', async (t) => {
   );
   desk.receive({ t: 'close', call: 0, sample: 5000 });
   desk.receive({ t: 'close', call: 1, sample: 5000 });
-  await pass(10);
+  await pass(400, (ms) => {
+    if (ms % 20 !== 0) return;
+    ring.write(0, loud(320, -3000));
+    ring.write(1, loud(320, -3000));
+  });
   t.same(
     news.slice(1).map(({ t, call }) => [t, call]),
     [

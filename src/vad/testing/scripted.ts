@@ -59,7 +59,8 @@ export class ScriptedVad implements Vad {
   }
 
   stats(): VadStats {
-    return { sessions: this.#open.size, windows: 0, runs: 0, shed: 0, unheard: this.#unheard, restarts: this.#restarts };
+    const nothing = { listening: 0, windows: 0, runs: 0, shed: 0, discarded: 0, cpuMs: 0, callMs: 0 };
+    return { ...nothing, sessions: this.#open.size, unheard: this.#unheard, restarts: this.#restarts };
   }
 
   /** As if the worker died: from now on the gate's edges pass through, beginning with the gates that are open. */
@@ -117,6 +118,10 @@ class ScriptedSession implements VadSession {
     if (this.#byGate) this.#listener({ ...edge, by: 'gate' });
     else this.#report(opened.sample, edge);
     this.#byGate = false;
+  }
+
+  playing(): void {
+    // Where the voice is, is known: there is no echo.
   }
 
   giveUp(): void {
