@@ -3,24 +3,20 @@ import { type Audit, createAudit, openCallsIn } from './audit/index.ts';
 import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
-import { loadFlows } from './dialogue/index.ts';
 import { type EgressGuard, guardEgress } from './egress/index.ts';
 import { type HttpServer, startHttp } from './http/index.ts';
 import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
 import {
   auditOptions,
-  callableFlows,
-  checkFlows,
   configHash,
-  createDialogues,
   createErrands,
   createLlm,
   createPbx,
   createStt,
   createTts,
   destinations,
-  type Dialogues,
+  FlowDesk,
   keysFolder,
   localDay,
   openCallFiles,
@@ -80,15 +76,11 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 }
 
 async function start(config: Config, logger: Logger, ups: Ups): Promise<Service> {
-  const allFlows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  const flows = await FlowDesk.open({ config, hasModel: config.llm.engines.length > 0, logger });
   // Before anything is opened: from here on nothing leaves this machine but to what the configuration names.
-  const egress = guardEgress(await destinations(config, allFlows));
+  const egress = guardEgress(await destinations(config, flows.files));
   ups.onDown(() => egress.close());
   const llm = await createLlm(config, logger);
-  const { callable: flows, lacking } = callableFlows(allFlows, config, llm !== null);
-  for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
-  checkFlows(flows, config);
-  const dialogues = createDialogues(flows, config);
   const stt = createStt(config, logger);
   const { ports, host, maxCalls, historyMs, codec, noise, echo } = config.media;
   const cleaning = { noise, echo };
@@ -114,7 +106,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     store.start(),
     stt.start(media.audio),
     llm?.start() ?? Promise.resolve(),
-    tts.start().then(() => prerender(tts, dialogues, today())),
+    tts.start().then(() => prerender(tts, flows, today())),
   ]);
 
   const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm });
@@ -131,7 +123,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       logger,
       clock: systemClock,
       timers: systemTimers,
-      flow: (name) => dialogues.get(name === '' ? config.flows.default : name, today()),
+      flow: (name, callKey) => flows.get(name === '' ? config.flows.default : name, today(), callKey),
       desk: (name) => config.desks[name],
       errands: errands.desk,
       openCalls,
@@ -145,11 +137,17 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     token: await readOrCreateToken(config.http.tokenFile),
     runner,
     logger,
-    acts: subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
+    acts: {
+      ...subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
+      ...flows.acts({
+        before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
+        changed: () => prerender(tts, flows, today()),
+      }),
+    },
     health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),
   });
   ups.onDown(() => http.close());
-  const body = { version: version(), config: configHash(config), flows: dialogues.versions };
+  const body = { version: version(), config: configHash(config), flows: flows.versions };
   await runner.journal.before({
     type: 'gateway.started',
     body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
@@ -159,7 +157,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => pbx.driver.stop());
   await runner.recover();
   connect(pbx.driver, logger);
-  logger.info('parley is up', { http: http.port, flows: Object.keys(dialogues.versions), sipPort: pbx.sip?.port ?? null });
+  logger.info('parley is up', { http: http.port, flows: Object.keys(flows.versions), sipPort: pbx.sip?.port ?? null });
 
   let stopping: Promise<void> | null = null;
   const stop = async (reason: string): Promise<void> => {
@@ -179,11 +177,8 @@ function connect(driver: PbxDriver, logger: Logger): void {
   });
 }
 
-async function prerender(tts: PhraseCache, dialogues: Dialogues, today: string): Promise<void> {
-  for (const name of Object.keys(dialogues.versions)) {
-    const dialogue = dialogues.get(name, today);
-    if (dialogue !== undefined) await tts.prerender(dialogue.fixedTexts, dialogue.language);
-  }
+async function prerender(tts: PhraseCache, flows: FlowDesk, today: string): Promise<void> {
+  for (const { fixedTexts, language } of flows.dialogues(today)) await tts.prerender(fixedTexts, language);
 }
 
 async function allOrFirstError<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {

@@ -39,8 +39,11 @@ export interface Stages {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: Timers;
-  /** The flow that the dialplan named, or the default one for ''. Undefined when there is no such flow. */
-  readonly flow: (name: string) => Dialogue<unknown> | undefined;
+  /**
+   * The flow that the dialplan named, or the default one for ''; `callKey` says which version a call gets while one is under trial.
+   * Undefined when there is no such flow.
+   */
+  readonly flow: (name: string, callKey: string) => Dialogue<unknown> | undefined;
   /** May a new call be taken? What cannot be logged goes to people, is refused, or goes on unlogged: the operator's choice. */
   readonly admit: () => 'continue' | 'people' | 'block';
   /** A desk of the configuration: where in the dialplan a person is reached. */

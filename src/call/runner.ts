@@ -88,7 +88,7 @@ export class CallRunner {
 
   #take(call: PbxCall): void {
     const name = call.args['flow'] ?? '';
-    const dialogue = this.#stages.flow(name);
+    const dialogue = this.#stages.flow(name, call.id);
     const admission = this.#stages.admit();
     if (this.#draining) {
       this.#refuse(call, 'draining');

@@ -45,6 +45,8 @@ export type CallEvent =
   | Base<'gateway.heartbeat', { openCalls: number }>
   | Base<'pbx.link', { state: 'up' | 'down'; attempt: number; version: string }>
   | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm'; state: 'up' | 'down'; why: string }>
+  /** Before it counts: calls from here on get other flows or versions; running calls keep theirs. `version` null: as the files are. */
+  | Base<'flow.changed', { flow: string; act: 'reload' | 'activate' | 'rollback'; version: string | null; percent: number | null }>
   | Base<'call.incoming', { pbxId: string; flow: string; flowVersion: string; to: string }>
   | Base<'call.answered', { setupMs: number; codecIn: string; codecOut: string }>
   /** After a crash: the call goes on, with `turns` turns in its memory; 0: from the beginning. `awayMs`: since its last sign on disk. */

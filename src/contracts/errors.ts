@@ -178,6 +178,11 @@ export const ERRORS = {
     action: 'Treat as tampering: run parley audit verify.',
     retryable: false,
   },
+  FLOW_NO_VERSION: {
+    meaning: 'There is no version of the flow to go back to.',
+    action: 'See parley flows list; activate the version that is wanted.',
+    retryable: false,
+  },
   CALL_NO_FLOW: {
     meaning: 'The dialplan asked for a flow that does not exist.',
     action: 'Correct flow= in the dialplan or add the flow file.',

@@ -1,7 +1,7 @@
 /** The flows that calls can have, and whether they find what they need in the configuration. */
 import type { Config } from '../config/index.ts';
-import { type Dialogue, type Problem, ProblemsError } from '../contracts/index.ts';
-import { createDialogue, desksOf, type FlowSet } from '../dialogue/index.ts';
+import { type Problem, ProblemsError } from '../contracts/index.ts';
+import { desksOf, type FlowSet } from '../dialogue/index.ts';
 import { lacksOf } from './tools.ts';
 
 /** Every flow in every configuration must find its desks, and the default flow must exist. Errors: ProblemsError. */
@@ -40,30 +40,6 @@ export function callableFlows(
     throw new ProblemsError([{ code: 'CONFIG_INVALID', place: { file: config.file, key: 'flows.default' }, message }]);
   }
   return { callable: new Map([...flows].filter(([name]) => !(name in lacking))), lacking };
-}
-
-export interface Dialogues {
-  /** The flow as it runs today ("tomorrow" depends on it); undefined when there is none of this name. */
-  get(name: string, today: string): Dialogue<unknown> | undefined;
-  /** Flow name to content hash. */
-  readonly versions: Readonly<Record<string, string>>;
-}
-
-export function createDialogues(flows: FlowSet, config: Config): Dialogues {
-  const ready = new Map<string, Dialogue<unknown>>();
-  let day = '';
-  return {
-    versions: Object.fromEntries([...flows].map(([name, { flow }]) => [name, flow.version])),
-    get(name, today) {
-      if (today !== day) ready.clear();
-      day = today;
-      const loaded = flows.get(name);
-      if (loaded === undefined) return undefined;
-      const made = ready.get(name) ?? createDialogue(loaded.flow, { ...loaded, today, desks: Object.keys(config.desks) });
-      ready.set(name, made);
-      return made;
-    },
-  };
 }
 
 /** 'YYYY-MM-DD' on the wall clock of the machine. */

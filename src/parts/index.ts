@@ -1,6 +1,7 @@
 /** From the configuration to the parts: what each key becomes. No part is started here but the private PBX. */
 export { createLlm, createStt, createTts, type EngineEvents } from './engines.ts';
-export { callableFlows, checkFlows, createDialogues, type Dialogues, localDay } from './flows.ts';
+export { FlowDesk } from './flow-desk.ts';
+export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
 export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, subjectActs, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';

@@ -6,13 +6,18 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ProblemsError } from '../../contracts/index.ts';
 import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
-import { type FlowSet, loadFlows, type LoadedFlow } from './load.ts';
-import { parseFlow } from './parse.ts';
+import { type FlowSet, linkFlows, loadFlows, type LoadedFlow, type ReadFlow } from './load.ts';
+import { readFlow } from './parse.ts';
 import { activate, type FlowVersions, NO_VERSIONS, rollback, versionFor } from './versions.ts';
 
-interface Kept {
+interface KeptText {
   readonly flow: string;
   readonly facts: Readonly<Record<string, string>>;
+}
+
+interface Kept extends KeptText {
+  /** Flows that it called when it was kept. */
+  readonly called?: Readonly<Record<string, KeptText>>;
 }
 
 export class FlowShelf {
@@ -21,6 +26,7 @@ export class FlowShelf {
   #files: FlowSet;
   #versions: Readonly<Record<string, FlowVersions>>;
   readonly #kept = new Map<string, LoadedFlow>();
+  #problems: readonly string[] = [];
 
   private constructor(directory: string, facts: string, files: FlowSet, versions: Readonly<Record<string, FlowVersions>>) {
     this.#directory = directory;
@@ -37,12 +43,26 @@ export class FlowShelf {
     return shelf;
   }
 
-  /** Reads all again. What is broken changes nothing: the flows that were there stay. Errors: ProblemsError (FLOW_INVALID). */
-  async reload(): Promise<void> {
+  /**
+   * Reads all again. What is broken changes nothing: the flows that were there stay. `check` may refuse them too, by throwing.
+   * Errors: ProblemsError (FLOW_INVALID), and those of `check`.
+   */
+  async reload(check: (files: FlowSet) => void = () => undefined): Promise<void> {
     const files = await loadFlows(this.#directory, { factsDirectory: this.#facts });
-    this.#versions = await readVersions(this.#directory);
+    const versions = await readVersions(this.#directory);
+    check(files);
+    this.#versions = versions;
     this.#files = files;
     await this.#readActive();
+  }
+
+  /** Versions that should count and cannot: calls get the file instead. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  get files(): FlowSet {
+    return this.#files;
   }
 
   get names(): readonly string[] {
@@ -71,12 +91,14 @@ export class FlowShelf {
     const { version } = loaded.flow;
     const folder = join(this.#directory, '.versions', name);
     await mkdir(folder, { recursive: true });
-    const facts: Record<string, string> = {};
-    for (const language of Object.keys(loaded.facts)) {
-      const file = language === loaded.flow.language ? `${loaded.flow.facts ?? ''}.md` : `${loaded.flow.facts ?? ''}.${language}.md`;
-      facts[language] = await readFile(join(this.#facts, file), 'utf8');
+    const called: Record<string, KeptText> = {};
+    for (const [other, one] of loaded.called ?? []) called[other] = await this.#textOf(one);
+    const kept: Kept = { ...(await this.#textOf(loaded)), called };
+    const same = parseKept(kept, name).flow.version === version;
+    if (!same) {
+      const message = 'was changed since it was read, expected it to stay while it is kept: reload, then activate it again';
+      throw new ProblemsError([{ code: 'FLOW_INVALID', place: { file: loaded.flow.file }, message }]);
     }
-    const kept: Kept = { flow: await readFile(loaded.flow.file, 'utf8'), facts };
     await writeWhole(join(folder, `${version}.json`), JSON.stringify(kept));
     this.#kept.set(version, loaded);
     await this.#save(name, activate(this.versions(name), version, percent));
@@ -104,27 +126,66 @@ export class FlowShelf {
     await writeWhole(join(this.#directory, '.versions', 'active.json'), JSON.stringify(this.#versions, null, 2));
   }
 
+  async #textOf({ flow, facts }: LoadedFlow): Promise<KeptText> {
+    const texts: Record<string, string> = {};
+    for (const language of Object.keys(facts)) {
+      const file = language === flow.language ? `${flow.facts ?? ''}.md` : `${flow.facts ?? ''}.${language}.md`;
+      texts[language] = await readFile(join(this.#facts, file), 'utf8');
+    }
+    return { flow: await readFile(flow.file, 'utf8'), facts: texts };
+  }
+
   async #readActive(): Promise<void> {
+    const problems: string[] = [];
     for (const [name, { active, canary }] of Object.entries(this.#versions)) {
       for (const version of [active, canary?.version ?? null]) {
-        if (version === null || this.#kept.has(version)) continue;
-        const kept = await this.#read(name, version);
-        if (kept !== null) this.#kept.set(version, parseKept(kept, name));
+        if (version === null) continue;
+        const wrong = await this.#readKept(name, version);
+        if (wrong !== null) problems.push(`version ${version.slice(0, 12)} of flow ${name} ${wrong}; calls get the file`);
       }
+    }
+    this.#problems = problems;
+  }
+
+  /** Null when it is there. One that is held already stays, whatever became of its file: calls may run it. */
+  async #readKept(name: string, version: string): Promise<string | null> {
+    if (this.#kept.has(version)) return null;
+    const kept = await this.#read(name, version);
+    if (kept === null) return 'is gone from .versions';
+    try {
+      const loaded = parseKept(kept, name);
+      if (loaded.flow.version !== version) return 'was changed after it was kept';
+      this.#kept.set(version, loaded);
+      return null;
+    } catch (error) {
+      if (!(error instanceof ProblemsError)) throw error;
+      return `is no longer valid: ${error.message}`;
     }
   }
 
   async #read(name: string, version: string): Promise<Kept | null> {
     if (!/^[0-9a-f]{64}$/.test(version)) return null;
     const text = await readFile(join(this.#directory, '.versions', basename(name), `${version}.json`), 'utf8').catch(() => null);
-    return text === null ? null : (JSON.parse(text) as Kept);
+    try {
+      return text === null ? null : (JSON.parse(text) as Kept);
+    } catch {
+      return null;
+    }
   }
 }
 
-function parseKept({ flow: text, facts: markdown }: Kept, name: string): LoadedFlow {
+/** Errors: ProblemsError (FLOW_INVALID) when the rules for flows have changed since. */
+function parseKept({ called = {}, ...own }: Kept, name: string): LoadedFlow {
+  const flows = new Map<string, ReadFlow>(Object.entries({ ...called, [name]: own }).map(([flow, text]) => [flow, readKept(text, flow)]));
+  const loaded = linkFlows(flows).get(name);
+  if (loaded === undefined) throw new RangeError(`no flow ${name}`);
+  return loaded;
+}
+
+function readKept({ flow: text, facts: markdown }: KeptText, name: string): ReadFlow {
   const facts: Record<string, Knowledge> = {};
   for (const [language, words] of Object.entries(markdown)) facts[language] = parseFacts(words, `${name}.${language}.md`);
-  return { flow: parseFlow(text, `${name}.yaml`, Object.values(markdown)), facts };
+  return { ...readFlow(text, `${name}.yaml`, Object.values(markdown)), facts };
 }
 
 async function readVersions(directory: string): Promise<Readonly<Record<string, FlowVersions>>> {
