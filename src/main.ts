@@ -123,7 +123,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       logger,
       clock: systemClock,
       timers: systemTimers,
-      flow: (name, callKey) => flows.get(name === '' ? config.flows.default : name, today(), callKey),
+      flow: (name, callKey, begun) => flows.get(name === '' ? config.flows.default : name, today(), callKey, begun),
       desk: (name) => config.desks[name],
       errands: errands.desk,
       openCalls,
@@ -141,7 +141,11 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       ...subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
-        changed: () => prerender(tts, flows, today()),
+        // New texts are rendered beside the calls: whoever asked does not wait for it.
+        changed: () =>
+          void prerender(tts, flows, today()).catch(() =>
+            logger.warn('texts of a changed flow are not rendered ahead; they are when said'),
+          ),
       }),
     },
     health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),

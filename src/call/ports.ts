@@ -41,9 +41,10 @@ export interface Stages {
   readonly timers: Timers;
   /**
    * The flow that the dialplan named, or the default one for ''; `callKey` says which version a call gets while one is under trial.
-   * Undefined when there is no such flow.
+   * A call that goes on after a restart gets the version that it began with, where that is still there. Undefined when there is no such
+   * flow.
    */
-  readonly flow: (name: string, callKey: string) => Dialogue<unknown> | undefined;
+  readonly flow: (name: string, callKey: string, version?: string) => Dialogue<unknown> | undefined;
   /** May a new call be taken? What cannot be logged goes to people, is refused, or goes on unlogged: the operator's choice. */
   readonly admit: () => 'continue' | 'people' | 'block';
   /** A desk of the configuration: where in the dialplan a person is reached. */

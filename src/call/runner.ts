@@ -138,7 +138,7 @@ export class CallRunner {
     for (const call of calls) {
       if (this.#calls.has(call.id)) continue;
       const kept = this.#left.get(call.id);
-      const dialogue = kept === undefined ? undefined : this.#stages.flow(kept.flow);
+      const dialogue = kept === undefined ? undefined : this.#stages.flow(kept.flow, call.id, kept.flowVersion);
       // A conversation goes on in the flow that it began in, or not at all.
       if (kept !== undefined && dialogue?.version === kept.flowVersion) {
         this.#left.delete(call.id);

@@ -1,6 +1,9 @@
 /** `parley flows list | diff | activate | rollback`: which version of a flow calls get. Running calls keep theirs. */
+import { loadConfig } from '../config/index.ts';
 import { FlowShelf } from '../dialogue/index.ts';
+import { gatewayOf } from './call.ts';
 import { EXIT } from './exit.ts';
+import { ask, health } from './live.ts';
 
 export interface FlowsOptions {
   readonly action: 'list' | 'diff' | 'activate' | 'rollback';
@@ -10,15 +13,37 @@ export interface FlowsOptions {
   readonly flow?: string;
   /** Share of the calls that get the new version, for activate. */
   readonly percent?: number;
+  /** Configuration of a service that may be running: it is told to take the change. Nobody is told when left out. */
+  readonly config?: string;
   readonly print?: (line: string) => void;
 }
 
 /** Errors: ProblemsError (FLOW_INVALID). */
 export async function flows(options: FlowsOptions): Promise<number> {
+  const code = await change(options);
+  const isChange = options.action === 'activate' || options.action === 'rollback';
+  return code === EXIT.ok && isChange && options.config !== undefined ? tellService(options.config, options.print ?? console.log) : code;
+}
+
+/** Calls that come from now on get the change; without a service they get it when it starts. */
+async function tellService(file: string, print: (line: string) => void): Promise<number> {
+  const config = await loadConfig(file);
+  if ((await health({ host: config.http.host, port: config.http.port })) === null) {
+    print('no service is running: calls get it when it starts');
+    return EXIT.ok;
+  }
+  const { status, body } = await ask(await gatewayOf(config), '/v1/flows/reload', {});
+  const isTaken = status === 200;
+  print(isTaken ? 'the running service gives it to calls from now on' : `the running service did not take it: ${String(body['error'])}`);
+  return isTaken ? EXIT.ok : EXIT.failed;
+}
+
+async function change(options: FlowsOptions): Promise<number> {
   const { action, directory, facts, flow: name, percent = 100, print = console.log } = options;
   const shelf = await FlowShelf.open(directory, facts);
   if (action === 'list') {
     for (const one of shelf.names) print(lineOf(shelf, one));
+    for (const problem of shelf.problems) print(problem);
     return EXIT.ok;
   }
   if (name === undefined || shelf.file(name) === undefined) {

@@ -61,3 +61,23 @@ export function health(
     call.end();
   });
 }
+
+/** Asks for an act of the composition root. Errors: those of the connection. */
+export function ask(
+  { token, ...gateway }: Gateway,
+  path: string,
+  input: Readonly<Record<string, unknown>>,
+): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const call = request({ ...gateway, path, method: 'POST', headers, timeout: 30_000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> }));
+    });
+    call.on('timeout', () => call.destroy(new Error(`the gateway did not answer ${path} in 30 s`)));
+    call.on('error', reject);
+    call.end(JSON.stringify(input));
+  });
+}

@@ -7,7 +7,7 @@ import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { command } from './exit.ts';
-import { flows } from './flows.ts';
+import { flows, type FlowsOptions } from './flows.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
 import { report } from './report.ts';
@@ -57,17 +57,25 @@ program
   .action(command((flow: string, options: { directory: string; facts: string; report?: string }) => simulate({ flow, ...options })));
 
 const versions = program.command('flows').description('the flow files and their versions');
-for (const action of ['list', 'diff'] as const) {
-  versions
-    .command(action === 'list' ? 'list' : 'diff <flow>')
-    .description(action === 'list' ? 'every flow and its version' : 'what has changed since the last version that was kept')
+const VERSION_ACTS = [
+  ['list', 'every flow and its versions'],
+  ['diff <flow>', 'what has changed in the file since the version that is active'],
+  ['activate <flow>', "give calls the file's version, and keep it"],
+  ['rollback <flow>', 'take a trial back, or else the last activation'],
+] as const;
+for (const [usage, about] of VERSION_ACTS) {
+  const [action] = usage.split(' ') as [FlowsOptions['action']];
+  const one = versions
+    .command(usage)
+    .description(about)
     .option('-d, --directory <folder>', 'folder of the flows', 'config/flows')
-    .option('-f, --facts <folder>', 'folder of the knowledge files', 'config/facts')
-    .action(
-      action === 'list'
-        ? command((options: { directory: string; facts: string }) => flows({ action, ...options }))
-        : command((flow: string, options: { directory: string; facts: string }) => flows({ action, flow, ...options })),
-    );
+    .option('-f, --facts <folder>', 'folder of the knowledge files', 'config/facts');
+  const changes = action === 'activate' || action === 'rollback';
+  if (changes) one.option('-c, --config <file>', 'configuration of a running service, which takes the change at once');
+  if (action === 'activate') one.option('-p, --percent <share>', 'only for this share of the calls, chosen by their ids', Number);
+  type Given = Omit<FlowsOptions, 'action' | 'flow'>;
+  if (action === 'list') one.action(command((options: Given) => flows({ action, ...options })));
+  else one.action(command((flow: string, options: Given) => flows({ action, flow, ...options })));
 }
 
 program

@@ -20,7 +20,7 @@ export interface FlowDeskOptions {
 /** How a change is told to the rest: the log before, the voices after. */
 export interface FlowDeskPorts {
   readonly before: (change: FlowChange) => Promise<unknown>;
-  readonly changed: () => Promise<unknown>;
+  readonly changed: () => void;
 }
 
 interface FlowVersionLine {
@@ -59,11 +59,14 @@ export class FlowDesk {
     return this.#shelf.files;
   }
 
-  /** The flow of one call, as it runs today ("tomorrow" depends on it). Undefined when there is none, or it lacks something. */
-  get(name: string, today: string, callKey: string): Dialogue<unknown> | undefined {
+  /**
+   * The flow of one call, as it runs today ("tomorrow" depends on it); `begun` is the version of a call that goes on after a restart.
+   * Undefined when there is none, or it lacks something.
+   */
+  get(name: string, today: string, callKey: string, begun?: string): Dialogue<unknown> | undefined {
     if (today !== this.#day) this.#ready.clear();
     this.#day = today;
-    const loaded = this.#shelf.flowFor(name, callKey);
+    const loaded = (begun === undefined ? undefined : this.#shelf.flowOf(name, begun)) ?? this.#shelf.flowFor(name, callKey);
     if (loaded === undefined) return undefined;
     const known = this.#ready.get(loaded.flow.version);
     const made = known === undefined ? this.#made(loaded, today) : known;
@@ -128,10 +131,10 @@ export class FlowDesk {
     };
   }
 
-  async #told(ports: FlowDeskPorts): Promise<unknown> {
+  #told(ports: FlowDeskPorts): unknown {
     for (const problem of this.#shelf.problems) this.#options.logger.warn('a version of a flow cannot be used', { problem });
     this.#ready.clear();
-    await ports.changed();
+    ports.changed();
     return { flows: this.#lines(), problems: this.#shelf.problems };
   }
 

@@ -1,11 +1,14 @@
 /** `parley simulate`: every shipped flow holds its own conversations; what is not as expected is said and fails. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { flows as flowsCommand } from '../../src/cli/flows.ts';
 import { simulate } from '../../src/cli/simulate.ts';
+import { loadConfig } from '../../src/config/index.ts';
 import { FlowShelf } from '../../src/dialogue/index.ts';
+import { silentLogger } from '../../src/observability/index.ts';
+import { FlowDesk } from '../../src/parts/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const directory = join(ROOT, 'config', 'flows');
@@ -114,4 +117,71 @@ test('versions: activate, a share of the calls, diff, rollback; running calls an
   t.ok((await FlowShelf.open(folder)).flowFor('mini', 'call-1'), 'and a new start takes the file');
   t.match(await act('activate', 0), /^64 percent is 0/);
   t.match(await flowsCommand({ action: 'diff', directory: folder, flow: 'none', print: () => undefined }), 64);
+});
+
+test('the running service: versions by its acts, logged before they count; a running call keeps its own', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-flow-desk-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(join(folder, 'flows'));
+  await mkdir(join(folder, 'facts'));
+  const file = join(folder, 'flows', 'mini.yaml');
+  await writeFile(file, MINI);
+  const config = join(folder, 'parley.yaml');
+  await writeFile(config, `flows: { directory: ${folder}/flows, default: mini, facts: ${folder}/facts }\n`);
+  const logger = { ...silentLogger, warn: (message: string) => warnings.push(message) };
+  const warnings: string[] = [];
+  const desk = await FlowDesk.open({ config: await loadConfig(config), hasModel: false, logger });
+  const log: unknown[] = [];
+  let told = 0;
+  const acts = desk.acts({ before: async (change) => log.push([change.act, change.percent, active()]), changed: () => told++ });
+  const act = (name: string, input: Record<string, unknown> = {}): Promise<unknown> =>
+    acts[`/v1/flows/${name}`]?.(input) ?? Promise.reject(new Error(name));
+  const active = (): string => desk.versions['mini'] ?? '';
+  const first = active();
+  const running = desk.get('mini', '2026-11-20', 'call-1');
+  const [state] = running?.step(running.begin(), { t: 'start', variables: {} }) ?? [];
+  await act('activate', { flow: 'mini' });
+  await writeFile(file, MINI.replace('How many?', 'How much?'));
+  await act('reload');
+  t.equal(active(), first, 'a changed file is not yet what calls get');
+  await act('activate', { flow: 'mini', percent: 50 });
+  const second = desk.versions['mini (50 %)'] ?? '';
+  const got = Array.from({ length: 200 }, (_, i) => desk.get('mini', '2026-11-20', `call-${i}`)?.version);
+  t.ok(got.includes(first) && got.includes(second) && second !== first);
+  await act('activate', { flow: 'mini' });
+  t.equal(desk.get('mini', '2026-11-20', 'call-1')?.version, second);
+  t.equal(desk.get('mini', '2026-11-20', 'call-1', first)?.version, first, 'a call that goes on after a restart');
+  await act('rollback', { flow: 'mini' });
+  t.equal(active(), first);
+  t.strictSame(
+    log,
+    [
+      ['activate', 100, first],
+      ['reload', null, first],
+      ['activate', 50, first],
+      ['activate', 100, first],
+      ['rollback', null, second],
+    ],
+    'each is logged while the old one still counts',
+  );
+  t.equal(told, 5);
+  await t.rejects(act('rollback', { flow: 'mini' }), { code: 'FLOW_NO_VERSION' });
+  await t.rejects(act('activate', { flow: 'none' }), { code: 'CONFIG_INVALID', message: /expected one of: mini/ });
+  await t.rejects(act('activate', { flow: 'mini', percent: 0 }), { code: 'CONFIG_INVALID' });
+  await writeFile(file, MINI.replace('end: hangup', 'transfer: nobody'));
+  await t.rejects(act('reload'), { message: /desk 'nobody'/ }, 'a flow without its desk changes nothing');
+  t.equal(active(), first);
+  await writeFile(file, MINI);
+  await rm(join(folder, 'flows', '.versions', 'mini'), { recursive: true });
+  await act('reload');
+  t.equal(
+    running?.step(state, { t: 'heard', text: 'four', confidence: 1 })[1].some((effect) => effect.t === 'end'),
+    true,
+    'the running call goes on',
+  );
+  t.equal(desk.get('mini', '2026-11-20', 'call-1')?.version, first, 'a version that was deleted stays for this process');
+  const next = await FlowDesk.open({ config: await loadConfig(config), hasModel: false, logger });
+  t.ok(next.get('mini', '2026-11-20', 'call-1'), 'a new start takes the file');
+  t.strictSame(warnings, ['a version of a flow cannot be used'], 'and says so');
+  t.match(await act('list'), { flows: [{ flow: 'mini', active: first }] });
 });

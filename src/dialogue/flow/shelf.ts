@@ -84,6 +84,12 @@ export class FlowShelf {
     return (version === null ? undefined : this.#kept.get(version)) ?? this.#files.get(name);
   }
 
+  /** One version, where it is held: active, under trial, active before, or the file's. */
+  flowOf(name: string, version: string): LoadedFlow | undefined {
+    const file = this.#files.get(name);
+    return file?.flow.version === version ? file : this.#kept.get(version);
+  }
+
   /** Keeps the file's present version and makes it active. */
   async activate(name: string, percent = 100): Promise<string | null> {
     const loaded = this.#files.get(name);
@@ -137,7 +143,9 @@ export class FlowShelf {
 
   async #readActive(): Promise<void> {
     const problems: string[] = [];
-    for (const [name, { active, canary }] of Object.entries(this.#versions)) {
+    for (const [name, { active, canary, previous }] of Object.entries(this.#versions)) {
+      // A call that began with the version before this one may go on after a restart.
+      if (previous[0] !== undefined) await this.#readKept(name, previous[0]);
       for (const version of [active, canary?.version ?? null]) {
         if (version === null) continue;
         const wrong = await this.#readKept(name, version);
