@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         session->receive(in.take(in.u8()), nowUs);
         break;
       case 1:
-        session->secure((op & 8) != 0);
+        session->secure(static_cast<Secure>((op >> 3) % 3));
         break;
       case 2:
         session->sendDtmf(static_cast<char>(in.u8()), in.u16());

@@ -12,6 +12,8 @@ export { readAsteriskCdr, reconcileCalls, type CallRecord, type Reconciliation }
 export { eraseSubject, exportSubject, holdSubject, type Erasure, type Export, type Holding, type SubjectDesk } from './subjects.ts';
 export type { VCon } from './vcon.ts';
 export { openCallsIn } from './open-calls.ts';
+export { createRecorder, type RecorderOptions } from './recording/recorder.ts';
+export { exportRecordings, sweepRecordings, type KeptRecording } from './recording/shelf.ts';
 export { verifySpool } from './verify-spool.ts';
 export type { Finding, FindingKind, VerifyReport } from './findings.ts';
 export { findSecrets, maskText, type MaskOptions, type SecretKind, type SecretSpan } from './masking/mask.ts';

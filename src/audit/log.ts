@@ -29,6 +29,8 @@ export interface AuditOptions {
   readonly log: Logger;
   /** What a person said or who he is: thrown away, or kept encrypted for so many days. Default: thrown away. */
   readonly content?: 'discard' | { readonly retentionDays: number };
+  /** Subjects of their own are made, with `newSubject`: a vault is there even when content is thrown away. Default false. */
+  readonly ownSubjects?: boolean;
   /** Applied to what is kept of a person's words, before it is encrypted; never to the number that called. Default: as it is. */
   readonly mask?: (text: string) => string;
   /** Where checkpoints go besides the database. Default: `anchors.txt` in the folder. */
@@ -56,6 +58,11 @@ export interface Audit extends AuditLog {
   shipped(limitMs: number): Promise<boolean>;
   /** Signs a text with the gateway's key as a note (C2SP signed-note): certificates. */
   sign(text: string): string;
+  /**
+   * A subject beside the calls': its key encrypts what is kept elsewhere, and goes when the subject is erased or its time is over. The
+   * first event that names it takes the key to the vault. Errors: SPOOL_FAILED without `ownSubjects`.
+   */
+  newSubject(options: { readonly number: string; readonly retentionDays: number }): { readonly subjectId: string; readonly key: Buffer };
   /** True when only the end of calls can still be logged: new calls follow audit.whenFull. */
   readonly full: boolean;
   /** Name of this log in the chain: gateway/random; null before start. */
@@ -148,8 +155,9 @@ class SpooledAudit implements Audit {
         reservedBytes: this.#options.reservedBytes ?? 64 * 1024 ** 2,
         segmentBytes: this.#options.segmentBytes ?? 16 * 1024 ** 2,
       });
-      const content = this.#options.content ?? 'discard';
-      const vault = content === 'discard' ? null : await Vault.open({ keysFolder, retentionDays: content.retentionDays }, clock.wallUs());
+      const { content = 'discard', ownSubjects = false } = this.#options;
+      const retentionDays = content === 'discard' ? 0 : content.retentionDays;
+      const vault = retentionDays > 0 || ownSubjects ? await Vault.open({ keysFolder, retentionDays }, clock.wallUs()) : null;
       const checkpoints = this.#makeCheckpoints(signer);
       const shipper = new Shipper(
         { batchEvents: this.#options.batchEvents ?? 2000, keepShippedBytes: this.#options.keepShippedBytes ?? 64 * 1024 ** 2 },
@@ -217,6 +225,12 @@ class SpooledAudit implements Audit {
     return signNote(text, this.#running.signer);
   }
 
+  newSubject({ number, retentionDays }: { readonly number: string; readonly retentionDays: number }): { subjectId: string; key: Buffer } {
+    const vault = this.#running?.vault ?? null;
+    if (vault === null) throw new ParleyError('SPOOL_FAILED', 'The audit log keeps no subjects of their own, or is not running.');
+    return vault.newSubject(number, Math.round(this.#options.clock.wallUs()) + retentionDays * 86_400_000_000);
+  }
+
   async append(event: CallEvent): Promise<void> {
     const running = this.#running;
     if (running === null) throw new ParleyError('SPOOL_FAILED', 'The audit log is not running.');
@@ -266,8 +280,11 @@ class SpooledAudit implements Audit {
     const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
     const { vault } = running;
     const { callId, content } = event;
+    const { content: keep = 'discard' } = this.#options;
     const sealed =
-      vault !== null && callId !== null && content !== undefined ? vault.seal({ ...place, callId }, this.#masked(content)) : null;
+      keep !== 'discard' && vault !== null && callId !== null && content !== undefined
+        ? vault.seal({ ...place, callId }, this.#masked(content))
+        : null;
     const parts = {
       ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },
       subjectId: sealed?.subjectId ?? event.subjectId ?? null,
@@ -275,7 +292,7 @@ class SpooledAudit implements Audit {
     };
     const row: EventRow = { ...parts, day: head.day, hash: eventHash(head.hash, parts) };
     lines.push(encodeEvent(row));
-    if (sealed?.newKey != null) lines.push(encodeKey(sealed.newKey));
+    for (const key of [sealed?.newKey, vault?.takeKey(event.subjectId)]) if (key != null) lines.push(encodeKey(key));
     if (sealed !== null) lines.push(encodePayload(sealed.payload));
     return { ...head, seq: row.seq, hash: row.hash, tsUs: row.tsUs, monoUs: row.monoUs };
   }

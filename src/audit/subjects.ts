@@ -107,7 +107,7 @@ export async function holdSubject(
   return { request, subjects: subjects.length };
 }
 
-async function findSubjects(desk: SubjectDesk, number: string): Promise<readonly SubjectRow[]> {
+export async function findSubjects(desk: SubjectDesk, number: string): Promise<readonly SubjectRow[]> {
   const mac = numberMac(await readKey(join(desk.keysFolder, 'number.key')), number);
   if (mac === null) throw new ParleyError('CONFIG_INVALID', 'A phone number has digits; nothing was looked up.');
   await shipAll(desk);
@@ -129,9 +129,7 @@ async function openPayloads(
   payloads: readonly StoredPayload[],
 ): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
   const deks = new Map<string, Buffer>();
-  for (const { subjectId, wrappedDek, kekId } of subjects) {
-    deks.set(subjectId, decrypt(await readKey(kekFile(desk.keysFolder, kekId)), wrappedDek, Buffer.from(subjectId)));
-  }
+  for (const subject of subjects) deks.set(subject.subjectId, await openKey(desk, subject));
   const contents = new Map<string, Readonly<Record<string, string>>>();
   for (const payload of payloads) {
     const dek = deks.get(payload.subjectId);
@@ -140,6 +138,11 @@ async function openPayloads(
     contents.set(placeOf(payload.streamId, payload.seq), JSON.parse(plain) as Record<string, string>);
   }
   return contents;
+}
+
+/** The key of a subject. Errors: CONFIG_INVALID without the key of its week. */
+export async function openKey(desk: Pick<SubjectDesk, 'keysFolder'>, { subjectId, wrappedDek, kekId }: SubjectRow): Promise<Buffer> {
+  return decrypt(await readKey(kekFile(desk.keysFolder, kekId)), wrappedDek, Buffer.from(subjectId));
 }
 
 async function readKey(path: string): Promise<Buffer> {

@@ -26,7 +26,8 @@ export interface VaultOptions {
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const WEEK_US = 7 * 86_400_000_000;
+const DAY_US = 86_400_000_000;
+const WEEK_US = 7 * DAY_US;
 
 interface Subject {
   readonly subjectId: string;
@@ -38,6 +39,8 @@ export class Vault {
   readonly #numberKey: Buffer;
   #kek: { readonly id: string; readonly key: Buffer };
   readonly #calls = new Map<string, Subject>();
+  /** Keys of new subjects that no event has named yet. */
+  readonly #unnamed = new Map<string, SubjectKeyRow>();
 
   private constructor(options: VaultOptions, numberKey: Buffer, kek: { id: string; key: Buffer }) {
     this.#options = options;
@@ -68,17 +71,35 @@ export class Vault {
     if (subject === undefined) {
       subject = { subjectId: randomUUID(), dek: randomBytes(32) };
       this.#calls.set(place.callId, subject);
-      newKey = {
-        subjectId: subject.subjectId,
-        numberMac: content['from'] === undefined ? null : numberMac(this.#numberKey, content['from']),
-        wrappedDek: encrypt(this.#kek.key, subject.dek, Buffer.from(subject.subjectId)),
-        kekId: this.#kek.id,
-        expiresUs: place.tsUs + this.#options.retentionDays * 86_400_000_000,
-      };
+      newKey = this.#keyRow(subject, content['from'], place.tsUs + this.#options.retentionDays * DAY_US);
     }
     const ct = encrypt(subject.dek, Buffer.from(JSON.stringify(content)), additionalData(place));
     const payload = { streamId: place.streamId, seq: place.seq, subjectId: subject.subjectId, ct };
     return { subjectId: subject.subjectId, payload, payloadSha256: sha256(ct), newKey };
+  }
+
+  /** A subject of its own, for what is not an event's content. Its key goes to the vault with the event that names it first. */
+  newSubject(number: string, expiresUs: number): { subjectId: string; key: Buffer } {
+    const subject = { subjectId: randomUUID(), dek: randomBytes(32) };
+    this.#unnamed.set(subject.subjectId, this.#keyRow(subject, number, expiresUs));
+    return { subjectId: subject.subjectId, key: subject.dek };
+  }
+
+  /** The key row that must be stored with this event; null when there is none to store. */
+  takeKey(subjectId: string | undefined): SubjectKeyRow | null {
+    const row = subjectId === undefined ? undefined : this.#unnamed.get(subjectId);
+    if (row !== undefined) this.#unnamed.delete(row.subjectId);
+    return row ?? null;
+  }
+
+  #keyRow({ subjectId, dek }: Subject, number: string | undefined, expiresUs: number): SubjectKeyRow {
+    return {
+      subjectId,
+      numberMac: number === undefined ? null : numberMac(this.#numberKey, number),
+      wrappedDek: encrypt(this.#kek.key, dek, Buffer.from(subjectId)),
+      kekId: this.#kek.id,
+      expiresUs,
+    };
   }
 
   forgetSubject(subjectId: string): void {

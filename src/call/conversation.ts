@@ -2,7 +2,7 @@
  * The dialogue's side of a call: its state, what it wants said and done, one batch after the other, and how an exchange is taken back.
  * Thinks, speaks and asks through ports; decides nothing.
  */
-import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, TurnEvent } from '../contracts/index.ts';
+import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, SecretRequest, TurnEvent } from '../contracts/index.ts';
 import { type Errands, hasEffect } from './errands.ts';
 import type { Journal } from './journal.ts';
 import { noteEffect } from './notes.ts';
@@ -12,6 +12,7 @@ import type { Ahead, Step } from './speculator.ts';
 
 type Listen = Extract<DialogueEffect, { t: 'listen' }>;
 type Act = Extract<DialogueEffect, { t: 'transfer' | 'end' }>;
+type Consent = Extract<DialogueEffect, { t: 'consent' | 'record' }>;
 type Reply = Omit<Extract<TurnEvent, { t: 'reply' }>, 't' | 'atMs'>;
 
 export interface ConversationPorts {
@@ -30,6 +31,10 @@ export interface ConversationPorts {
   readonly replied: (step: Step) => void;
   /** Transfer or end. */
   readonly act: (effect: Act) => Promise<void>;
+  /** What the caller said to being recorded, and what follows from it: done before anything is said. */
+  readonly consent: (effect: Consent) => Promise<void>;
+  /** The dialogue listens for a secret, or for anything else. */
+  readonly expectSecret: (request: SecretRequest | null) => void;
   readonly failed: (error: unknown) => void;
   readonly clockMs: () => number;
 }
@@ -55,6 +60,7 @@ interface Sorted {
   readonly says: Say[];
   readonly acts: Act[];
   readonly errands: Errand[];
+  readonly consents: Consent[];
   listen: Listen | null;
 }
 
@@ -147,7 +153,9 @@ export class Conversation {
 
   /** What is asked of the outside begins at once; then what is said, then what is done. */
   async #carryOut(batch: Batch, effects: readonly DialogueEffect[]): Promise<void> {
-    const { says, acts, errands, listen } = this.#sorted(effects);
+    const { says, acts, errands, consents, listen } = this.#sorted(effects);
+    if (consents.length > 0) await this.#consent(batch, consents);
+    if (listen !== null || acts.length > 0) this.#ports.expectSecret(listen?.secret ?? null);
     this.#begin(batch, errands);
     if (says.length > 0 || listen !== null) await this.#say(batch, says, listen, acts.length > 0);
     else if (errands.length === 0) await this.#prepared(batch, undefined);
@@ -158,7 +166,7 @@ export class Conversation {
   }
 
   #sorted(effects: readonly DialogueEffect[]): Sorted {
-    const sorted: Sorted = { says: [], acts: [], errands: [], listen: null };
+    const sorted: Sorted = { says: [], acts: [], errands: [], consents: [], listen: null };
     for (const effect of effects) {
       switch (effect.t) {
         case 'say':
@@ -170,6 +178,10 @@ export class Conversation {
         case 'transfer':
         case 'end':
           sorted.acts.push(effect);
+          break;
+        case 'consent':
+        case 'record':
+          sorted.consents.push(effect);
           break;
         case 'tool':
         case 'approval':
@@ -183,11 +195,19 @@ export class Conversation {
     return sorted;
   }
 
+  /** What was said to being recorded stands, whatever the caller says next. */
+  async #consent({ exchange }: Batch, effects: readonly Consent[]): Promise<void> {
+    this.#makeFinal(exchange);
+    for (const effect of effects) await this.#ports.consent(effect);
+  }
+
+  #makeFinal(exchange: Exchange): void {
+    if (this.#current === exchange) this.#current = null;
+    this.#ports.tellTurn({ t: 'final' });
+  }
+
   #begin({ exchange }: Batch, errands: readonly Errand[]): void {
-    if (errands.some(hasEffect)) {
-      if (this.#current === exchange) this.#current = null;
-      this.#ports.tellTurn({ t: 'final' });
-    }
+    if (errands.some(hasEffect)) this.#makeFinal(exchange);
     for (const errand of errands) {
       const ahead = errand.t === 'think' ? (exchange.ahead?.thoughts.get(errand.id) ?? null) : null;
       const tell = (event: DialogueEvent): void => this.#queue({ event, exchange, openFrom: null });

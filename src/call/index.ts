@@ -5,4 +5,5 @@
  */
 export type { CallOptions, Fillers, LiveEvent, LiveListener, SpeakingEvent, Stages } from './ports.ts';
 export { maskWords } from './recorder.ts';
+export { createSecretStore } from './secret-store.ts';
 export { CallRunner, type OpenCall } from './runner.ts';

@@ -30,12 +30,14 @@ import { Journal } from './journal.ts';
 import { Keeper } from './keeper.ts';
 import { Listener } from './listener.ts';
 import type { CallOptions, LiveListener, Stages } from './ports.ts';
+import { createPrivacy, type Privacy } from './privacy.ts';
 import { createTurnRecorder } from './recorder.ts';
 import { Speaker, type SpeakerHooks } from './speaker.ts';
 import { Speculator } from './speculator.ts';
 import { Timeline } from './timeline.ts';
 import { TurnClock } from './turn-clock.ts';
 import { type TurnAct, TurnDesk } from './turn-desk.ts';
+import { carryOutVoice } from './voice-acts.ts';
 import { voiceLog } from './voice-log.ts';
 
 /** Everything that exists only while the call is open. */
@@ -69,6 +71,7 @@ export class CallPipeline {
   readonly #clock: TurnClock;
   readonly #turn: TurnDesk;
   readonly #departure: Departure;
+  readonly #privacy: Privacy;
   readonly #onEnded: (pipeline: CallPipeline) => void;
   #turns: number;
   #open: Open | null = null;
@@ -101,16 +104,34 @@ export class CallPipeline {
     this.#onEnded = options.onEnded;
     this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
     this.#clock = new TurnClock(clock);
-    const turn = { ...options.options.turn, words: turnWords(dialogue.language) };
+    const { language } = dialogue;
+    const turn = { ...options.options.turn, words: turnWords(language) };
     const records = options.options.turnRecords;
     this.#turn = new TurnDesk({
       turn,
       turns: this.#turns,
       recorder:
-        records === undefined ? null : createTurnRecorder({ ...records, callId: this.id, language: dialogue.language, turn, logger }),
+        records === undefined
+          ? null
+          : createTurnRecorder({
+              ...records,
+              callId: this.id,
+              language,
+              turn,
+              logger,
+              findSecrets: stages.findSecrets,
+              isSecret: () => this.#privacy.secrets.isOpen,
+            }),
       timers: stages.timers,
       nowMs: () => this.#nowMs(),
       carryOut: (effect) => this.#onTurnEffect(effect),
+    });
+    this.#privacy = createPrivacy({
+      ...{ stages, options: options.options, call: options.call, callId: this.id, language, journal: this.#journal },
+      media: () => this.#media,
+      tellTurn: (event) => this.#turn.tell(event),
+      nowMs: () => this.#nowMs(),
+      tell: (event) => this.#conversation.tell(event),
     });
     const { args, from, to } = options.call;
     this.#errands = new Errands({
@@ -137,6 +158,8 @@ export class CallPipeline {
       act: async (act) => {
         if (!this.#ended) await this.#departure.carryOut(act);
       },
+      consent: (effect) => this.#privacy.recording.carryOut(effect),
+      expectSecret: (request) => this.#privacy.secrets.expect(request),
       failed: (error) => void this.#fail(error),
     });
     this.#departure = new Departure({
@@ -216,11 +239,16 @@ export class CallPipeline {
       stt: stt.open({ callId: this.id, slot: session.slot, generation: session.generation, language }),
       logger,
       hooks: {
-        words: ({ decode }, { text, confidence, queueMs, decodeMs }) => {
+        words: (asked, result) => {
+          const { decode } = asked;
+          const { text, confidence, queueMs, decodeMs } = result;
+          this.#privacy.recording.heard(asked, result);
           this.#clock.decoded(queueMs, decodeMs);
           this.#turn.tell({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
         },
-        failed: ({ decode, kind }, error) => {
+        failed: (asked, error) => {
+          const { decode, kind } = asked;
+          if (kind === 'final') this.#privacy.recording.notHeard(asked);
           const code = error instanceof ParleyError ? error.code : 'STT_FAILED';
           if (kind === 'final') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'stt', code } });
           this.#turn.tell({ t: 'decode-failed', atMs: this.#nowMs(), decode });
@@ -249,6 +277,7 @@ export class CallPipeline {
       tellTurn: (event) => this.#turn.tell(event),
       started: (say) => this.#conversation.started(say),
       isEnded: () => this.#ended,
+      ended: (spoken) => this.#privacy.recording.spoken(spoken),
     });
   }
 
@@ -258,12 +287,13 @@ export class CallPipeline {
     if (event.t === 'ended') {
       const { outcome, reason } = this.#departure.why(event.reason);
       void this.end(outcome, reason);
-    } else if (event.t === 'dtmf') this.#turn.tell({ t: 'dtmf', atMs: this.#nowMs(), digit: event.digit });
+    } else if (event.t === 'dtmf') this.#turn.tell({ t: 'dtmf', atMs: this.#nowMs(), digit: this.#privacy.secrets.key(event.digit) });
   }
 
   #onMedia(event: MediaEvent): void {
     const open = this.#open;
     if (open === null) return;
+    this.#privacy.recording.onMedia(event);
     open.speaker.onMedia(event);
     if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
     if (event.t === 'speech-hint') this.#turn.tell({ t: 'speech-hint', sample: event.sample, atMs: this.#nowMs() });
@@ -287,6 +317,8 @@ export class CallPipeline {
         this.#open?.listener.abort(effect.decode);
         break;
       case 'speculate':
+        // A secret is nothing to think about.
+        if (this.#privacy.secrets.isOpen) break;
         this.#clock.tried();
         this.#open?.speculator.begin(effect.attempt, this.#conversation.state, {
           t: 'heard',
@@ -313,29 +345,7 @@ export class CallPipeline {
         this.#stages.logger.debug('turn decision', { call: this.id, rule: effect.rule, ...effect.figures });
         break;
       default:
-        this.#voice(effect);
-    }
-  }
-
-  #voice(effect: Extract<TurnEffect, { t: 'stop-speaking' | 'duck' | 'unduck' | 'pause' | 'resume' | 'filler' }>): void {
-    const { speaker, bridge } = this.#open ?? {};
-    switch (effect.t) {
-      case 'stop-speaking':
-        speaker?.stop();
-        break;
-      case 'duck':
-      case 'unduck':
-        speaker?.duck(effect.t === 'duck');
-        break;
-      case 'pause':
-        speaker?.pause();
-        break;
-      case 'resume':
-        speaker?.resume(effect.inPlace);
-        break;
-      case 'filler':
-        bridge?.play(effect.kind);
-        break;
+        carryOutVoice(effect, this.#open?.speaker, this.#open?.bridge);
     }
   }
 
@@ -345,6 +355,8 @@ export class CallPipeline {
     this.#open?.doubt?.end();
     const ahead = this.#open?.speculator.take(attempt) ?? null;
     this.#clock.committed(turn, waitMs, ahead === null ? null : ahead.held !== null);
+    this.#privacy.recording.committed(text);
+    if (this.#privacy.secrets.said(text)) return;
     const words = text.split(/\s+/).filter((word) => word !== '').length;
     this.#journal.write({
       type: 'caller.said',
@@ -376,6 +388,7 @@ export class CallPipeline {
       this.#conversation.tell({ t: 'not-understood' });
       return;
     }
+    if (this.#privacy.secrets.keyed()) return;
     const { turn, digits } = effect;
     this.#journal.write({ type: 'caller.keyed', body: { turn, digits: digits.length }, content: { digits } });
     this.#conversation.tell({ t: 'digits', digits });
@@ -411,6 +424,10 @@ export class CallPipeline {
     this.#open?.speaker.close();
     this.#open?.speculator.abandon();
     this.#open?.listener.close();
+    this.#privacy.secrets.end();
+    const recorded = this.#privacy.recording.end(reason);
+    // What was said last is taken over before it is gone.
+    if (recorded !== null) await recorded;
     const stats = this.#media?.stats();
     this.#media?.close();
     this.#open = null;

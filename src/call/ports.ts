@@ -2,6 +2,7 @@
 import type {
   AuditLog,
   CallEvent,
+  CallRecorder,
   Clock,
   Codec,
   Dialogue,
@@ -13,6 +14,7 @@ import type {
   MediaEngine,
   OpenCalls,
   PbxDriver,
+  SecretStore,
   SpeechToText,
   TextToSpeech,
   Timers,
@@ -53,6 +55,12 @@ export interface Stages {
   readonly openCalls?: OpenCalls;
   /** Tools, models and colleagues; none when left out: errands fail at once then. */
   readonly errands?: ErrandPort;
+  /** Where calls are recorded; none when left out: nothing is. */
+  readonly recorder?: CallRecorder;
+  /** Numbers and addresses in a text, as characters [from, to): kept out of recordings and replay records. */
+  readonly findSecrets?: (text: string) => readonly { readonly from: number; readonly to: number }[];
+  /** Where secrets of callers wait for their tool; none when left out: no secret can be taken. */
+  readonly secrets?: SecretStore;
   /** An end-of-turn model of the operator's; none when left out. */
   readonly detector?: EndOfTurnDetector;
   /**

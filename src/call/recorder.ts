@@ -21,6 +21,10 @@ export function createTurnRecorder(options: {
   language: string;
   turn: TurnOptions;
   logger: Logger;
+  /** Numbers and addresses in what was said: never kept. */
+  findSecrets: ((text: string) => readonly { readonly from: number; readonly to: number }[]) | undefined;
+  /** The caller gives a secret: nothing of what is said now is kept, not even which words are alike. */
+  isSecret: () => boolean;
 }): TurnRecorder {
   const { folder, callId, logger } = options;
   let file: WriteStream | null = null;
@@ -37,12 +41,17 @@ export function createTurnRecorder(options: {
   }
   const { words, ...turn } = options.turn;
   file?.write(`${JSON.stringify({ version: 1, callId, language: options.language, words: options.words, turn })}\n`);
-  const mask = options.words ? (text: string): string => text : maskWords(words);
+  const kept = options.words ? (text: string): string => withoutSpans(text, options.findSecrets?.(text) ?? []) : maskWords(words);
+  const mask = (text: string): string => (options.isSecret() ? '' : kept(text));
   return {
     event: (event, effects) =>
       void file?.write(`${JSON.stringify({ event: masked(event, mask), effects: effects.map((effect) => masked(effect, mask)) })}\n`),
     close: () => void file?.end(),
   };
+}
+
+function withoutSpans(text: string, spans: readonly { readonly from: number; readonly to: number }[]): string {
+  return spans.reduceRight((left, { from, to }) => `${left.slice(0, from)}0${left.slice(to)}`, text);
 }
 
 function masked<T extends TurnEvent | TurnEffect>(entry: T, mask: (text: string) => string): T {

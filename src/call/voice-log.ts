@@ -16,6 +16,7 @@ export interface VoiceLogPorts {
   readonly tellTurn: (event: TurnEvent) => void;
   readonly started: (say: Say) => void;
   readonly isEnded: () => boolean;
+  readonly ended?: (spoken: Spoken) => void;
 }
 
 interface Wording {
@@ -47,7 +48,10 @@ export function voiceLog(ports: VoiceLogPorts): SpeakerHooks {
       if (latency !== null) journal.write({ type: 'turn.latency', body: latency });
     },
     asking: (atUs) => tellTurn({ t: 'asking', atMs: ms(atUs) }),
-    ended: (spoken) => noteSpoken(ports, spoken, wordingOf(spoken.say)),
+    ended: (spoken) => {
+      ports.ended?.(spoken);
+      noteSpoken(ports, spoken, wordingOf(spoken.say));
+    },
   };
 }
 

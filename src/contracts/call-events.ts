@@ -53,6 +53,31 @@ export type CallEvent =
   | Base<'call.recovered', { pbxId: string; flow: string; flowVersion: string; turns: number; awayMs: number }>
   | Base<'notice.started', { prompt: string; language: string; wordingSha256: string }>
   | Base<'notice.completed', { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
+  /** What the caller said to being recorded. On disk before a recording begins; `wording`: the question that was put. */
+  | Base<
+      'consent',
+      {
+        purpose: 'recording';
+        result: 'granted' | 'refused' | 'withdrawn';
+        how: 'voice' | 'keys' | 'silence' | 'unclear' | 'declined-to-answer';
+        language: string;
+        wordingVersion: string;
+        wordingSha256: string;
+        /** Caller samples (16 kHz) so far. */
+        atSample: number;
+      }
+    >
+  /** Before the first sample is captured. The recording is a subject of its own in the vault: its key goes with it. */
+  | Base<'recording.started', { recording: string; rateHz: number; channels: 2; fromSample: number }>
+  | Base<'recording.paused', { recording: string; why: 'secure' | 'asked' }>
+  | Base<'recording.resumed', { recording: string }>
+  /** A piece of the file: its place, its length in samples of each channel, how many of them are silence because a number was said. */
+  | Base<'recording.chunk', { recording: string; chunk: number; samples: number; silenced: number; sha256: string }>
+  | Base<'recording.stopped', { recording: string; why: string; chunks: number; samples: number; silenced: number }>
+  /** Before key and file are destroyed. */
+  | Base<'recording.shredded', { recording: string; why: string; chunks: number }>
+  /** The caller gave a secret: which slot, by which way, how many digits; never which. */
+  | Base<'secret.given', { slot: string; how: 'keys' | 'voice'; digits: number; accepted: boolean }>
   | Base<'step.entered', { step: string; reason: string }>
   | Base<
       'agent.said',

@@ -21,6 +21,8 @@ export interface ToolField {
   readonly personal?: boolean;
   /** Arguments only: taken from the call's context by this name. Never chosen by a caller or a model. */
   readonly context: string | null;
+  /** Arguments only: a secret of the caller's; no other argument may be one. */
+  readonly secret: boolean;
 }
 
 export type ToolShape = Readonly<Record<string, ToolField>>;
@@ -112,6 +114,8 @@ type DialogueHappening =
   | { readonly t: 'heard'; readonly text: string; readonly confidence: number }
   | { readonly t: 'digits'; readonly digits: string }
   | { readonly t: 'silence' }
+  /** The secret that was asked for: a handle (contracts/secrets); null when what came cannot be it. */
+  | { readonly t: 'secret'; readonly slot: string; readonly handle: string | null }
   /** The recogniser failed: the caller said something that nobody could hear. */
   | { readonly t: 'not-understood' }
   /** All that was said has been played, or the caller broke in. `heard`: the text up to the last word that the caller heard. */
@@ -129,6 +133,16 @@ type DialogueHappening =
       readonly id: string;
       readonly answer: { readonly text: string; readonly calls: readonly ToolCall[]; readonly tokens: number } | null;
     };
+
+/** A secret that is asked for. */
+export interface SecretRequest {
+  readonly slot: string;
+  readonly min: number;
+  readonly max: number;
+  readonly check: 'none' | 'luhn';
+  /** May it be spoken, or only keyed? */
+  readonly byVoice: boolean;
+}
 
 export interface SlotValue {
   /** Canonical form: '2026-11-27', '19:00', '4', 'yes', '1234'. */
@@ -160,8 +174,21 @@ export type DialogueEffect =
   | { readonly t: 'persona'; readonly persona: string; readonly voice: string | null }
   /** To be kept about the contact after the call, where the caller has agreed. `value` is content. */
   | { readonly t: 'remember'; readonly name: string; readonly value: string }
-  /** After what was said: listen for this. `silenceMs`: patience before `silence` is reported, where it is not the usual one. */
-  | { readonly t: 'listen'; readonly expect: Expectation; readonly silenceMs?: number }
+  /**
+   * After what was said: listen for this. `silenceMs`: patience before `silence` is reported, where it is not the usual one.
+   * `secret`: what comes is kept from everything but the one tool that gets it; it is answered by `secret`.
+   */
+  | { readonly t: 'listen'; readonly expect: Expectation; readonly silenceMs?: number; readonly secret?: SecretRequest }
+  /** What the caller said to being recorded, for the log: before anything is done about it. */
+  | {
+      readonly t: 'consent';
+      readonly result: 'granted' | 'refused' | 'withdrawn';
+      readonly how: 'voice' | 'keys' | 'silence' | 'unclear' | 'declined-to-answer';
+      readonly wordingVersion: string;
+      readonly wordingSha256: string;
+    }
+  /** Done at once, in order, before what is said with it. */
+  | { readonly t: 'record'; readonly act: 'start' | 'shred' }
   | { readonly t: 'transfer'; readonly desk: string }
   /** The flow is over. 'leave' goes on in the dialplan, 'hangup' ends the call. */
   | { readonly t: 'end'; readonly how: 'hangup' | 'leave'; readonly outcome: string }

@@ -28,6 +28,11 @@ export const ERRORS = {
     action: 'Correct the key named in the message; docs/config.md lists every key.',
     retryable: false,
   },
+  RECORDING_FAILED: {
+    meaning: 'A recording could not be started or written: the call goes on without it.',
+    action: 'Free space in the folder of recording.directory and make it writable for the user of Parley; the message says what failed.',
+    retryable: true,
+  },
   FLOW_INVALID: { meaning: 'A flow file is not valid.', action: 'Correct the line named in the message.', retryable: false },
   PORT_IN_USE: {
     meaning: 'A port that Parley must listen on is taken.',

@@ -14,6 +14,8 @@ export * from './media.ts';
 export * from './open-calls.ts';
 export * from './pbx.ts';
 export * from './problems.ts';
+export * from './recording.ts';
+export * from './secrets.ts';
 export * from './stt.ts';
 export * from './tts.ts';
 export * from './turn.ts';

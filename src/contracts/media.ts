@@ -152,8 +152,11 @@ export interface MediaSession {
   gain(db: number): void;
   pause(): void;
   resume(): void;
-  /** Silence for STT and log; digits are swallowed. */
-  secure(on: boolean): void;
+  /**
+   * The caller gives a secret. `on`: silence for STT and recorder, keys are swallowed. `spoken`: STT hears on, recorders get silence,
+   * keys are swallowed.
+   */
+  secure(mode: 'off' | 'on' | 'spoken'): void;
   /** Sends a RFC 4733 key. */
   sendDtmf(digit: string, durationMs: number): void;
   stats(): MediaStats;

@@ -12,3 +12,7 @@ export { parseFacts } from './knowledge/facts.ts';
 export { type FlowTest, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
 export { ManualTime, OllamaModel, OpenAiModel, ScriptedModel } from './llm/index.ts';
 export { FlowShelf } from './flow/shelf.ts';
+export { type OpenedState, type RecordingPolicy, withOpening } from './notice/opening.ts';
+export { isWithdrawal } from './notice/withdrawal.ts';
+export { loadNotices, type Notices } from './notice/wording.ts';
+export { digitsIn } from './understand/digits-in.ts';

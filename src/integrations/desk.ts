@@ -1,14 +1,16 @@
 /** Carries out what a dialogue asks of the outside, inside the bounds of each tool, and answers every errand exactly once. */
-import type {
-  Clock,
-  DialogueEvent,
-  Errand,
-  LanguageModel,
-  Timers,
-  ToolDefinition,
-  ToolOutcome,
-  ToolRequest,
-  ToolValue,
+import {
+  type Clock,
+  type DialogueEvent,
+  type Errand,
+  isSecretHandle,
+  type LanguageModel,
+  type SecretStore,
+  type Timers,
+  type ToolDefinition,
+  type ToolOutcome,
+  type ToolRequest,
+  type ToolValue,
 } from '../contracts/index.ts';
 import { ToolGate } from './limits.ts';
 import { type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
@@ -25,6 +27,8 @@ export interface DeskOptions {
   readonly timers: Timers;
   readonly adapters: Readonly<Partial<Record<'http' | 'mcp' | 'port', ToolAdapter>>>;
   readonly approvers: Approvers;
+  /** Where the secrets of callers are; without it no tool gets one. */
+  readonly secrets?: SecretStore;
   /** Null where no language model is configured: thoughts come back as null. */
   readonly model: LanguageModel | null;
 }
@@ -86,7 +90,7 @@ export class ErrandDesk {
 
   async #tool({ request, definition }: Extract<Errand, { t: 'tool' }>, about: ErrandContext): Promise<ToolOutcome> {
     if (definition.approval && !this.#useApproval(request, about.callId)) return failure('not-approved', false);
-    const given = scoped(request, definition, about.context);
+    const given = this.#arguments(request, definition, about);
     if (given === null) return failure('bad-arguments', false);
     const adapter = this.#options.adapters[definition.target.t];
     if (adapter === undefined) return failure('unknown-tool', false);
@@ -106,6 +110,21 @@ export class ErrandDesk {
       if (!tried.again) break;
     }
     return outcome;
+  }
+
+  /** Whole and checked; secrets put in the place of their handles, at the last moment and once. */
+  #arguments(request: ToolRequest, definition: ToolDefinition, about: ErrandContext): Readonly<Record<string, ToolValue>> | null {
+    const given = scoped(request, definition, about.context);
+    if (given === null) return null;
+    const filled: Record<string, ToolValue> = {};
+    for (const [name, value] of Object.entries(given)) {
+      const isSecret = definition.arguments[name]?.secret === true;
+      if (isSecret !== isSecretHandle(value)) return null;
+      const secret = isSecret ? (this.#options.secrets?.take(about.callId, String(value)) ?? null) : value;
+      if (secret === null) return null;
+      filled[name] = secret;
+    }
+    return filled;
   }
 
   /** An approval is good for one call of the tool that it was asked for. */

@@ -8,6 +8,8 @@ import type { NativeEngine, NativeMedia } from './native.ts';
 const CLIP_RATES_HZ = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
 const SHORTEST_FADE_MS = 5;
 const LONGEST_FADE_MS = 10_000;
+/** parley::Secure */
+const SECURE_MODES = ['off', 'on', 'spoken'] as const;
 const DTMF_DIGITS = /^[0-9*#A-D]$/i;
 
 export interface SessionInit {
@@ -85,8 +87,8 @@ export class NativeSession implements MediaSession {
     this.#control('resume', 0);
   }
 
-  secure(on: boolean): void {
-    this.#control('secure', on ? 1 : 0);
+  secure(mode: 'off' | 'on' | 'spoken'): void {
+    this.#control('secure', SECURE_MODES.indexOf(mode));
   }
 
   sendDtmf(digit: string, durationMs: number): void {

@@ -9,7 +9,16 @@ export { readDump, type DumpVisitor } from './audit-dump.ts';
 export { readAudit, type AuditVisitor, type PayloadCheckRow } from './audit-read.ts';
 export { PACKED } from './packed-event.ts';
 export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
-export { callsByPbxId, eventsOf, expiredSubjects, payloadsOf, storedMonths, subjectsOf, tailsOfMonth } from './vault-tables.ts';
+export {
+  callsByPbxId,
+  eventsOf,
+  expiredSubjects,
+  keylessSubjects,
+  payloadsOf,
+  storedMonths,
+  subjectsOf,
+  tailsOfMonth,
+} from './vault-tables.ts';
 export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
 export { asRole } from './as-role.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

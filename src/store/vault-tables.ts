@@ -37,6 +37,17 @@ export async function subjectsOf(client: pg.ClientBase, numberMac: Buffer): Prom
   return rows;
 }
 
+/** Those of these subjects that the chain knows and that have no key any more: erased, or their time is over. */
+export async function keylessSubjects(client: pg.ClientBase, subjectIds: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT s.id FROM unnest($1::uuid[]) AS s(id)
+      WHERE NOT EXISTS (SELECT 1 FROM vault.subject_key k WHERE k.subject_id = s.id)
+        AND EXISTS (SELECT 1 FROM audit.event e WHERE e.subject_id = s.id)`,
+    [subjectIds],
+  );
+  return rows.map((row) => row.id);
+}
+
 export async function payloadsOf(client: pg.ClientBase, subjectIds: readonly string[]): Promise<readonly StoredPayload[]> {
   const { rows } = await client.query<Omit<StoredPayload, 'seq'> & { seq: string }>(
     `SELECT p.stream_id AS "streamId", p.seq, p.subject_id AS "subjectId", e.type, p.ct

@@ -164,11 +164,11 @@ void test('keys in: one event per press, by its end or when the end was lost', a
   t.match(one, { digit: '1', durationMs: 120 });
   for (let i = 1; i <= 5; i++) await event(11, 5000, false, i * 160);
   t.match(await line.until('dtmf', 2), { digit: '#', durationMs: 100 }, 'no end came');
-  line.session.secure(true);
+  line.session.secure('on');
   await sleep(10);
   for (let i = 0; i < 3; i++) await event(2, 9000, true, 960);
   await sleep(100);
-  line.session.secure(false);
+  line.session.secure('off');
   await sleep(10);
   for (let i = 0; i < 3; i++) await event(10, 13000, true, 960);
   await line.until('dtmf', 3);
@@ -209,7 +209,7 @@ void test('the talk gate: first and last voiced sample', async (t) => {
   t.ok(Math.abs(end.prosody?.pitchSlope ?? NaN) < 1, `pitch ${end.prosody?.pitchSlope} semitones per second`);
   t.ok(Math.abs(end.prosody?.levelDropDb ?? NaN) < 1, `level ${end.prosody?.levelDropDb} dB`);
   t.ok((end.prosody?.syllablesPerS ?? NaN) < 4);
-  line.session.secure(true);
+  line.session.secure('on');
   await say(400, 4000);
   await sleep(50);
   const to = line.session.stats().sample;

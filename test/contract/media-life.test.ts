@@ -64,7 +64,7 @@ void test('closing in every state is safe, and silent', async (t) => {
     [
       'in secure mode',
       (line) => {
-        line.session.secure(true);
+        line.session.secure('on');
         return Promise.resolve();
       },
     ],

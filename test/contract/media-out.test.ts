@@ -195,7 +195,7 @@ void test('a recorder finds what was sent beside what was heard', async (t) => {
   const sent = engine.readSent?.(session, end - 16000, end) ?? new Int16Array();
   t.ok(Math.abs(amplitudeAt(sent.subarray(200), 600, 16000) - 8000) < 50);
   t.ok(rms(sent.subarray(0, 20)) < 1000, 'it begins where the clip began');
-  session.secure(true);
+  session.secure('on');
   await sleep(60);
   const secret = session.openClip({ rateHz: 8000, held: false });
   secret.write(tone(1600));

@@ -38,7 +38,7 @@ extern "C" {
 /* What a 2 ms block holds. 0 = the caller's audio as it came. */
 #define PARLEY_AUDIO_CONCEALED 0x01u /* lost on the network, filled by us */
 #define PARLEY_AUDIO_SILENCE 0x02u   /* nothing came: silence made by the clock */
-#define PARLEY_AUDIO_SECURE 0x04u    /* blanked on purpose (secure mode) */
+#define PARLEY_AUDIO_SECURE 0x04u    /* a secret was given meanwhile: not for recorders (blanked, unless it was spoken) */
 #define PARLEY_AUDIO_WE_PLAY 0x08u   /* our own voice went out meanwhile: echo is possible */
 
 struct parley_audio_header {

@@ -335,7 +335,7 @@ void MediaThread::control(Call& call, Control what, float value) {
     case Control::resume:
       return playout.resume();
     case Control::secure:
-      return call.session.secure(value != 0.0f);
+      return call.session.secure(value == 0.0f ? Secure::off : value == 1.0f ? Secure::on : Secure::spoken);
   }
 }
 

@@ -32,7 +32,8 @@ void Session::open(const SessionOptions& options, MonoUs nowUs) {
   dtmfIn_.reset();
   dtmfOut_ = DtmfSender();
   sample_ = flooded_ = 0;
-  secure_ = started_ = idleReported_ = false;
+  started_ = idleReported_ = false;
+  secure_ = Secure::off;
   seq_ = options.firstSeq;
   firstFrame_ = true;
   reception_.reset(config.clockHz);
@@ -84,7 +85,7 @@ void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
   // Keys need no order: a key's packets repeat its start time. Only the locked stream may press keys.
   if (packet.payloadType == options_.dtmfPayloadType && (!ingest_.started() || packet.ssrc == ingest_.ssrc())) {
     DtmfKey key{};
-    if (dtmfIn_.push(packet, nowUs, secure_, key) == DtmfReceiver::Verdict::finished) dtmfKey(key);
+    if (dtmfIn_.push(packet, nowUs, secure_ != Secure::off, key) == DtmfReceiver::Verdict::finished) dtmfKey(key);
   }
   ingest_.push(packet, kind, samples, nowUs);
   noteReception(packet, kind);
@@ -196,10 +197,9 @@ void Session::silence(uint32_t units) {
 
 // Caller audio in order, whatever its origin: cleaned where that was asked for, then kept.
 void Session::deliver(std::span<int16_t> pcm, uint8_t flags) {
-  if (secure_) {
-    std::fill(pcm.begin(), pcm.end(), int16_t{0});
-    flags |= PARLEY_AUDIO_SECURE;
-  }
+  const bool blank = secure_ == Secure::on;
+  if (blank) std::fill(pcm.begin(), pcm.end(), int16_t{0});
+  if (secure_ != Secure::off) flags |= PARLEY_AUDIO_SECURE;
   if (gate_.echoPossible()) flags |= PARLEY_AUDIO_WE_PLAY;
   if (options_.cleaner == nullptr) return store(pcm, flags);
   options_.cleaner->push(pcm, flags, [this](std::span<const int16_t> clean, uint8_t cleanFlags) { store(clean, cleanFlags); });
@@ -219,7 +219,7 @@ void Session::store(std::span<const int16_t> pcm, uint8_t flags) {
     sample_ += callerTime(piece.size());
   }
   // After the audio is readable, so that whoever hears of speech can read it.
-  const bool natural = (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE | PARLEY_AUDIO_SECURE)) == 0;
+  const bool natural = !blank && (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE)) == 0;
   gate_.push(
       pcm, natural,
       [this](const TalkGateEdge& edge) {
@@ -288,7 +288,7 @@ size_t Session::renderFrame(uint64_t slotIndex, uint8_t* out) {
 void Session::keepSent() {
   std::array<int16_t, 2 * kPiece> wide;
   const auto sent = frame();
-  if (secure_) std::fill(sent.begin(), sent.end(), int16_t{0});
+  if (secure_ != Secure::off) std::fill(sent.begin(), sent.end(), int16_t{0});
   if (encoder_.info().rateHz == PARLEY_AUDIO_RATE_HZ) return audio_.appendSent(options_.slot, sent);
   sentUpsampler_.process(sent, wide.data());
   audio_.appendSent(options_.slot, {wide.data(), 2 * sent.size()});

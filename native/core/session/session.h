@@ -89,6 +89,10 @@ struct SessionOptions {
   Cleaner* cleaner = nullptr;        // the owner's, until the call is reaped
 };
 
+// The caller gives a secret. `on`: the audio memory gets silence. `spoken`: it gets the audio, marked, so that the recogniser hears
+// and recorders know what to leave out. Keys are swallowed in both.
+enum class Secure : uint8_t { off, on, spoken };
+
 class Session final : private IngestSink, private PlayoutSink {
  public:
   static constexpr size_t kMaxFrameBytes = kRtpHeaderBytes + 2 * Playout::kMostFrame;
@@ -113,7 +117,7 @@ class Session final : private IngestSink, private PlayoutSink {
   MonoUs gapDeadlineUs() const { return ingest_.deadlineUs(); }
 
   void remoteChanged() { ingest_.relock(); }
-  void secure(bool on) { secure_ = on; }
+  void secure(Secure mode) { secure_ = mode; }
   void sendDtmf(char digit, uint32_t durationMs) { dtmfOut_.enqueue(digit, durationMs); }
   Playout& playout() { return playout_; }
 
@@ -163,7 +167,7 @@ class Session final : private IngestSink, private PlayoutSink {
   DtmfSender dtmfOut_;
   uint64_t sample_ = 0;
   MonoUs nowUs_ = 0;
-  bool secure_ = false;
+  Secure secure_ = Secure::off;
   bool started_ = false;
   bool idleReported_ = false;
   uint64_t flooded_ = 0;

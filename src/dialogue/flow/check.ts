@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { LANGUAGES } from '../language/index.ts';
 import { checkPaths } from './check-paths.ts';
+import { checkSecrets } from './check-secrets.ts';
 import { checkStepTools, checkTools } from './check-tools.ts';
 import { checkValues } from './check-values.ts';
 import { minutes, textsOf, wordsOf } from './compile.ts';
@@ -19,6 +20,7 @@ export function checkFlow(parsed: ParsedFlow, file: string, report: Report): voi
   checkPrompts(parsed, note);
   checkTools(parsed, note);
   checkValues(parsed, note);
+  checkSecrets(parsed, note);
   for (const [name, step] of Object.entries(parsed.steps)) checkStep(parsed, name, step, note);
   // A wrong reference makes false alarms here.
   if (isTrue(isWhole)) checkPaths(parsed, report);

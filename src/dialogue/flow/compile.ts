@@ -69,6 +69,8 @@ function compileSlot(slot: SlotFile, name: string, language: string): Slot {
     case 'digits':
     case 'number':
       return { ...base, type: slot.type, min: slot.min, max: slot.max, before: words(slot.before), after: words(slot.after) };
+    case 'secret':
+      return { ...base, type: 'secret', min: slot.min, max: slot.max, check: slot.check, byVoice: slot.by === 'keys-or-voice' };
     case 'day':
       return { ...base, type: 'day', withinDays: slot.withinDays };
     case 'time':
@@ -207,13 +209,14 @@ function compileHours({ zone, open, holidays }: HoursFile): OpeningHours {
 function compileTool(tool: ToolFile, name: string): ToolDefinition {
   const { description, effect, approval, review, retries, concurrency, perMinute, cost, http, mcp } = tool;
   const shape = (fields: ToolFile['arguments']): ToolShape =>
-    mapValues(fields, ({ type, optional, oneOf, maxLength, context, personal }) => ({
+    mapValues(fields, ({ type, optional, oneOf, maxLength, context, personal, secret }) => ({
       type,
       personal,
       optional,
       oneOf: oneOf ?? null,
       maxLength,
       context: context ?? null,
+      secret,
     }));
   const target =
     http !== undefined

@@ -32,6 +32,14 @@ export const SLOT_SCHEMAS = {
     ...cues,
     ...common,
   }),
+  secret: z.strictObject({
+    type: z.literal('secret'),
+    min: z.int().min(1).max(32).default(1),
+    max: z.int().min(1).max(32).default(32),
+    check: z.enum(['none', 'luhn']).default('none'),
+    by: z.enum(['keys', 'keys-or-voice']).default('keys'),
+    ...common,
+  }),
   number: z.strictObject({
     type: z.literal('number'),
     min: z.int().min(0).default(0),
@@ -201,6 +209,7 @@ const field = z.strictObject({
   maxLength: z.int().min(1).max(10_000).default(500),
   context: name.optional(),
   personal: z.boolean().default(false),
+  secret: z.boolean().default(false),
 });
 
 /** A tool: what it takes and gives, where it is, and its bounds. */

@@ -38,6 +38,8 @@ export type Slot = SlotBase &
         readonly before: WordsByLanguage;
         readonly after: WordsByLanguage;
       }
+    /** Its value is a handle (contracts/secrets), nothing is spoken back. */
+    | { readonly type: 'secret'; readonly min: number; readonly max: number; readonly check: 'none' | 'luhn'; readonly byVoice: boolean }
     | { readonly type: 'day'; readonly withinDays: number }
     /** Minutes since midnight. */
     | { readonly type: 'time'; readonly fromMinute: number; readonly toMinute: number }

@@ -6,7 +6,7 @@ import { LANGUAGES } from '../language/index.ts';
 import { type CallerEvent, errandDone, type ErrandEvent, whileWorking } from './errands.ts';
 import { missed, silent, tooManyTurns, transferFailed } from './failures.ts';
 import { recovered } from './recovered.ts';
-import { heard, keyed } from './heard.ts';
+import { heard, keyed, secretGiven } from './heard.ts';
 import { type FlowWithFacts, type Script, Scripts } from './scripts.ts';
 import type { FlowState } from './state.ts';
 import { enter, hangUp } from './steps.ts';
@@ -148,6 +148,9 @@ function onCaller(talk: Talk, event: CallerEvent): void {
       break;
     case 'digits':
       keyed(talk, event.digits);
+      break;
+    case 'secret':
+      secretGiven(talk, event.slot, event.handle);
       break;
     case 'silence':
       silent(talk);

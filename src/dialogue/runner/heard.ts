@@ -44,6 +44,18 @@ export function keyed(talk: Talk, keys: string): void {
   else missed(talk);
 }
 
+/** What was given at a secret question: a handle, never the secret. */
+export function secretGiven(talk: Talk, slot: string, handle: string | null): void {
+  const step = stepOf(talk);
+  update(talk, { silences: 0 });
+  if (step?.t !== 'ask' || step.slot !== slot || handle === null) {
+    missed(talk);
+    return;
+  }
+  fill(talk, slot, { value: handle, spoken: '' });
+  goOn(talk, step.next);
+}
+
 function keyedSlot(talk: Talk, step: StepOf<'ask'>, keys: string): boolean {
   const slot = slotOf(talk.script, step.slot);
   const value = slot === undefined ? null : fromKeys(slot, keys, talk.script.pack);

@@ -1,5 +1,5 @@
 /** What the parts of the runner share: the flow, its language, a private copy of the state and the effects so far. */
-import type { DialogueEffect, Expectation, SlotValue } from '../../contracts/index.ts';
+import type { DialogueEffect, Expectation, SecretRequest, SlotValue } from '../../contracts/index.ts';
 import type { Slot, Step } from '../flow/types.ts';
 import { checkTold } from './guard.ts';
 import type { Script, Scripts } from './scripts.ts';
@@ -90,7 +90,18 @@ export function listen(talk: Talk, expect: Expectation, silenceMs?: number): voi
   const said = talk.effects.filter((effect): effect is Say => effect.t === 'say' && effect.kind !== 'apology');
   if (said.length > 0) update(talk, { last: said });
   update(talk, { phase: 'open' });
-  talk.effects.push(silenceMs === undefined ? { t: 'listen', expect } : { t: 'listen', expect, silenceMs });
+  const secret = secretAsked(talk);
+  const patience = silenceMs === undefined ? {} : { silenceMs };
+  talk.effects.push({ t: 'listen', expect, ...patience, ...(secret === null || talk.state.offered ? {} : { secret }) });
+}
+
+/** The secret that the present step asks for. */
+export function secretAsked(talk: Talk): SecretRequest | null {
+  const step = stepOf(talk);
+  const slot = step?.t === 'ask' ? slotOf(talk.script, step.slot) : undefined;
+  if (slot?.type !== 'secret') return null;
+  const { name, min, max, check, byVoice } = slot;
+  return { slot: name, min, max, check, byVoice };
 }
 
 export function fill(talk: Talk, slot: string, value: SlotValue): void {
@@ -127,6 +138,8 @@ export function expectationOf(slot: Slot | undefined): Expectation {
   if (slot === undefined) return { kind: 'free' };
   switch (slot.type) {
     case 'digits':
+      return { kind: 'digits', min: slot.min, max: slot.max };
+    case 'secret':
       return { kind: 'digits', min: slot.min, max: slot.max };
     case 'phone':
       return { kind: 'digits', min: 5, max: 15 };

@@ -147,6 +147,7 @@ const bare: Finder = (tokens, context) => {
         ...found,
         value: amountValue(slot, found, context.pack),
       }));
+    case 'secret':
     case 'day':
     case 'choice':
     case 'name':
