@@ -13,6 +13,7 @@ import {
   createErrands,
   createLlm,
   createPbx,
+  createPrivacyParts,
   createStt,
   createTts,
   destinations,
@@ -21,6 +22,7 @@ import {
   localDay,
   openCallFiles,
   readOrCreateToken,
+  recordingPolicy,
   startUpkeep,
   storeOptions,
   turnRecords,
@@ -84,7 +86,10 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const stt = createStt(config, logger);
   const { ports, host, maxCalls, historyMs, codec, noise, echo } = config.media;
   const cleaning = { noise, echo };
-  const media = createMediaEngine({ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, cleaning, logger });
+  const keepSent = recordingPolicy(config) !== 'off';
+  const media = createMediaEngine({
+    ...{ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, cleaning, keepSent, logger },
+  });
   ups.onDown(() => media.close());
   const tts = createPhraseCache(createTts(config, logger), { maxEntries: PHRASES });
 
@@ -109,7 +114,10 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     tts.start().then(() => prerender(tts, flows, today())),
   ]);
 
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm });
+  const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
+  ups.onDown(() => privacy.stop());
+  const { secrets } = privacy;
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm, secrets });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
@@ -127,6 +135,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       desk: (name) => config.desks[name],
       errands: errands.desk,
       openCalls,
+      ...privacy.stages,
       admit: () => (audit.full ? config.audit.whenFull : 'continue'),
     },
     { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs, ...turnRecords(config) },
@@ -138,7 +147,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: {
-      ...subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }),
+      ...subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }, config.privacy.recordings),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
         // New texts are rendered beside the calls: whoever asked does not wait for it.

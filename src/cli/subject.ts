@@ -60,7 +60,7 @@ async function withLog<T>(config: Config, work: (acts: ReturnType<typeof subject
   try {
     await store.start();
     await audit.start();
-    return await work(subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }));
+    return await work(subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }, config.privacy.recordings));
   } finally {
     await audit.stop();
     await store.stop();

@@ -72,6 +72,7 @@ export interface Config {
     readonly contentDays: number;
   };
   readonly data: DataRules;
+  readonly privacy: { readonly notices: string; readonly maskDigits: number; readonly recordings: string };
   readonly store:
     ({ readonly kind: 'url'; readonly urlFile: string } & StoreLogins) | { readonly kind: 'embedded'; readonly directory: string };
   /** Null: no turn events are kept. */
@@ -112,6 +113,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
       contentDays: file.data.content.days,
     },
     data: toDataRules(file.data),
+    privacy: { ...file.privacy, notices: absolute(file.privacy.notices), recordings: absolute(file.privacy.recordings) },
     store:
       store.urlFile === undefined
         ? { kind: 'embedded', directory: absolute(store.embedded?.directory ?? EMBEDDED_DIRECTORY) }

@@ -116,6 +116,22 @@ const audit = z.strictObject({
     .describe('A log collector that also gets each signed checkpoint.'),
 });
 
+const privacy = z.strictObject({
+  notices: path
+    .default('config/notices.yaml')
+    .describe('Wording of what every caller is told and asked before anything else, by language, with its version.'),
+  maskDigits: count(0, 32)
+    .default(6)
+    .describe(
+      'Numbers of so many digits and more, IBANs and e-mail addresses are replaced in what is kept of a call and silent in its recording; 0 keeps them.',
+    ),
+  recordings: path
+    .default('.runtime/recordings')
+    .describe(
+      'Folder of the recordings, encrypted. Calls are recorded only when data.recording.days is not 0; with basis consent, only after a yes.',
+    ),
+});
+
 const replay = z.strictObject({
   directory: path
     .optional()
@@ -161,6 +177,7 @@ export const configSchema = z
     tools: toolsSchema.prefault({}).describe('What flows may reach outside: docs/flows.md. Nothing else is reachable.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
+    privacy: privacy.prefault({}).describe('What callers are told and asked, and what is never kept of them.'),
     store: store.prefault({}).describe('Postgres.'),
     replay: replay
       .nullable()

@@ -30,7 +30,7 @@ export const ERRORS = {
   },
   RECORDING_FAILED: {
     meaning: 'A recording could not be started or written: the call goes on without it.',
-    action: 'Free space in the folder of recording.directory and make it writable for the user of Parley; the message says what failed.',
+    action: 'Free space in the folder of privacy.recordings and make it writable for the user of Parley; the message says what failed.',
     retryable: true,
   },
   FLOW_INVALID: { meaning: 'A flow file is not valid.', action: 'Correct the line named in the message.', retryable: false },

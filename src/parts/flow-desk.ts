@@ -4,9 +4,10 @@
  */
 import type { Config } from '../config/index.ts';
 import { type CallEvent, type Dialogue, type Logger, ParleyError } from '../contracts/index.ts';
-import { createDialogue, FlowShelf, type LoadedFlow } from '../dialogue/index.ts';
+import { createDialogue, FlowShelf, loadNotices, type LoadedFlow, type Notices, withOpening } from '../dialogue/index.ts';
 import type { Act } from '../http/index.ts';
 import { callableFlows, checkFlows } from './flows.ts';
+import { recordingPolicy } from './privacy.ts';
 import { lacksOf } from './tools.ts';
 
 type FlowChange = Extract<CallEvent, { type: 'flow.changed' }>['body'];
@@ -35,11 +36,13 @@ interface FlowVersionLine {
 export class FlowDesk {
   readonly #shelf: FlowShelf;
   readonly #options: FlowDeskOptions;
+  readonly #notices: Notices;
   readonly #ready = new Map<string, Dialogue<unknown> | null>();
   #day = '';
 
-  private constructor(shelf: FlowShelf, options: FlowDeskOptions) {
+  private constructor(shelf: FlowShelf, options: FlowDeskOptions, notices: Notices) {
     this.#shelf = shelf;
+    this.#notices = notices;
     this.#options = options;
   }
 
@@ -49,9 +52,10 @@ export class FlowDesk {
     const shelf = await FlowShelf.open(config.flows.directory, config.flows.facts);
     const { callable, lacking } = callableFlows(shelf.files, config, hasModel);
     for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
-    checkFlows(callable, config);
+    const notices = await loadNotices(config.privacy.notices);
+    checkFlows(callable, config, notices);
     for (const problem of shelf.problems) logger.warn('a version of a flow cannot be used', { problem });
-    return new FlowDesk(shelf, options);
+    return new FlowDesk(shelf, options, notices);
   }
 
   /** Flows as they are in their files: what the configuration must allow them to reach. */
@@ -77,7 +81,8 @@ export class FlowDesk {
   #made(loaded: LoadedFlow, today: string): Dialogue<unknown> | null {
     const { config, hasModel } = this.#options;
     if (lacksOf(loaded, config, hasModel).length > 0) return null;
-    return createDialogue(loaded.flow, { ...loaded, today, desks: Object.keys(config.desks) });
+    const flow = createDialogue(loaded.flow, { ...loaded, today, desks: Object.keys(config.desks) });
+    return withOpening(flow, { notices: this.#notices, policy: recordingPolicy(config) });
   }
 
   /** Flow name to the version that calls get, those under trial beside it. */
@@ -104,7 +109,7 @@ export class FlowDesk {
         await ports.before({ flow: '*', act: 'reload', version: null, percent: null });
         await this.#shelf.reload((files) => {
           const { config, hasModel } = this.#options;
-          checkFlows(callableFlows(files, config, hasModel).callable, config);
+          checkFlows(callableFlows(files, config, hasModel).callable, config, this.#notices);
         });
         return this.#told(ports);
       },

@@ -1,12 +1,17 @@
 /** The flows that calls can have, and whether they find what they need in the configuration. */
 import type { Config } from '../config/index.ts';
 import { type Problem, ProblemsError } from '../contracts/index.ts';
-import { desksOf, type FlowSet } from '../dialogue/index.ts';
+import { desksOf, type FlowSet, type Notices } from '../dialogue/index.ts';
 import { lacksOf } from './tools.ts';
 
 /** Every flow in every configuration must find its desks, and the default flow must exist. Errors: ProblemsError. */
-export function checkFlows(flows: FlowSet, config: Config): void {
+export function checkFlows(flows: FlowSet, config: Config, notices: Notices): void {
   const problems: Problem[] = [];
+  for (const [name, { flow }] of flows) {
+    if (flow.language in notices.byLanguage) continue;
+    const message = `lacks the language "${flow.language}" of flow '${name}'`;
+    problems.push({ code: 'CONFIG_INVALID', place: { file: config.privacy.notices, key: `languages.${flow.language}` }, message });
+  }
   if (!flows.has(config.flows.default)) {
     const message = `there is no flow '${config.flows.default}', expected one of: ${[...flows.keys()].join(', ')}`;
     problems.push({ code: 'CONFIG_INVALID', place: { file: config.file, key: 'flows.default' }, message });

@@ -5,6 +5,7 @@ export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
 export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, subjectActs, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';
+export { createPrivacyParts, masking, recordingPolicy } from './privacy.ts';
 export { createPbx, type Pbx } from './pbx.ts';
 export { createErrands } from './tools.ts';
 export { keepNoLonger, startUpkeep } from './upkeep.ts';

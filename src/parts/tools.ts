@@ -1,6 +1,6 @@
 /** What flows may reach outside: the desk of errands with its adapters, and what each flow lacks. */
 import { type Config, readSecret } from '../config/index.ts';
-import type { Clock, LanguageModel, Timers, ToolDefinition, ToolTarget } from '../contracts/index.ts';
+import type { Clock, LanguageModel, SecretStore, Timers, ToolDefinition, ToolTarget } from '../contracts/index.ts';
 import type { LoadedFlow } from '../dialogue/index.ts';
 import {
   type Approvers,
@@ -22,6 +22,7 @@ export interface ErrandParts {
   readonly timers: Timers;
   readonly approvers: Approvers;
   readonly model: LanguageModel | null;
+  readonly secrets?: SecretStore;
 }
 
 export interface Errands {

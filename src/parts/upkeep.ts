@@ -1,7 +1,7 @@
 /** What the service does by the clock beside its calls: the heartbeat, the count of refused connections, and the end of what was kept long enough. */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Audit, dropMonths, expireContent, retireKeys } from '../audit/index.ts';
+import { type Audit, dropMonths, expireContent, retireKeys, sweepRecordings } from '../audit/index.ts';
 import type { CallRunner } from '../call/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Clock, Logger } from '../contracts/index.ts';
@@ -56,7 +56,9 @@ export async function keepNoLonger(parts: Omit<Upkeep, 'runner' | 'egress'>): Pr
   const { content, recording, memory } = config.data;
   const keyDays = Math.max(content.days, recording.days, memory.days);
   const done = await Promise.allSettled([
-    expireContent(desk).then(() => retireKeys(keysFolder(config), keyDays, clock.wallUs())),
+    expireContent(desk)
+      .then(() => retireKeys(keysFolder(config), keyDays, clock.wallUs()))
+      .then(() => sweepRecordings(store, config.privacy.recordings)),
     dropOldMonths(parts),
     sweepReplays(parts),
   ]);

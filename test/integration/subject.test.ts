@@ -28,7 +28,7 @@ test('the rights of a person', async (t) => {
   await store.start();
   await audit.start();
   const runner = { linkUp: true, openCalls: () => [], watch: () => () => undefined };
-  const acts = subjectActs({ audit, store, clock: systemClock, keysFolder: join(folder, 'spool/keys') });
+  const acts = subjectActs({ audit, store, clock: systemClock, keysFolder: join(folder, 'spool/keys') }, join(folder, 'recordings'));
   const http = await startHttp({ host: '127.0.0.1', port: 0, token: 'secret', runner, logger: silentLogger, acts, health: () => ({}) });
   t.teardown(async () => {
     await http.close();

@@ -29,16 +29,22 @@ export interface OpenedState<S> {
   /** The flow's open question: put again after something that came between. */
   readonly question: readonly Say[];
   readonly listen: Listen | null;
+  /** What the flow has changed it to. */
+  readonly language: string;
 }
 
-interface Opening<S> {
-  readonly inner: Dialogue<S>;
+/** What depends on the language that the call is in. */
+interface Speech {
   readonly texts: NoticeTexts;
-  readonly version: string;
-  readonly policy: RecordingPolicy;
   readonly pack: LanguagePack;
   readonly intent: IntentFinder;
   readonly isWithdrawal: (tokens: readonly string[]) => boolean;
+}
+
+interface Opening<S> extends Speech {
+  readonly inner: Dialogue<S>;
+  readonly version: string;
+  readonly policy: RecordingPolicy;
 }
 
 const MAX_CHARS = 1000;
@@ -47,18 +53,16 @@ const MOST_ASKED = 2;
 
 /** Errors: RangeError when the notices lack the flow's language. */
 export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; policy: RecordingPolicy }): Dialogue<OpenedState<S>> {
-  const pack = LANGUAGES[inner.language];
-  const texts = options.notices.byLanguage[inner.language];
-  if (pack === undefined || texts === undefined) throw new RangeError(`no notices in the language "${inner.language}"`);
-  const opening: Opening<S> = {
-    inner,
-    texts,
-    version: options.notices.version,
-    policy: options.policy,
-    pack,
-    intent: createIntentFinder(pack),
-    isWithdrawal: createWithdrawalFinder(pack),
-  };
+  const { notices, policy } = options;
+  const languages = new Map<string, Opening<S>>();
+  for (const [code, texts] of Object.entries(notices.byLanguage)) {
+    const pack = LANGUAGES[code];
+    if (pack === undefined) continue;
+    const speech = { texts, pack, intent: createIntentFinder(pack), isWithdrawal: createWithdrawalFinder(pack) };
+    languages.set(code, { inner, version: notices.version, policy, ...speech });
+  }
+  const own = languages.get(inner.language);
+  if (own === undefined) throw new RangeError(`no notices in the language "${inner.language}"`);
   const begin: OpenedState<S> = {
     inner: inner.begin(),
     stage: 'before',
@@ -67,15 +71,16 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
     recording: false,
     question: [],
     listen: null,
+    language: inner.language,
   };
   return {
     flow: inner.flow,
     version: inner.version,
     language: inner.language,
-    fixedTexts: [...new Set([...inner.fixedTexts, ...Object.values(texts as unknown as Record<string, string>)])],
+    fixedTexts: [...new Set([...inner.fixedTexts, ...Object.values(own.texts as unknown as Record<string, string>)])],
     begin: () => begin,
     slots: (state) => inner.slots(state.inner),
-    step: (state, event) => step(opening, state, event),
+    step: (state, event) => step(languages.get(state.language) ?? own, state, event),
   };
 }
 
@@ -101,7 +106,9 @@ function forward<S>(opening: Opening<S>, state: OpenedState<S>, event: DialogueE
 }
 
 /** Keeps what would have to be asked again. */
-function noted<S>(state: OpenedState<S>, effects: Effects): OpenedState<S> {
+function noted<S>(before: OpenedState<S>, effects: Effects): OpenedState<S> {
+  const changed = effects.findLast((effect) => effect.t === 'language');
+  const state = changed === undefined ? before : { ...before, language: changed.language };
   const listen = effects.findLast((effect) => effect.t === 'listen');
   if (listen === undefined) return effects.some(({ t }) => t === 'say') ? { ...state, question: [], listen: null } : state;
   const says = effects.filter((effect) => effect.t === 'say');
