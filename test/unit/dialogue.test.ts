@@ -596,7 +596,7 @@ test('a mistake in a flow names file, line, key and what was expected; all of th
       'many-mistakes.yaml:3: langage: is not a known key; did you mean language?',
       'many-mistakes.yaml: language: is missing, expected text',
       'many-mistakes.yaml:5: limits.turns: is "many", expected a number',
-      'many-mistakes.yaml:8: slots.when.type: is "dya", expected one of digits, number, day, time, yes-no, choice, free, name, money, email, phone, postcode; did you mean day?',
+      'many-mistakes.yaml:8: slots.when.type: is "dya", expected one of digits, secret, number, day, time, yes-no, choice, free, name, money, email, phone, postcode; did you mean day?',
       'many-mistakes.yaml:10: slots.at.from: is "25:00", expected a time in quotes, as in "19:30"',
       'many-mistakes.yaml:17: steps.first.nxt: is not a known key; did you mean next?',
       'many-mistakes.yaml:15: steps.first.next: is missing, expected text',

@@ -87,6 +87,7 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
 type Stepped<S> = readonly [OpenedState<S>, Effects];
 
 function step<S>(opening: Opening<S>, state: OpenedState<S>, event: DialogueEvent): Stepped<S> {
+  if (event.t === 'recovered') return recovered(opening, state, event);
   if (state.stage === 'before' && event.t === 'start') return begin(opening, state, event);
   if (state.stage === 'informing' && event.t === 'said') return goOn(state, [{ t: 'record', act: 'start' }], true);
   // What is said into the notice counts when it is over.
@@ -146,6 +147,16 @@ function ask<S>({ texts }: Opening<S>, state: OpenedState<S>, first: Effects): S
 function goOn<S>(state: OpenedState<S>, first: Effects, recording: boolean): Stepped<S> {
   const { deferred } = state;
   return [noted({ ...state, stage: 'open', deferred: [], recording }, deferred), [...first, ...deferred]];
+}
+
+/** After a crash of ours: what was not finished is begun again; a consent that was given stands. */
+function recovered<S>(opening: Opening<S>, state: OpenedState<S>, event: DialogueEvent): Stepped<S> {
+  const { pack, texts } = opening;
+  if (state.stage === 'before') return begin(opening, state, event);
+  if (state.stage === 'asking') return ask(opening, state, [say('interrupted', pack.prompts.interrupted, 'apology')]);
+  if (state.stage === 'informing') return [state, [say('recording_notice', texts.recorded, 'notice')]];
+  const [next, effects] = forward(opening, state, event);
+  return state.recording ? [next, [{ t: 'record', act: 'start' }, ...effects]] : [next, effects];
 }
 
 // ---- the answer to the question ----
