@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <string>
 
 #ifndef MADV_POPULATE_WRITE
@@ -103,7 +104,11 @@ void AudioMemory::closeSlot(uint32_t slot) {
   parley_audio_slot* s = slotAt(slot);
   __atomic_store_n(&s->generation, (s->generation | 1u) + 1u, __ATOMIC_RELEASE);
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  madvise(reinterpret_cast<char*>(s) + pcmOffset_, slotStride_ - pcmOffset_, MADV_REMOVE);
+  // Back to the system, and zero when it is read again; where the system will not, at least zero.
+  char* audio = reinterpret_cast<char*>(s) + pcmOffset_;
+  const auto offset = static_cast<off_t>(audio - static_cast<char*>(base_));
+  const auto bytes = static_cast<off_t>(slotStride_ - pcmOffset_);
+  if (fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) != 0) std::memset(audio, 0, static_cast<size_t>(bytes));
 }
 
 void AudioMemory::append(uint32_t slot, std::span<const int16_t> pcm, uint8_t flags) {

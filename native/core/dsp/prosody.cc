@@ -12,7 +12,7 @@ namespace parley {
 namespace {
 
 constexpr uint32_t kLowHz = 4000;
-constexpr size_t kHop = kLowHz / 100;     // 10 ms
+constexpr size_t kHop = kLowHz / 50;      // 20 ms
 constexpr size_t kWindow = 128;           // 32 ms
 constexpr size_t kMinLag = kLowHz / 400;  // 400 Hz
 constexpr size_t kMaxLag = kLowHz / 60;   // 60 Hz
@@ -21,7 +21,7 @@ constexpr size_t kMostFrames = kMostLow / kHop;
 constexpr float kVoicedLikeness = 0.6f;
 constexpr float kSameAsBest = 0.88f;      // a shorter period nearly as good is the true one: longer ones repeat it
 constexpr float kSlopeS = 0.5f;
-constexpr size_t kFewestVoiced = 12;      // 120 ms of voice ...
+constexpr size_t kFewestVoiced = 6;       // 120 ms of voice ...
 constexpr float kShortestSpanS = 0.15f;   // ... over this much time make a melody
 constexpr float kOutlierSemitones = 4.0f;
 constexpr size_t kLastSamples = kLowHz / 10;
@@ -116,8 +116,8 @@ Line lineThrough(std::span<const Voiced> frames) {
 
 // Frames that jump away from the middle are octave errors.
 float slopeOf(std::span<const Voiced> frames) {
-  std::array<Voiced, kMostFrames> kept;
-  std::array<float, kMostFrames> sorted;
+  std::array<Voiced, kMostFrames> kept{};
+  std::array<float, kMostFrames> sorted{};
   size_t count = 0;
   if (frames.empty()) return Prosody::kUnknown;
   const float lastS = frames.back().atS;

@@ -36,14 +36,11 @@ void TalkGate::sent(std::span<const int16_t> pcm) {
     sentAt_ = (sentAt_ + 1) % kSentFrames;
     sentSum_ = 0;
     sentFilled_ = 0;
+    const size_t window = std::min<size_t>(config_.echoWindowFrames, kSentFrames);
+    echoReference_ = 0.0f;
+    for (size_t i = 1; i <= window; i++)
+      echoReference_ = std::max(echoReference_, sentEnergy_[(sentAt_ + kSentFrames - i) % kSentFrames]);
   }
-}
-
-float TalkGate::echoReference() const {
-  float most = 0.0f;
-  const size_t window = std::min<size_t>(config_.echoWindowFrames, kSentFrames);
-  for (size_t i = 1; i <= window; i++) most = std::max(most, sentEnergy_[(sentAt_ + kSentFrames - i) % kSentFrames]);
-  return most;
 }
 
 void TalkGate::NoiseFloor::learn(float energy, bool inSpeech) {
@@ -99,7 +96,7 @@ TalkGateEdge TalkGate::frame(float energy, float hiss, bool natural) {
     hissNoise_.learn(hiss, open_);
     quiet = std::max(minimum, noise_.level() * config_.overNoise);
   }
-  const float reference = echoReference();
+  const float reference = echoReference_;
   const bool weSpeak = reference > minimum * 4.0f;
   const float echo = weSpeak ? reference * coupling_ : 0.0f;
   const float threshold = std::max(quiet, echo);

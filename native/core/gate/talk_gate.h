@@ -81,7 +81,7 @@ class TalkGate {
   uint64_t stretchFrom() const { return stretchFrom_; }
   size_t heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>& out) const;
   // True while our own voice was sent within the echo window.
-  bool echoPossible() const { return echoReference() > config_.minRms * config_.minRms * 0.25f; }
+  bool echoPossible() const { return echoReference_ > config_.minRms * config_.minRms * 0.25f; }
 
  private:
   // Sum of squares of at most one frame; the same of its first difference.
@@ -91,7 +91,6 @@ class TalkGate {
   void lookForHint(bool voiced);
   TalkGateEdge opened(uint32_t window);
   void learnEcho(float energy, float reference);
-  float echoReference() const;
 
   TalkGateConfig config_;
   size_t frame_;
@@ -132,6 +131,7 @@ class TalkGate {
   static constexpr size_t kSentFrames = 64;
   std::array<float, kSentFrames> sentEnergy_{};
   size_t sentAt_ = 0;
+  float echoReference_ = 0.0f;  // the most of what was sent within the echo window
   int64_t sentSum_ = 0;
   size_t sentFilled_ = 0;
   float coupling_ = -1.0f;
