@@ -1,6 +1,6 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
 import { type Audit, createAudit, openCallsIn } from './audit/index.ts';
-import { CallRunner } from './call/index.ts';
+import { CallRunner, type Fillers } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
 import { type EgressGuard, guardEgress } from './egress/index.ts';
@@ -10,6 +10,7 @@ import { systemClock, systemTimers } from './observability/index.ts';
 import {
   auditOptions,
   configHash,
+  createDetector,
   createErrands,
   createLlm,
   createPbx,
@@ -25,13 +26,13 @@ import {
   recordingPolicy,
   startUpkeep,
   storeOptions,
+  turnOptions,
   turnRecords,
   subjectActs,
   version,
 } from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
 import { createPhraseCache, type PhraseCache } from './tts/index.ts';
-import { TURN_DEFAULTS } from './turn/index.ts';
 
 export interface Service {
   readonly runner: CallRunner;
@@ -91,6 +92,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     ...{ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, cleaning, keepSent, logger },
   });
   ups.onDown(() => media.close());
+  const turns = turnOptions(config);
+  const detector = createDetector(config, logger);
   const tts = createPhraseCache(createTts(config, logger), { maxEntries: PHRASES });
 
   const store = createStore(await storeOptions(config, logger));
@@ -99,6 +102,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => audit.stop());
   ups.onDown(() => stt.stop());
   ups.onDown(() => tts.stop());
+  ups.onDown(() => detector?.stop());
   ups.onDown(() => llm?.stop());
   const today = (): string => localDay(systemClock.wallUs());
   // Side by side, because each takes a second; all are waited for, so that a failure leaves none half-started.
@@ -111,7 +115,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     store.start(),
     stt.start(media.audio),
     llm?.start() ?? Promise.resolve(),
-    tts.start().then(() => prerender(tts, flows, today())),
+    detector?.start(media.audio) ?? Promise.resolve(),
+    tts.start().then(() => prerender(tts, flows, { today: today(), fillers: turns.fillers })),
   ]);
 
   const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
@@ -136,9 +141,10 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       errands: errands.desk,
       openCalls,
       ...privacy.stages,
+      ...(detector === null ? {} : { detector }),
       admit: () => (audit.full ? config.audit.whenFull : 'continue'),
     },
-    { receive: codec, send: codec, turn: { ...TURN_DEFAULTS, ...config.turn }, drainMs: config.gateway.drainMs, ...turnRecords(config) },
+    { receive: codec, send: codec, ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config) },
   );
   const http = await startHttp({
     host: config.http.host,
@@ -152,7 +158,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
         // New texts are rendered beside the calls: whoever asked does not wait for it.
         changed: () =>
-          void prerender(tts, flows, today()).catch(() =>
+          void prerender(tts, flows, { today: today(), fillers: turns.fillers }).catch(() =>
             logger.warn('texts of a changed flow are not rendered ahead; they are when said'),
           ),
       }),
@@ -190,8 +196,15 @@ function connect(driver: PbxDriver, logger: Logger): void {
   });
 }
 
-async function prerender(tts: PhraseCache, flows: FlowDesk, today: string): Promise<void> {
-  for (const { fixedTexts, language } of flows.dialogues(today)) await tts.prerender(fixedTexts, language);
+async function prerender(
+  tts: PhraseCache,
+  flows: FlowDesk,
+  { today, fillers }: { today: string; fillers: Readonly<Record<string, Fillers>> },
+): Promise<void> {
+  for (const { fixedTexts, language } of flows.dialogues(today)) {
+    const { opener = [], wait = [] } = fillers[language] ?? {};
+    await tts.prerender([...fixedTexts, ...opener, ...wait], language);
+  }
 }
 
 async function allOrFirstError<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {

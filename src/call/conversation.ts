@@ -26,7 +26,7 @@ export interface ConversationPorts {
   readonly changed: () => void;
   readonly journal: Journal;
   readonly speaker: () => Speaker | null;
-  readonly tellTurn: (event: { t: 'final' } | ({ t: 'reply' } & Reply)) => void;
+  readonly tellTurn: (event: { t: 'final' | 'working' } | ({ t: 'reply' } & Reply)) => void;
   readonly agentEnded: (interrupted: boolean) => void;
   readonly replied: (step: Step) => void;
   /** Transfer or end. */
@@ -208,6 +208,7 @@ export class Conversation {
 
   #begin({ exchange }: Batch, errands: readonly Errand[]): void {
     if (errands.some(hasEffect)) this.#makeFinal(exchange);
+    if (errands.some(({ t }) => t !== 'think')) this.#ports.tellTurn({ t: 'working' });
     for (const errand of errands) {
       const ahead = errand.t === 'think' ? (exchange.ahead?.thoughts.get(errand.id) ?? null) : null;
       const tell = (event: DialogueEvent): void => this.#queue({ event, exchange, openFrom: null });
@@ -222,6 +223,8 @@ export class Conversation {
     // What leads to a hang-up or a transfer is said whole: stopping it would not stop the act.
     const interruptible = !thenActs && says.every((say) => say.interruptible);
     tellTurn({ t: 'reply', interruptible, expect, ...patience });
+    // What bridges a slow tool is no answer: it works on.
+    if (batch.event.t === 'errand-slow') tellTurn({ t: 'working' });
     const prepared = await this.#prepared(batch, says[0]);
     const voice = speaker();
     if (this.#isOver(batch) || voice === null) return;

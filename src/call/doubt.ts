@@ -1,5 +1,5 @@
 /** Asks the end-of-turn detector at every pause, and again while it lasts. What comes too late, or fails, is no evidence. */
-import type { EndOfTurnDetector, MediaEngine, MediaSession, Timers } from '../contracts/index.ts';
+import type { EndOfTurnDetector, MediaSession, Timers } from '../contracts/index.ts';
 
 const AGAIN_MS = 100;
 /** Longer pauses are decided by then. */
@@ -7,7 +7,6 @@ const MOST_ASKS = 10;
 
 export interface DoubtOptions {
   readonly detector: EndOfTurnDetector;
-  readonly media: MediaEngine;
   readonly session: MediaSession;
   readonly timers: Timers;
   readonly onProbability: (probability: number) => void;
@@ -39,19 +38,17 @@ export class Doubt {
   }
 
   #ask(signal: AbortSignal, left: number): void {
-    const { detector, media, session, timers, onProbability } = this.#options;
-    const to = session.stats().sample;
-    const pcm = media.read(session, Math.max(0, to - detector.windowMs * 16), to);
+    const { detector, session, timers, onProbability } = this.#options;
     const again = (): void => {
       if (!signal.aborted && left > 1) this.#cancel = timers.after(AGAIN_MS, () => this.#ask(signal, left - 1));
     };
-    detector.probability(pcm, signal).then(
+    detector.ask(session, session.stats().sample, signal).then(
       (probability) => {
         if (!signal.aborted && probability >= 0 && probability <= 1) onProbability(probability);
         again();
       },
-      // A detector that fails is asked again at the next pause.
-      () => undefined,
+      // No evidence this time; a moment later there may be some.
+      again,
     );
   }
 }

@@ -4,10 +4,19 @@ import type { Speaker } from './speaker.ts';
 
 const PROMPT = 'bridge';
 
+/** The built-in texts, by language. */
+export const FILLERS: Readonly<Record<string, Fillers>> = {
+  en: { opener: ['Okay.', 'Right.', 'I see.'], wait: ['One moment, please.', 'I am still on it.'] },
+  de: { opener: ['Okay.', 'Gut.', 'Verstehe.'], wait: ['Einen Moment, bitte.', 'Ich bin noch dabei.'] },
+  fr: { opener: ["D'accord.", 'Bien.', 'Je vois.'], wait: ['Un instant, je vous prie.', "Je m'en occupe encore."] },
+  es: { opener: ['De acuerdo.', 'Bien.', 'Entiendo.'], wait: ['Un momento, por favor.', 'Sigo en ello.'] },
+};
+
 export class Bridge {
   readonly #speaker: Speaker;
   readonly #texts: Fillers | undefined;
-  #played = 0;
+  /** Counted apart, so that neither kind comes twice in a row with the same text. */
+  readonly #played = { opener: 0, wait: 0 };
 
   constructor(speaker: Speaker, texts: Fillers | undefined) {
     this.#speaker = speaker;
@@ -20,9 +29,9 @@ export class Bridge {
 
   play(kind: keyof Fillers): void {
     const texts = this.#texts?.[kind] ?? [];
-    const text = texts[this.#played % Math.max(1, texts.length)];
+    const text = texts[this.#played[kind] % Math.max(1, texts.length)];
     if (text === undefined) return;
-    this.#played += 1;
+    this.#played[kind] += 1;
     const say: Say = { t: 'say', text, prompt: PROMPT, kind: 'statement', interruptible: true };
     // A bridge that fails is a bridge less.
     this.#speaker.speak([say]).catch(() => undefined);

@@ -105,7 +105,7 @@ export class CallPipeline {
     this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
     this.#clock = new TurnClock(clock);
     const { language } = dialogue;
-    const turn = { ...options.options.turn, words: turnWords(language) };
+    const turn = { ...options.options.turn, words: (options.options.words ?? turnWords)(language) };
     const records = options.options.turnRecords;
     this.#turn = new TurnDesk({
       turn,
@@ -231,7 +231,7 @@ export class CallPipeline {
   }
 
   #openStages(session: MediaSession): Open {
-    const { stt, tts, media, timers, clock } = this.#stages;
+    const { stt, tts, timers, clock } = this.#stages;
     const { language } = this.#dialogue;
     const logger = this.#stages.logger.child({ call: this.id });
     const speaker = new Speaker({ media: session, tts, language, hooks: this.#voiceHooks() });
@@ -263,7 +263,7 @@ export class CallPipeline {
     });
     const onProbability = (probability: number): void => this.#turn.tell({ t: 'detector', atMs: this.#nowMs(), probability });
     const { detector } = this.#stages;
-    const doubt = detector === undefined ? null : new Doubt({ detector, media, session, timers, onProbability });
+    const doubt = detector === undefined ? null : new Doubt({ detector, session, timers, onProbability });
     const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
     return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }

@@ -19,7 +19,7 @@ import type {
   TextToSpeech,
   Timers,
 } from '../contracts/index.ts';
-import type { TurnOptions } from '../turn/index.ts';
+import type { TurnOptions, TurnWords } from '../turn/index.ts';
 
 /** Carries out errands, inside the bounds of each. `tell` gets at most one `errand-slow`, then one answer; none after `signal`. */
 export interface ErrandPort {
@@ -92,7 +92,9 @@ export interface CallOptions {
   readonly turn: TurnOptions;
   /** How long a drain waits for open calls before it gives them back to the dialplan. */
   readonly drainMs: number;
-  /** By language tag; none when left out. */
+  /** The turn engine's words for a language; the built-in ones when left out. */
+  readonly words?: (language: string) => TurnWords;
+  /** By language; none when left out. */
   readonly fillers?: Readonly<Record<string, Fillers>>;
   /** Folder for the turn events of each call, for `parley replay`; none are kept when left out. */
   readonly turnRecords?: {

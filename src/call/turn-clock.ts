@@ -42,6 +42,7 @@ export class TurnClock {
       repliedUs: null,
       thinkMs: null,
       synthesisedUs: null,
+      bridgedUs: null,
       ttsMs: null,
       startedUs: null,
     };
@@ -57,6 +58,11 @@ export class TurnClock {
     if (this.#marks === null || this.#marks.synthesisedUs !== null) return;
     this.#marks.synthesisedUs = this.#clock.monoUs();
     this.#marks.ttsMs = Math.round(ttsMs * 10) / 10;
+  }
+
+  /** An opener is out. */
+  bridged(atUs: number): void {
+    if (this.#marks !== null) this.#marks.bridgedUs ??= atUs;
   }
 
   /** Our first sample is out: the turn's waterfall, once. */

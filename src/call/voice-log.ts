@@ -41,7 +41,10 @@ export function voiceLog(ports: VoiceLogPorts): SpeakerHooks {
     },
     started: (say, atUs) => {
       journal.show({ type: 'agent.speaking', body: { prompt: say.prompt, kind: say.kind }, content: { text: say.text } });
-      if (Bridge.is(say)) return;
+      if (Bridge.is(say)) {
+        clock.bridged(atUs);
+        return;
+      }
       tellTurn({ t: 'agent-start', atMs: ms(atUs) });
       ports.started(say);
       const latency = clock.started(atUs);

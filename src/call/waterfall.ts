@@ -17,6 +17,7 @@ export interface TurnMarks {
   thinkMs: number | null;
   synthesisedUs: number | null;
   ttsMs: number | null;
+  bridgedUs: number | null;
   startedUs: number | null;
 }
 
@@ -39,10 +40,16 @@ export function waterfall(marks: TurnMarks): Waterfall {
     ttsMs: marks.ttsMs,
     playoutMs: ms(marks.synthesisedUs, marks.startedUs),
     perceivedMs: ms(marks.endUs, marks.startedUs),
+    ...bridged(marks),
     ...(marks.chosenWaitMs === null ? {} : { chosenWaitMs: marks.chosenWaitMs }),
     speculation: marks.speculation,
     late: lateStage(marks, waitMs),
   };
+}
+
+function bridged({ endUs, bridgedUs }: TurnMarks): { readonly bridgedMs?: number } {
+  const bridgedMs = ms(endUs, bridgedUs);
+  return bridgedMs === null ? {} : { bridgedMs };
 }
 
 function lateStage(marks: TurnMarks, waitMs: number): NonNullable<Waterfall['late']> {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { version } from '../parts/index.ts';
 import { auditReconcile, auditVerify } from './audit-verify.ts';
-import { call } from './call.ts';
+import { call, type CallCommand } from './call.ts';
 import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -14,6 +14,7 @@ import { report } from './report.ts';
 import { serve } from './serve.ts';
 import { simulate } from './simulate.ts';
 import { subjectErase, subjectExport } from './subject.ts';
+import { watch } from './watch.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
 
@@ -39,7 +40,8 @@ program
   .option('-s, --script <file>', 'JSON file with what the caller does; default: a booking')
   .option('--sip <host:port>', "where the PBX takes SIP calls; default: the private Asterisk's port")
   .option('--record <file>', 'stereo WAV: caller left, heard right')
-  .action(command(call));
+  .option('--watch', 'dial nobody: show the calls of the service as they happen, each turn with its waterfall')
+  .action(command((options: CallCommand & { watch?: boolean }) => (options.watch === true ? watch(options) : call(options))));
 
 program
   .command('replay <call>')

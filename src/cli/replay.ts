@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
-import { type Decision, type RecordedStep, replayTurns, type TurnOptions, turnWords } from '../turn/index.ts';
+import { turnOptions } from '../parts/index.ts';
+import { type Decision, type RecordedStep, replayTurns, type TurnOptions, type TurnWords, turnWords } from '../turn/index.ts';
 import { EXIT } from './exit.ts';
 
 export interface ReplayOptions {
@@ -11,6 +12,8 @@ export interface ReplayOptions {
   readonly call: string;
   /** Where `turnRecords` keeps them. */
   readonly folder: string;
+  /** The words of a language; the built-in ones when left out. */
+  readonly words?: (language: string) => TurnWords;
   /** Changes to the options that the call ran with: --set waitMs=500. */
   readonly set?: readonly string[];
 }
@@ -25,18 +28,24 @@ interface Header {
 
 /** The command: records lie where the configuration says. */
 export async function replayCall(call: string, options: { config: string; set?: readonly string[] }): Promise<number> {
-  const { directory } = (await loadConfig(options.config)).replay;
+  const config = await loadConfig(options.config);
+  const { directory } = config.replay;
   if (directory === null && !/[/.]/.test(call)) {
     throw new ParleyError('CONFIG_INVALID', `${options.config} keeps no records of calls: set replay.directory, or name a file`);
   }
-  return replay({ call, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
+  const { words } = turnOptions(config);
+  return replay({ call, words, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
 }
 
 /** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record. */
 export async function replay(options: ReplayOptions): Promise<number> {
   const file = /[/.]/.test(options.call) ? options.call : join(options.folder, `${options.call}.turns.jsonl`);
   const { header, steps } = read(await readFile(file, 'utf8'), file);
-  const result = replayTurns(steps, { ...header.turn, words: turnWords(header.language), ...changes(options.set ?? []) });
+  const result = replayTurns(steps, {
+    ...header.turn,
+    words: (options.words ?? turnWords)(header.language),
+    ...changes(options.set ?? []),
+  });
   console.log(
     `call ${header.callId}: ${steps.length} events, ${result.decisions} decisions${header.words ? '' : ' (words masked by kind)'}`,
   );

@@ -45,6 +45,10 @@ export function transcriptLine(event: LiveCallEvent, startUs: number, style: Sty
       return `${at}  ${style.dim(`silence for ${seconds(event.body.silentMs).trim()}`)}`;
     case 'slot.filled':
       return `${at}  ${style.dim(`        ${event.body.slot} = ${words['value'] ?? '?'}${event.body.corrected ? ' (corrected)' : ''}`)}`;
+    case 'turn.latency':
+      return `${at}  ${style.dim(`        ${latencyLine(event.body.waterfall)}`)}`;
+    case 'turn.retracted':
+      return `${at}  ${style.dim(`        not done yet: turn ${event.body.turn} is taken back after ${event.body.heardMs} ms of our voice`)}`;
     case 'turn.failed':
       return `${at}  ${style.red(`${event.body.engine} failed: ${event.body.code}`)}`;
     case 'transfer.requested':
@@ -66,13 +70,35 @@ export interface TurnLatency {
   readonly wireMs: number | null;
 }
 
+/** What held a reply up, in a word or two. */
+export function reasonLine({ chosenWaitMs, speculation, late, bridgedMs }: Waterfall): string {
+  const wait = chosenWaitMs === undefined ? [] : [`wait chosen ${Math.round(chosenWaitMs)}`];
+  const ahead = { hit: 'reply held', late: 'reply on its way', miss: 'reply for other words', off: 'nothing prepared' };
+  const prepared = speculation === undefined ? [] : [ahead[speculation]];
+  const bridged = bridgedMs === undefined ? [] : [`opener at ${Math.round(bridgedMs)}`];
+  return [...wait, ...prepared, ...bridged, ...(late === undefined ? [] : [`late: ${late}`])].join(', ');
+}
+
+const figure = (ms: number | null): string => (ms === null ? '-' : String(Math.round(ms))).padStart(6);
+
+/** The waterfall of one turn as it happens. */
+export function latencyLine(waterfall: Waterfall): string {
+  const { waitMs, sttMs, dialogueMs, ttsMs, playoutMs, perceivedMs } = waterfall;
+  const stages = { wait: waitMs, stt: sttMs, flow: dialogueMs, tts: ttsMs, play: playoutMs };
+  const shown = Object.entries(stages).flatMap(([name, ms]) => (ms === null ? [] : [`${name} ${Math.round(ms)}`]));
+  const total = perceivedMs === null ? '' : `answered after ${Math.round(perceivedMs)} ms: `;
+  return `${total}${shown.join(', ')} (${reasonLine(waterfall)})`;
+}
+
 /** The waterfall of each turn: from the caller's last speech sample to our first sample. */
 export function waterfallLines(turns: readonly TurnLatency[], style: Style): string[] {
-  const figure = (ms: number | null): string => (ms === null ? '-' : String(Math.round(ms))).padStart(6);
   const head = `  turn  ${'wait'.padStart(6)}  ${'stt'.padStart(6)}  ${'flow'.padStart(6)}  ${'tts'.padStart(6)}  ${'play'.padStart(6)}  ${'total'.padStart(6)}  ${'wire'.padStart(6)}   ms`;
-  const rows = turns.map(({ turn, said, waterfall: w, wireMs }) => {
+  const rows = turns.flatMap(({ turn, said, waterfall: w, wireMs }) => {
     const cells = [w.waitMs, w.sttMs, w.dialogueMs, w.ttsMs, w.playoutMs, w.perceivedMs].map(figure).join('  ');
-    return `  ${String(turn).padStart(4)}  ${cells}  ${style.bold(figure(wireMs))}   ${style.dim(said)}`;
+    return [
+      `  ${String(turn).padStart(4)}  ${cells}  ${style.bold(figure(wireMs))}   ${style.dim(said)}`,
+      style.dim(`        ${reasonLine(w)}`),
+    ];
   });
   return [
     style.dim(head),

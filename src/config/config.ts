@@ -57,7 +57,7 @@ export interface Config {
     readonly peopleCalls: number;
   };
   /** Names as in TurnOptions, so that they can be spread into them. */
-  readonly turn: ConfigFile['turn'];
+  readonly turn: Omit<ConfigFile['turn'], 'detector'> & { readonly detector: { readonly model: string; readonly windowMs: number } | null };
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
   readonly desks: Readonly<Record<string, { readonly context: string; readonly extension: string }>>;
   readonly tools: ToolsConfig;
@@ -99,7 +99,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     media: { ...media, ports: range(media.ports) },
     ...toEngines(file, absolute),
     capacity: toCapacity(file),
-    turn: file.turn,
+    turn: toTurn(file, absolute),
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,
     tools: toToolsConfig(file.tools, absolute),
@@ -140,6 +140,11 @@ function syslogTarget(given: ConfigFile['audit']['anchorSyslog'], absolute: (pat
     certFile: maybe(given.certFile),
     keyFile: maybe(given.keyFile),
   };
+}
+
+function toTurn({ turn }: ConfigFile, absolute: (path: string) => string): Config['turn'] {
+  const { detector } = turn;
+  return { ...turn, detector: detector === undefined ? null : { ...detector, model: absolute(detector.model) } };
 }
 
 function toCapacity({ capacity, media }: ConfigFile): Config['capacity'] {

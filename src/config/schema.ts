@@ -4,6 +4,7 @@ import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
 import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './engines.ts';
 import { toolsSchema } from './tools.ts';
+import { turnSchema } from './turn.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
 const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
@@ -62,17 +63,6 @@ const media = z.strictObject({
   historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
   noise: z.enum(['off', 'suppress']).default('off').describe('Take steady noise out before recognition. Needs libspeexdsp.'),
   echo: z.enum(['off', 'cancel']).default('off').describe('Take our own voice out of speakerphones and poor adapters. Needs libspeexdsp.'),
-});
-
-const turn = z.strictObject({
-  waitMs: ms(100, 5000).default(380).describe("Silence after the caller's last voiced sample that ends a turn."),
-  quickWaitMs: ms(0, 5000).default(120).describe('The same after a complete answer: yes, no, the last digit.'),
-  bargeInMs: ms(60, 3000).default(220).describe('Voice over our speech that stops it.'),
-  tailMs: ms(0, 5000).default(700).describe('A shorter sound counts as an answer when it ends within this time before our end.'),
-  silenceMs: ms(1000, 120_000).default(7000).describe('Silence after which the caller is asked whether he is still there.'),
-  maxUtteranceMs: ms(2000, 120_000).default(20_000).describe('Longer utterances are cut at a pause. The built-in test model hears 6 s.'),
-  interDigitMs: ms(500, 20_000).default(2500).describe('Pause after a key that ends a number.'),
-  padMs: ms(0, 200).default(150).describe('Audio given to the recogniser before and after the voice.'),
 });
 
 const flows = z.strictObject({
@@ -168,7 +158,7 @@ export const configSchema = z
     tts: ttsSchema.prefault({}).describe('From text to speech.'),
     llm: llmSchema.prefault({}).describe('Language models.'),
     capacity: capacitySchema.prefault({}).describe('What is done when callers begin to wait.'),
-    turn: turn.prefault({}).describe('Whose turn it is.'),
+    turn: turnSchema.prefault({}).describe('Whose turn it is.'),
     flows: flows.prefault({}).describe('What is said: docs/flows.md.'),
     desks: z
       .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines'), desk)

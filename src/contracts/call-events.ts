@@ -27,6 +27,8 @@ export interface Waterfall {
   readonly playoutMs: number | null;
   /** ... our first sample in RTP: caller's last sample to agent's first, from the audio time line. */
   readonly perceivedMs: number | null;
+  /** ... the first sample of an opener, where one bridged the wait. */
+  readonly bridgedMs?: number;
   /** The wait that the evidence asked for; `waitMs` is longer when the words were not there yet. */
   readonly chosenWaitMs?: number;
   /** hit: the reply was held when the turn was committed; late: it was on its way; miss: nothing of use was prepared; off: not tried. */

@@ -101,6 +101,11 @@ export const ERRORS = {
     action: 'See the message; download the voice again or choose another one.',
     retryable: false,
   },
+  TURN_DETECTOR: {
+    meaning: 'The end-of-turn model cannot be used.',
+    action: 'Check turn.detector.model: an ONNX file with [1, samples] or [1, 80, frames] in and one probability out.',
+    retryable: false,
+  },
   VAD_MODEL: {
     meaning: 'The voice activity model cannot be used.',
     action: 'Check vad.model; the file that comes with Parley is in models/vad.',

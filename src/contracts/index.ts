@@ -19,4 +19,5 @@ export * from './secrets.ts';
 export * from './stt.ts';
 export * from './tts.ts';
 export * from './turn.ts';
+export * from './end-of-turn.ts';
 export * from './vad.ts';

@@ -113,15 +113,3 @@ export type TurnEffect =
   | { readonly t: 'wake'; readonly atMs: number }
   /** Why, for the log and for replay. */
   | { readonly t: 'reason'; readonly rule: string; readonly figures: Readonly<Record<string, number | string | boolean>> };
-
-/**
- * The slot for an end-of-turn model of the operator's (audio in, probability out, as Smart Turn has it). Asked at every pause of the
- * caller, again while it lasts; its answers enter the score of the wait as one piece of evidence among others.
- */
-export interface EndOfTurnDetector {
-  readonly name: string;
-  /** Audio that the model wants, at most. */
-  readonly windowMs: number;
-  /** Mono PCM at 16 kHz that ends at the caller's last sample: the probability, 0 to 1, that the turn is over. May reject. */
-  probability(pcm: Int16Array, signal: AbortSignal): Promise<number>;
-}

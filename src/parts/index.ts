@@ -7,5 +7,6 @@ export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, subject
 export { destinations } from './outbound.ts';
 export { createPrivacyParts, masking, recordingPolicy } from './privacy.ts';
 export { createPbx, type Pbx } from './pbx.ts';
+export { createDetector, turnOptions } from './turn.ts';
 export { createErrands } from './tools.ts';
 export { keepNoLonger, startUpkeep } from './upkeep.ts';

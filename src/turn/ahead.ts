@@ -9,7 +9,8 @@ import { type Draft, holdsFloor, reason, voicedMsOf } from './state.ts';
 const FIRST_WORDS_MS = 200;
 /** A caller who most likely goes on is not worth an engine's time. */
 const LEAST_PROBABILITY = 0.12;
-const MAX_FILLERS = 2;
+/** In one wait. */
+const MAX_FILLERS = 3;
 
 export const soFar: Rule = {
   name: 'so-far',
@@ -58,23 +59,35 @@ export const speculate: Rule = {
   },
 };
 
-/** An opener once after a commit, wait phrases while a tool runs; no opener in two turns in a row. */
+/** An opener after a commit whose reply is late, in no two turns in a row; a wait phrase when a tool has kept us silent. */
 export const bridge: Rule = {
   name: 'bridge',
   dueMs: (draft) => {
-    const { options, filler, turn, agent, agentMs, workingMs, undo } = draft;
-    if (agent !== 'waiting' || filler.count >= MAX_FILLERS) return null;
-    if (workingMs !== null) return workingMs + (filler.count === 0 ? 0 : options.waitPhraseMs);
-    if (options.openerMs === null || undo === null || filler.count > 0 || filler.turn >= turn - 1) return null;
-    return agentMs + options.openerMs;
+    const dues = [openerDueMs(draft), waitPhraseDueMs(draft)].filter((dueMs) => dueMs !== null);
+    return dues.length === 0 ? null : Math.min(...dues);
   },
   act: (draft) => {
-    const kind = draft.workingMs === null ? 'opener' : 'wait';
+    const dueMs = openerDueMs(draft);
+    const kind = dueMs !== null && dueMs <= draft.nowMs ? 'opener' : 'wait';
     reason(draft, 'bridge', { kind, afterMs: Math.round(draft.nowMs - draft.agentMs) });
-    draft.filler = { turn: draft.turn, count: draft.filler.count + 1 };
+    const { filler } = draft;
+    draft.filler = { turn: kind === 'opener' ? draft.turn : filler.turn, count: filler.count + 1, atMs: draft.nowMs };
     draft.effects.push({ t: 'filler', kind });
   },
 };
+
+function openerDueMs({ options, filler, turn, agent, agentMs, undo }: Readonly<Draft>): number | null {
+  if (options.openerMs === null || agent !== 'waiting' || undo === null || filler.count > 0 || filler.turn >= turn - 1) return null;
+  return agentMs + options.openerMs;
+}
+
+/** Nobody has spoken for a while, and a tool is still at work. */
+function waitPhraseDueMs(draft: Readonly<Draft>): number | null {
+  const { options, filler, agent, agentMs, workingMs, stretches, digits } = draft;
+  const quiet = agent === 'waiting' || (agent === 'listening' && stretches.length === 0 && digits === '');
+  if (workingMs === null || !quiet || filler.count >= MAX_FILLERS) return null;
+  return Math.max(agentMs, workingMs, filler.atMs) + options.waitPhraseMs;
+}
 
 export function prepared(draft: Draft, attempt: number, ready: boolean): void {
   if (draft.speculation?.attempt !== attempt) return;

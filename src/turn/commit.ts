@@ -7,6 +7,8 @@ import { newStretch } from './stretch.ts';
 
 /** Stretches without a word in a row, after which the caller is told that nothing was understood. */
 const NOISES = 2;
+/** From this probability on a commit was sure. */
+const SURE = 0.9;
 /** Newest audio that may not have come out of the jitter buffer yet: a cut stays clear of it. */
 const CUT_MARGIN_MS = 200;
 
@@ -92,8 +94,12 @@ export const callerDone: Rule = {
 
 export const silence: Rule = {
   name: 'silence',
-  dueMs: ({ agent, agentMs, stretches, digits, reply, options }) =>
-    agent === 'listening' && stretches.length === 0 && digits === '' ? agentMs + (reply.silenceMs ?? options.silenceMs) : null,
+  dueMs: ({ agent, agentMs, workingMs, stretches, digits, reply, options }) => {
+    if (agent !== 'listening' || stretches.length > 0 || digits !== '') return null;
+    const silentMs = agentMs + (reply.silenceMs ?? options.silenceMs);
+    // While a tool works, it is we who owe a word.
+    return workingMs === null ? silentMs : Math.max(silentMs, workingMs + options.replyTimeoutMs);
+  },
   act: (draft) => {
     const silentMs = Math.round(draft.nowMs - draft.agentMs);
     reason(draft, 'silence', { silentMs });
@@ -122,7 +128,8 @@ function commit(draft: Draft, group: readonly Stretch[], words: readonly { confi
   const { speculation } = draft;
   const attempt = speculation !== null && sameWords(speculation.text, text) ? speculation.attempt : null;
   if (attempt === null) abandonSpeculation(draft);
-  const undo = { group, text, reply: draft.reply, doneSample: draft.doneSample };
+  const sure = evidence['complete'] !== undefined || (draft.options.endpoint === 'dynamic' && probability >= SURE);
+  const undo = { group, text, reply: draft.reply, doneSample: draft.doneSample, sure };
   closeGroup(draft, group);
   const confidence = words.reduce((sum, heard) => sum + heard.confidence, 0) / words.length;
   const { fromSample } = first;

@@ -8,4 +8,4 @@ export { TURN_DEFAULTS, type TurnOptions } from './options.ts';
 export { phaseOf, waitOf } from './phase.ts';
 export { type Decision, type Difference, type RecordedStep, type Replay, replayTurns } from './replay.ts';
 export { initialTurn, type Phase, type TurnState } from './state.ts';
-export { TURN_WORDS, type TurnWords, turnWords } from './words.ts';
+export { moreWords, TURN_WORDS, type TurnWords, turnWords } from './words.ts';

@@ -4,6 +4,7 @@ import { resumed } from './stretch.ts';
 
 /** Turns for which we wait a little longer after we cut in. */
 const CAUTION_TURNS = 3;
+const SURE_WINDOW_MS = 300;
 
 /** True when voice from `atMs` on belongs to the turn that was committed last. */
 export function mayRetract(draft: Readonly<Draft>, atMs: number): boolean {
@@ -13,7 +14,9 @@ export function mayRetract(draft: Readonly<Draft>, atMs: number): boolean {
   if (first === undefined || draft.nowMs - first.fromSample / SAMPLES_PER_MS > options.maxUtteranceMs) return false;
   if (agent === 'waiting') return !reply.final;
   if (reply.final || !reply.interruptible) return false;
-  return agent === 'queued' || (holdsFloor(draft) && atMs - draft.startedMs <= options.retractMs);
+  // After a plain end a later voice is a listener's word or an interruption, not the rest of the turn.
+  const windowMs = undo.sure ? Math.min(SURE_WINDOW_MS, options.retractMs) : options.retractMs;
+  return agent === 'queued' || (holdsFloor(draft) && atMs - draft.startedMs <= windowMs);
 }
 
 /** Silence at once; the turn has never been; what was said and what comes now is one utterance. */

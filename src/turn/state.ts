@@ -61,6 +61,8 @@ export interface Undo {
   /** What was asked when it began. */
   readonly reply: Reply;
   readonly doneSample: number;
+  /** All that was asked for had been said, as far as anybody can tell. */
+  readonly sure: boolean;
 }
 
 export interface Speculation {
@@ -123,8 +125,8 @@ export interface TurnState {
   readonly history: History;
   /** Moving mean of the recogniser's queue. */
   readonly queueMs: number;
-  /** Turn for which a filler was played last, and fillers within the wait that is open. */
-  readonly filler: { readonly turn: number; readonly count: number };
+  /** Turn that got the last opener; fillers within the wait that is open, and when the last one began. */
+  readonly filler: { readonly turn: number; readonly count: number; readonly atMs: number };
   /** Since when a tool runs. */
   readonly workingMs: number | null;
   readonly secure: boolean;
@@ -169,7 +171,7 @@ export function initialTurn(options: Partial<TurnOptions> = {}): TurnState {
     retracted: null,
     history: { pauseMs: 0, pauses: 0, cautionTurns: 0 },
     queueMs: 0,
-    filler: { turn: -2, count: 0 },
+    filler: { turn: -2, count: 0, atMs: 0 },
     workingMs: null,
     secure: false,
     wakeMs: null,

@@ -12,10 +12,35 @@ const LAST_WORDS = 8;
 export type { TurnWords };
 export const TURN_WORDS = { en: EN, de: DE, fr: FR, es: ES } as const satisfies Record<string, TurnWords>;
 
+const NO_WORDS: TurnWords = {
+  answers: [],
+  digits: [],
+  doubles: [],
+  values: [],
+  openers: [],
+  openPhrases: [],
+  fillers: [],
+  holds: [],
+  closers: [],
+  names: [],
+  questions: [],
+  backchannels: [],
+  stops: [],
+};
+
 /** The word lists of a language tag ("de", "en-US"); English where there are none. */
 export function turnWords(language: string): TurnWords {
   const code = language.toLowerCase().split('-')[0] ?? '';
   return Object.hasOwn(TURN_WORDS, code) ? TURN_WORDS[code as keyof typeof TURN_WORDS] : EN;
+}
+
+/** The same with words of the operator's beside them. A language that is not built in has those alone. */
+export function moreWords(language: string, more: { readonly [K in keyof TurnWords]?: TurnWords[K] | undefined }): TurnWords {
+  const code = language.toLowerCase().split('-')[0] ?? '';
+  const own = Object.values(more).some((phrases) => (phrases ?? []).length > 0);
+  const known: TurnWords = own && !Object.hasOwn(TURN_WORDS, code) ? NO_WORDS : turnWords(language);
+  const names = Object.keys(NO_WORDS) as (keyof TurnWords)[];
+  return Object.fromEntries(names.map((name) => [name, [...known[name], ...(more[name] ?? [])]])) as unknown as TurnWords;
 }
 
 /** What the recogniser wrote, without its marks for sounds: "[BLANK_AUDIO]", "(music)". Empty when there are no words. */

@@ -6,14 +6,17 @@
  * sample clock; the gate's early pauses inside a voice stay early. When the worker is down or lags, the gate's own edges pass
  * through: speech may be reported that is none, it is never lost.
  *
+ * Beside it, endpoint/: the slot for an operator's end-of-turn model, asked at a pause, in a process of its own.
+ *
  * What it must not know: turns, dialogue, RTP, how the gate decides. It never sees a packet and keeps no audio.
  *
- * Errors: VAD_MODEL (start), RangeError for impossible thresholds.
+ * Errors: VAD_MODEL, TURN_DETECTOR (start), RangeError for impossible thresholds.
  */
 import type { Vad } from '../contracts/index.ts';
 import { GateOnly } from './gate-only.ts';
 import { Silero, type SileroOptions } from './silero.ts';
 
+export { createEndOfTurnDetector, type EndOfTurnOptions } from './endpoint/detector.ts';
 export type { SileroOptions } from './silero.ts';
 export { createScriptedVad, type ScriptedSpeech, type ScriptedVad } from './testing/scripted.ts';
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
-import { maskWords } from '../../src/call/index.ts';
+import { maskWords, type Stages } from '../../src/call/index.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
 import { type DialogueEffect, ParleyError } from '../../src/contracts/index.ts';
 import { spoken } from '../../src/stt/index.ts';
@@ -343,8 +343,10 @@ test('18. an end-of-turn detector is asked at every pause, and shortens or lengt
   const waitWith = async (probability: number | Error): Promise<number> => {
     const detector = {
       name: 'test',
-      windowMs: 8000,
-      probability: () => (typeof probability === 'number' ? Promise.resolve(probability) : Promise.reject(probability)),
+      description: 'test',
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+      ask: () => (typeof probability === 'number' ? Promise.resolve(probability) : Promise.reject(probability)),
     };
     const line = await listening((event) => (event.t === 'heard' ? [listen] : []), spoken('i want a table', 32_000), {}, { detector });
     await line.at(2000);
@@ -374,4 +376,38 @@ test('21. hanging up while a reply is held for a turn that never comes frees it 
   t.equal(line.audit.of('call.ended').length, 1);
   t.equal(line.audit.of('agent.said').filter((event) => event.content?.['text'] === 'never said').length, 0);
   t.equal(line.time.waiting, 0);
+});
+
+test('22. a late reply gets an opener, in no two turns in a row and never with the same words; then the reply follows', async (t) => {
+  const time: { line: Awaited<ReturnType<typeof listening>> | null } = { line: null };
+  const slow: NonNullable<Stages['think']> = (effects, { signal }) =>
+    new Promise((resolve, reject) => {
+      const wanted = effects.some((effect) => effect.t === 'say' && effect.text.startsWith('you said'));
+      time.line?.time.after(wanted ? 3000 : 0, () => resolve(effects));
+      if (time.line === null) resolve(effects);
+      signal.addEventListener('abort', () => reject(new Error('given up')));
+    });
+  const line = await listening(
+    (event) => (event.t === 'heard' ? [say(`you said ${event.text}`), listen] : []),
+    [...spoken('i want a table', 32_000), ...spoken('on friday', 160_000), ...spoken('thank you', 288_000)],
+    { turn: { ...TURN_DEFAULTS, openerMs: 300 }, fillers: { en: { opener: ['okay', 'right'], wait: [] } } },
+    { think: slow },
+  );
+  time.line = line;
+  for (const ms of [2000, 10_000, 18_000]) {
+    await line.at(ms);
+    gate(line, 'speech-start', ms);
+    await line.at(ms + 1500);
+    gate(line, 'speech-end', ms + 1400);
+  }
+  await line.at(26_000);
+  const said = line.audit.of('agent.said').map((event) => event.content?.['text']);
+  t.same(said.slice(1), ['okay', 'you said i want a table', 'you said on friday', 'right', 'you said thank you']);
+  const waterfalls = line.audit.of('turn.latency').map(({ body }) => body.waterfall);
+  t.same(
+    waterfalls.map(({ bridgedMs }) => bridgedMs !== undefined),
+    [true, false, true],
+  );
+  const [first] = waterfalls;
+  t.ok(first !== undefined && (first.bridgedMs ?? 0) < (first.perceivedMs ?? 0) - 1000, 'the opener was heard long before the reply');
 });

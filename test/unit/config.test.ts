@@ -125,6 +125,31 @@ for (const [what, yaml, expected] of [
     'media: { codec: ulow }',
     ['1: media.codec: is "ulow", expected one of ulaw, alaw, slin; did you mean ulaw?'],
   ],
+  [
+    'a filler of a language that is none',
+    'turn: { fillers: { english: { opener: [a] } } }',
+    ['1: turn.fillers.english: is a key that does not fit, expected a language code of two letters, as in "en"'],
+  ],
+  [
+    'a filler without a text',
+    'turn: { fillers: { en: { wait: [""] } } }',
+    ['1: turn.fillers.en.wait.0: is "", expected a text of 1 to 200 characters'],
+  ],
+  [
+    'a word list with marks and capitals',
+    'turn: { words: { en: { holds: ["Hang on!"] } } }',
+    ['1: turn.words.en.holds.0: is "Hang on!", expected words in small letters with single spaces and no marks, at most 60 characters'],
+  ],
+  [
+    'a word list that is none',
+    'turn: { words: { en: { hold: [a] } } }',
+    ['1: turn.words.en.hold: is not a known key; did you mean holds?'],
+  ],
+  [
+    'an end-of-turn model that is not there',
+    'turn: { detector: { model: gone.onnx } }',
+    ['1: turn.detector.model: names <folder>/gone.onnx, which does not exist'],
+  ],
   ['a wait that is too long', 'turn: { waitMs: 99999 }', ['1: turn.waitMs: is 99999, expected milliseconds, 100 to 5000']],
   [
     'a desk without an extension',

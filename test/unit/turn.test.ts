@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { Expectation, TurnEffect, TurnEvent } from '../../src/contracts/index.ts';
-import { decide, phaseOf, TURN_WORDS, waitOf } from '../../src/turn/index.ts';
+import { decide, moreWords, phaseOf, TURN_WORDS, waitOf } from '../../src/turn/index.ts';
 import { Line, play, wildCall } from '../support/turn-line.ts';
 
 test('the fixed wait counts from the last voiced sample; the decode runs under it', (t) => {
@@ -445,8 +445,44 @@ test('an opener bridges a late reply, never in two turns in a row; wait phrases 
   turn(30_000);
   t.strictSame(
     line.trace.filter((entry) => entry.includes('filler')),
-    ['3650 filler opener', '11620 filler wait', '14120 filler wait', '31650 filler opener'],
+    ['3650 filler opener', '14120 filler wait', '21650 filler opener'],
   );
+  t.end();
+});
+
+test('a tool that works on after its first wait phrase is bridged again; meanwhile nobody asks whether the caller is there', (t) => {
+  const line = new Line().reply(0, 1000).talk(2000, 3000).words(3150, 'hello').until(3650).tell({ t: 'working', atMs: 3660 });
+  line.tell({ t: 'reply', atMs: 4260, interruptible: true, expect: null }).tell({ t: 'working', atMs: 4261 });
+  line.tell({ t: 'agent-start', atMs: 4280 }).tell({ t: 'agent-end', atMs: 5500, interrupted: false }).until(18_000);
+  t.strictSame(
+    line.trace.filter((entry) => /filler|silence \d/.test(entry)),
+    ['8000 filler wait', '10500 filler wait', '13000 filler wait'],
+  );
+  t.equal(line.until(19_300).trace.at(-1), '19261 silence 13761', 'but not for ever');
+  t.end();
+});
+
+test('after a plain end a voice more than 300 ms into our reply is no rest of the turn', (t) => {
+  const retracted = (text: string, onsetMs: number): boolean => {
+    const line = new Line({ retractMs: 700, endpoint: 'dynamic' }).reply(0, 1000, { expect: { kind: 'digits', min: 3, max: 3 } });
+    line.talk(2000, 3000).words(3090, text).until(6000);
+    const atMs = line.state.nowMs;
+    line.tell({ t: 'reply', atMs, interruptible: true, expect: null }).tell({ t: 'agent-start', atMs });
+    line.tell({ t: 'speech-start', atMs: atMs + onsetMs + 60, sample: (atMs + onsetMs) * 16 });
+    return line.effects.some((effect) => effect.t === 'retract');
+  };
+  t.same([retracted('one two three', 200), retracted('one two three', 500)], [true, false]);
+  t.same([retracted('one two', 500), retracted('one two', 800)], [true, false], 'a digit was missing');
+  t.end();
+});
+
+test('words of an operator stand beside the built-in ones; a language of his own has those alone', (t) => {
+  t.ok(moreWords('en-GB', { holds: ['half a mo'] }).holds.includes('half a mo'));
+  t.ok(moreWords('en', { holds: ['half a mo'] }).holds.includes('hold on'));
+  t.same(moreWords('it', { answers: ['si'] }).openers, []);
+  t.equal(moreWords('it', {}).openers.length, TURN_WORDS.en.openers.length, 'without any, those of English');
+  const line = new Line({ endpoint: 'dynamic', words: moreWords('en', { holds: ['half a mo'] }) });
+  t.equal(waitOf(line.reply(0, 1000).talk(2000, 3000).words(3090, 'half a mo').state), 8000);
   t.end();
 });
 
