@@ -219,6 +219,7 @@ void Session::store(std::span<const int16_t> pcm, uint8_t flags) {
     sample_ += callerTime(piece.size());
   }
   // After the audio is readable, so that whoever hears of speech can read it.
+  const bool blank = (flags & PARLEY_AUDIO_SECURE) != 0 && secure_ != Secure::spoken;
   const bool natural = !blank && (flags & (PARLEY_AUDIO_CONCEALED | PARLEY_AUDIO_SILENCE)) == 0;
   gate_.push(
       pcm, natural,
