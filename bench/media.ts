@@ -1,6 +1,7 @@
 /**
  * The media thread under load: CPU per call-frame against the same job in plain Node, pacing against a bare timer in the same
  * run, a stalled event loop, memory per call. The far end is a native program on the same machine (it takes a share of the cores).
+ * The same with one socket for all calls, where each far end has a port of its own.
  * Options: --calls N (300) for the comparison, --many N (1000), --seconds N (6), --port N (40000).
  */
 import { spawn } from 'node:child_process';
@@ -25,13 +26,14 @@ interface Sizes {
 const STRIDE = 2;
 const FIRST_PORT = 20000;
 
-function engineOf(calls: number): MediaEngine {
+function engineOf(calls: number, sharedSocket: boolean): MediaEngine {
   return createMediaEngine({
     host: '127.0.0.1',
     portMin: FIRST_PORT,
     portMax: FIRST_PORT + 2 * calls + 1,
     maxCalls: calls,
     historyMs: 2000,
+    sharedSocket,
   });
 }
 
@@ -42,11 +44,11 @@ function privateKb(): number {
 }
 
 /** Calls come one after the other, as in life. */
-async function openAll(engine: MediaEngine, count: number, loadPort: number): Promise<MediaSession[]> {
+async function openAll(engine: MediaEngine, count: number, loadPort: number, ownPorts: boolean): Promise<MediaSession[]> {
   const sessions: MediaSession[] = [];
   while (sessions.length < count) {
     const session = engine.open({ callId: `bench-${sessions.length}`, receive: 'ulaw', send: 'ulaw' });
-    session.setRemote('127.0.0.1', loadPort);
+    session.setRemote('127.0.0.1', loadPort + (ownPorts ? sessions.length : 0));
     sessions.push(session);
     if (sessions.length % 10 === 0) await sleep(2);
   }
@@ -73,12 +75,17 @@ interface Measured {
   readonly kbPerCall: number;
 }
 
-async function measureEngine(count: number, sizes: Sizes, stalls: boolean): Promise<Measured> {
+async function measureEngine(
+  count: number,
+  sizes: Sizes,
+  { stalls = false, shared = false }: { stalls?: boolean; shared?: boolean } = {},
+): Promise<Measured> {
   // The engine's own base (queues, payload blocks) is counted too: an upper bound.
   const before = privateKb();
-  const engine = engineOf(count);
-  const sessions = await openAll(engine, count, sizes.port);
-  const far = load(sizes.port, sizes.seconds + 1.5, Math.min(...sessions.map((s) => s.localPort)), count, STRIDE);
+  const engine = engineOf(count, shared);
+  const sessions = await openAll(engine, count, sizes.port, shared);
+  const first = Math.min(...sessions.map((s) => s.localPort));
+  const far = load(sizes.port, sizes.seconds + 1.5, first, count, shared ? 0 : STRIDE, shared);
   await sleep(1000);
   const kbPerCall = (privateKb() - before) / count;
   playAll(sessions, sizes.seconds);
@@ -183,8 +190,11 @@ export async function run(options: Readonly<Record<string, string>>): Promise<Be
   buildBench('parley_media_load');
   buildBench('parley_media');
   const node = await measureNode(sizes.calls, sizes);
-  const few = await measureEngine(sizes.calls, sizes, true);
-  const many = await measureEngine(sizes.many, sizes, false);
+  const few = await measureEngine(sizes.calls, sizes, { stalls: true });
+  const many = await measureEngine(sizes.many, sizes);
+  const fewShared = await measureEngine(sizes.calls, sizes, { shared: true });
+  const manyShared = await measureEngine(sizes.many, sizes, { shared: true });
+  const sharedUs = fewShared.usPerFrame;
   // A call-frame is one packet in and one out.
   const nodeUs = (2 * node.cpuUs) / (node.frames + node.received);
   const ratio = few.usPerFrame / nodeUs;
@@ -223,6 +233,20 @@ export async function run(options: Readonly<Record<string, string>>): Promise<Be
       met: many.threadPercent <= 35,
     },
     ...pacing(`${sizes.many} calls`, many),
+    {
+      metric: `${sizes.calls} calls on one socket: CPU per call-frame`,
+      value: round(sharedUs, 2),
+      unit: 'us',
+      peer: `plain Node ${round(nodeUs, 1)} us`,
+      ratio: round(sharedUs / nodeUs),
+    },
+    {
+      metric: `${sizes.many} calls on one socket: media thread`,
+      value: round(manyShared.threadPercent, 1),
+      unit: '% of a core',
+      peer: `${round(manyShared.usPerFrame, 2)} us per call-frame`,
+    },
+    ...pacing(`${sizes.many} calls on one socket`, manyShared),
     {
       metric: `${sizes.many} calls: private memory per call`,
       value: round(many.kbPerCall, 1),

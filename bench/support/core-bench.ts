@@ -34,10 +34,18 @@ export interface LoadReport {
 }
 
 /** Plays the far end of `count` calls for `seconds`; the calls listen on firstPort, firstPort + stride, ... */
-export async function load(port: number, seconds: number, firstPort: number, count: number, stride: number): Promise<LoadReport> {
+/** `own`: each call's far end has a port of its own, from `port` on, as a PBX has. */
+export async function load(
+  port: number,
+  seconds: number,
+  firstPort: number,
+  count: number,
+  stride: number,
+  own = false,
+): Promise<LoadReport> {
   const child = spawn(
     join(root, 'build', 'Release', 'parley_media_load'),
-    [port, seconds, firstPort, count, stride].map((value) => String(value)),
+    [...[port, seconds, firstPort, count, stride].map((value) => String(value)), ...(own ? ['own'] : [])],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';

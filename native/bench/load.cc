@@ -1,6 +1,7 @@
-// The far end of many calls: parley_media_load PORT SECONDS FIRST_LOCAL COUNT STRIDE
-// Binds 127.0.0.1:PORT, sends each of COUNT calls (ports FIRST_LOCAL, FIRST_LOCAL + STRIDE, ...) a mu-law frame every 20 ms,
-// 40 % of the time speech-like, staggered as a PBX does, and reads what they send. Beside it a bare 20 ms timer of the same
+// The far end of many calls: parley_media_load PORT SECONDS FIRST_LOCAL COUNT STRIDE [own]
+// Binds 127.0.0.1:PORT (with `own`: PORT, PORT + 1, ... one for each call, as a PBX does), sends each of COUNT calls (ports
+// FIRST_LOCAL, FIRST_LOCAL + STRIDE, ...) a mu-law frame every 20 ms, 40 % of the time speech-like, staggered, and reads what they
+// send. Beside it a bare 20 ms timer of the same
 // scheduling class as the media thread measures what the machine itself can do. Prints one JSON object at the end.
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -53,12 +54,16 @@ int main(int argc, char** argv) {
   const auto calls = static_cast<size_t>(std::atoi(argv[4]));
   const int stride = std::atoi(argv[5]);
 
-  UdpAddress local;
-  UdpAddress::parse("127.0.0.1", port, local);
-  const int fd = openUdp(local);
-  if (fd < 0) return 1;
+  const bool own = argc > 6;
+  std::vector<int> fds(own ? calls : 1);
+  for (size_t i = 0; i < fds.size(); i++) {
+    UdpAddress local;
+    UdpAddress::parse("127.0.0.1", static_cast<uint16_t>(port + i), local);
+    fds[i] = openUdp(local);
+    if (fds[i] < 0) return 1;
+  }
   const int buffer = 8 << 20;
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+  if (!own) setsockopt(fds[0], SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
 
   std::atomic<bool> done{false};
   DurationHistogram bare;
@@ -86,9 +91,13 @@ int main(int argc, char** argv) {
       messages[i].msg_hdr.msg_iovlen = 1;
     }
     while (!done) {
-      const int got = recvmmsg(fd, messages.data(), 64, MSG_DONTWAIT, nullptr);
-      if (got > 0) received += static_cast<uint64_t>(got);
-      if (got < 64) usleep(2000);
+      bool more = false;
+      for (const int fd : fds) {
+        const int got = recvmmsg(fd, messages.data(), 64, MSG_DONTWAIT, nullptr);
+        if (got > 0) received += static_cast<uint64_t>(got);
+        more = more || got == 64;
+      }
+      if (!more) usleep(own ? 40000 : 2000);
     }
   });
 
@@ -121,7 +130,7 @@ int main(int argc, char** argv) {
         writeRtpHeader(packet.data(), 0, frame == 0, static_cast<uint16_t>(frame), frame * 160, static_cast<uint32_t>(call) + 1);
         const size_t at = (frame + call * 7) % 100 * 160;
         std::copy_n(ulaw.begin() + static_cast<std::ptrdiff_t>(at), 160, packet.begin() + kRtpHeaderBytes);
-        sent += sendto(fd, packet.data(), packet.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&targets[call].storage),
+        sent += sendto(fds[own ? call : 0], packet.data(), packet.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&targets[call].storage),
                        targets[call].length) > 0
                     ? 1
                     : 0;
