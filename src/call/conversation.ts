@@ -37,6 +37,8 @@ export interface ConversationPorts {
   readonly expectSecret: (request: SecretRequest | null) => void;
   readonly failed: (error: unknown) => void;
   readonly clockMs: () => number;
+  /** The caller is understood in this language from here on. */
+  readonly understands: (language: string) => void;
 }
 
 /** What the caller said and all that follows from it, late answers of tools included: it is taken back as one. */
@@ -66,6 +68,7 @@ interface Sorted {
 
 export class Conversation {
   readonly #ports: ConversationPorts;
+  readonly #beganMs: number;
   #state: unknown;
   /** The exchange told last, while it can be taken back. */
   #current: Exchange | null = null;
@@ -75,6 +78,7 @@ export class Conversation {
 
   constructor(ports: ConversationPorts) {
     this.#ports = ports;
+    this.#beganMs = ports.clockMs();
     this.#state = ports.state ?? ports.dialogue.begin();
   }
 
@@ -82,10 +86,22 @@ export class Conversation {
     return this.#state;
   }
 
+  get language(): string {
+    const { dialogue } = this.#ports;
+    return dialogue.languageOf?.(this.#state) ?? dialogue.language;
+  }
+
+  /** A state with another language changes it: by a step, or by taking one back. */
+  #become(state: unknown): void {
+    const before = this.language;
+    this.#state = state;
+    if (this.language !== before) this.#ports.understands(this.language);
+  }
+
   /** A step on any state; changes nothing here. */
   readonly think = async (before: unknown, event: DialogueEvent, signal: AbortSignal): Promise<Step> => {
     const { dialogue, think, callId, clockMs } = this.#ports;
-    const [after, effects] = dialogue.step(before, event);
+    const [after, effects] = dialogue.step(before, { ...event, atMs: Math.round(clockMs() - this.#beganMs) });
     if (think === undefined) return { before, after, effects, thinkMs: null };
     const startMs = clockMs();
     const thought = await think(effects, { callId, signal });
@@ -113,7 +129,7 @@ export class Conversation {
     if (exchange === null) return;
     this.#current = null;
     exchange.cancelled = true;
-    this.#state = exchange.before;
+    this.#become(exchange.before);
     this.#ports.changed();
     exchange.abort.abort(new Error('the caller was not done'));
     this.#ports.speaker()?.stop();
@@ -135,7 +151,7 @@ export class Conversation {
     if (this.#isOver(batch)) return;
     const step = await this.#step(batch);
     if (this.#isOver(batch)) return;
-    this.#state = step.after;
+    this.#become(step.after);
     this.#ports.changed();
     this.#running = batch;
     if (isReply(step.effects)) this.#ports.replied(step);

@@ -9,7 +9,7 @@ export interface ListenerHooks {
 }
 
 export class Listener {
-  readonly #stt: SttSession;
+  #stt: SttSession;
   readonly #hooks: ListenerHooks;
   readonly #logger: Logger;
   readonly #inFlight = new Map<number, AbortController>();
@@ -33,6 +33,12 @@ export class Listener {
         this.#hooks.failed(effect, error);
       },
     );
+  }
+
+  /** From here on the recogniser is another one, or one in another language; what is under way is given up. */
+  change(stt: SttSession): void {
+    this.close();
+    this.#stt = stt;
   }
 
   /** False when nobody waits for it any more. */

@@ -12,12 +12,14 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Dialogue,
+  type DialogueEvent,
   type KeptCall,
   type MediaEvent,
   type MediaSession,
   ParleyError,
   type PbxCall,
   type PbxEvent,
+  type SttSession,
   type TurnEffect,
 } from '../contracts/index.ts';
 import { turnWords } from '../turn/index.ts';
@@ -161,7 +163,9 @@ export class CallPipeline {
       consent: (effect) => this.#privacy.recording.carryOut(effect),
       expectSecret: (request) => this.#privacy.secrets.expect(request),
       failed: (error) => void this.#fail(error),
+      understands: (language) => this.#understand(language),
     });
+    if (this.#conversation.language !== dialogue.language) this.#understand(this.#conversation.language);
     this.#departure = new Departure({
       pbx: stages.pbx,
       pbxId: this.pbxId,
@@ -189,7 +193,7 @@ export class CallPipeline {
       await this.#announce();
       if (!this.#ended) await this.#join();
       if (this.#isEnded()) return;
-      if (this.#kept === null || this.#kept.state === null) this.#conversation.tell({ t: 'start', variables: this.#call.args });
+      if (this.#kept === null || this.#kept.state === null) this.#conversation.tell(this.#beginning());
       else this.#conversation.tell({ t: 'recovered' });
     } catch (error) {
       await this.#fail(error);
@@ -231,12 +235,12 @@ export class CallPipeline {
   }
 
   #openStages(session: MediaSession): Open {
-    const { stt, tts, timers, clock } = this.#stages;
+    const { tts, timers, clock } = this.#stages;
     const { language } = this.#dialogue;
     const logger = this.#stages.logger.child({ call: this.id });
     const speaker = new Speaker({ media: session, tts, language, hooks: this.#voiceHooks() });
     const listener = new Listener({
-      stt: stt.open({ callId: this.id, slot: session.slot, generation: session.generation, language }),
+      stt: this.#recogniser(session, this.#conversation.language),
       logger,
       hooks: {
         words: (asked, result) => {
@@ -266,6 +270,22 @@ export class CallPipeline {
     const doubt = detector === undefined ? null : new Doubt({ detector, session, timers, onProbability });
     const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
     return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
+  }
+
+  #recogniser({ slot, generation }: MediaSession, language: string): SttSession {
+    return this.#stages.stt.open({ callId: this.id, slot, generation, language });
+  }
+
+  /** Words and recogniser change; what we say names its language itself. */
+  #understand(language: string): void {
+    this.#turn.tell({ t: 'language', atMs: this.#nowMs(), language });
+    if (this.#open !== null) this.#open.listener.change(this.#recogniser(this.#open.media, language));
+  }
+
+  #beginning(): DialogueEvent {
+    const { to, from, args } = this.#call;
+    const wallMs = Math.round(this.#stages.clock.wallUs() / 1000);
+    return { t: 'start', variables: args, facts: { to, from: from.number, wallMs } };
   }
 
   #voiceHooks(): SpeakerHooks {

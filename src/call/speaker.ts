@@ -141,7 +141,8 @@ export class Speaker {
 
   async #synthesise(say: Say, signal: AbortSignal): Promise<SpeechClip | null> {
     try {
-      return await this.#tts.synthesise(say.text, { language: this.#language, signal });
+      const { language = this.#language, voice } = say;
+      return await this.#tts.synthesise(say.text, { language, signal, ...(voice === undefined ? {} : { voice }) });
     } catch (error) {
       if (signal.aborted) return null;
       throw error;

@@ -27,9 +27,9 @@ interface Wording {
 
 export function voiceLog(ports: VoiceLogPorts): SpeakerHooks {
   const { journal, language, clock, ms, tellTurn } = ports;
-  const wordingOf = ({ prompt, text }: Say): Wording => ({
+  const wordingOf = ({ prompt, text, language: other }: Say): Wording => ({
     prompt,
-    language,
+    language: other ?? language,
     wordingSha256: createHash('sha256').update(text).digest('hex'),
   });
   return {

@@ -227,4 +227,6 @@ export interface Dialogue<S> {
   begin(): S;
   step(state: S, event: DialogueEvent): readonly [S, readonly DialogueEffect[]];
   slots(state: S): Readonly<Record<string, SlotValue>>;
+  /** In which language the caller is understood in this state; always `language` when left out. */
+  languageOf?(state: S): string;
 }

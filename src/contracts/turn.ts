@@ -42,6 +42,8 @@ export type TurnEvent =
   | { readonly t: 'secure'; readonly atMs: number; readonly on: boolean }
   /** A speculation's first clause is held in the media engine (`ready`), or it came to nothing. */
   | { readonly t: 'prepared'; readonly atMs: number; readonly attempt: number; readonly ready: boolean }
+  /** The caller is understood by the words of this language from here on. */
+  | { readonly t: 'language'; readonly atMs: number; readonly language: string }
   /** An effect outside the call has been asked for: the turn that was committed last cannot be taken back any more. */
   | { readonly t: 'final'; readonly atMs: number }
   /** The dialogue waits for a tool. */

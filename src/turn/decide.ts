@@ -5,6 +5,7 @@ import { hinted } from './hint.ts';
 import { RULES } from './rules.ts';
 import { decodeFailed, ended, heardWords, speechEnded, speechStarted } from './speech.ts';
 import type { Draft, TurnState } from './state.ts';
+import { turnWords } from './words.ts';
 
 /** More decisions than this at one moment would be a loop; the rest waits for the next event. */
 const MAX_STEPS = 32;
@@ -65,7 +66,10 @@ function take(draft: Draft, event: TurnEvent): void {
   }
 }
 
-type OfOurSide = Extract<TurnEvent, { t: 'prepared' | 'final' | 'working' | 'reply' | 'agent-start' | 'asking' | 'agent-end' | 'ended' }>;
+type OfOurSide = Extract<
+  TurnEvent,
+  { t: 'prepared' | 'final' | 'language' | 'working' | 'reply' | 'agent-start' | 'asking' | 'agent-end' | 'ended' }
+>;
 
 function takeOurs(draft: Draft, event: OfOurSide): void {
   switch (event.t) {
@@ -74,6 +78,9 @@ function takeOurs(draft: Draft, event: OfOurSide): void {
       break;
     case 'final':
       draft.undo = null;
+      break;
+    case 'language':
+      draft.options = { ...draft.options, words: turnWords(event.language) };
       break;
     case 'working':
       draft.workingMs ??= draft.nowMs;

@@ -5,8 +5,16 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { maskWords, type Stages } from '../../src/call/index.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
-import { type DialogueEffect, ParleyError } from '../../src/contracts/index.ts';
-import { spoken } from '../../src/stt/index.ts';
+import {
+  type Dialogue,
+  type DialogueEffect,
+  type DialogueEvent,
+  ParleyError,
+  type SpeechOptions,
+  type SpeechToText,
+} from '../../src/contracts/index.ts';
+import { createScriptedStt, spoken } from '../../src/stt/index.ts';
+import { createScriptedTts } from '../../src/tts/index.ts';
 import { type RecordedStep, replayTurns, TURN_DEFAULTS, turnWords } from '../../src/turn/index.ts';
 import { doneTo, gate, listen, listening, NOTICE, rig, say, session } from '../support/call-rig.ts';
 import { settle } from '../support/virtual-time.ts';
@@ -410,4 +418,55 @@ test('22. a late reply gets an opener, in no two turns in a row and never with t
   );
   const [first] = waterfalls;
   t.ok(first !== undefined && (first.bridgedMs ?? 0) < (first.perceivedMs ?? 0) - 1000, 'the opener was heard long before the reply');
+});
+
+test('a language that the dialogue changes to: the recogniser, the voice and the log follow', async (t) => {
+  const opened: string[] = [];
+  const scripted = createScriptedStt({ says: () => spoken('auf deutsch bitte', 32_000) });
+  const stt: SpeechToText = scripted;
+  const open = stt.open.bind(stt);
+  stt.open = (options) => {
+    opened.push(options.language);
+    return open(options);
+  };
+  const tts = createScriptedTts();
+  const asked: [string, SpeechOptions][] = [];
+  const synthesise = tts.synthesise.bind(tts);
+  tts.synthesise = (text, options) => {
+    asked.push([text, options]);
+    return synthesise(text, options);
+  };
+  await scripted.start();
+  await tts.start();
+  const starts: DialogueEvent[] = [];
+  const dialogue: Dialogue<unknown> = {
+    flow: 'test',
+    version: 'v1',
+    language: 'en',
+    fixedTexts: [],
+    begin: () => 'en',
+    step: (state, event) => {
+      if (event.t === 'start') starts.push(event);
+      if (event.t === 'start') return [state, [NOTICE, listen]];
+      const german = [{ t: 'language' as const, language: 'de' }, say('guten tag', { language: 'de', voice: 'anna' }), listen];
+      return event.t === 'heard' ? ['de', german] : [state, []];
+    },
+    slots: () => ({}),
+    languageOf: String,
+  };
+  const made = await listening(() => [], [], {}, { stt, tts, flow: () => dialogue });
+  t.match(starts[0], { facts: { to: /./, from: /./, wallMs: Number }, atMs: Number });
+  t.strictSame(opened, ['en']);
+  await made.at(2000);
+  gate(made, 'speech-start', 1950);
+  await made.at(3400);
+  gate(made, 'speech-end', 3300);
+  await made.at(5000);
+  t.strictSame(opened, ['en', 'de']);
+  t.strictSame(
+    made.audit.of('language.changed').map(({ body }) => body.language),
+    ['de'],
+  );
+  t.match(asked.at(-1), ['guten tag', { language: 'de', voice: 'anna' }]);
+  await made.at(6000);
 });
