@@ -1,5 +1,5 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
-import { type Audit, createAudit, openCallsIn } from './audit/index.ts';
+import { type Audit, createAudit, openCallsIn, openRestrictions } from './audit/index.ts';
 import { CallRunner, type Fillers } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
@@ -126,6 +126,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
+  const restrictions = await openRestrictions({ folder: config.audit.spoolDirectory, keysFolder: keysFolder(config), store, log: logger });
+  const desk = { audit, store, clock: systemClock, keysFolder: keysFolder(config) };
   const runner = new CallRunner(
     {
       pbx: pbx.driver,
@@ -142,7 +144,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       openCalls,
       ...privacy.stages,
       ...(detector === null ? {} : { detector }),
-      admit: () => (audit.full ? config.audit.whenFull : 'continue'),
+      admit: (from) => (restrictions.has(from) ? 'restricted' : audit.full ? config.audit.whenFull : 'continue'),
     },
     { receive: codec, send: codec, ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config) },
   );
@@ -153,7 +155,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: {
-      ...subjectActs({ audit, store, clock: systemClock, keysFolder: keysFolder(config) }, config.privacy.recordings),
+      ...subjectActs(config, desk, restrictions),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
         // New texts are rendered beside the calls: whoever asked does not wait for it.
@@ -171,7 +173,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     type: 'gateway.started',
     body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
   });
-  const upkeep = startUpkeep({ config, audit, store, runner, egress, clock: systemClock, logger });
+  const upkeep = startUpkeep({ config, desk, runner, egress, restrictions, logger });
   ups.onDown(upkeep);
   ups.onDown(() => pbx.driver.stop());
   await runner.recover();

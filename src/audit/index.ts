@@ -9,7 +9,20 @@ export { createAudit, type Audit, type AuditOptions } from './log.ts';
 export { formatReport, verifyAudit, verifyDump, type VerifyOptions } from './verify.ts';
 export { dropMonths, expireContent, retireKeys, type RetentionDesk } from './retention.ts';
 export { readAsteriskCdr, reconcileCalls, type CallRecord, type Reconciliation } from './reconcile.ts';
-export { eraseSubject, exportSubject, holdSubject, type Erasure, type Export, type Holding, type SubjectDesk } from './subjects.ts';
+export {
+  type AsDpo,
+  type ConsentHistory,
+  consentsOfSubject,
+  correctSubject,
+  type Holding,
+  holdSubject,
+  replayErasures,
+  type Restriction,
+  restrictSubject,
+} from './rights.ts';
+export { openRestrictions, type Restrictions } from './restrictions.ts';
+export { subjectPage } from './subject-page.ts';
+export { eraseSubject, exportSubject, type Erasure, type Export, type SubjectDesk } from './subjects.ts';
 export type { VCon } from './vcon.ts';
 export { openCallsIn } from './open-calls.ts';
 export { createRecorder, type RecorderOptions } from './recording/recorder.ts';

@@ -49,7 +49,15 @@ export interface AuditOptions {
   readonly batchEvents?: number;
 }
 
+/** Whose key content is sealed with when the call is over. */
+export interface KnownSubject {
+  readonly subjectId: string;
+  readonly dek: Buffer;
+}
+
 export interface Audit extends AuditLog {
+  /** As AuditLog says; `known` seals the content under the key of a subject of an earlier time. */
+  append(event: CallEvent, known?: KnownSubject): Promise<void>;
   /** Replays the spool, opens the chain's next stream at the first event, and ships. Errors: SPOOL_FAILED. */
   start(): Promise<void>;
   /** Ships what it can within `limitMs` (2 s), makes a last checkpoint, closes. Later appends are refused. */
@@ -102,6 +110,13 @@ interface Running {
   readonly checkpoints: Checkpoints;
   readonly vault: Vault | null;
   readonly unlock: () => Promise<void>;
+}
+
+interface EventMoment {
+  readonly tsUs: number;
+  readonly monoUs: number;
+  readonly body: string;
+  readonly known?: KnownSubject | undefined;
 }
 
 class SpooledAudit implements Audit {
@@ -231,7 +246,7 @@ class SpooledAudit implements Audit {
     return vault.newSubject(number, Math.round(this.#options.clock.wallUs()) + retentionDays * 86_400_000_000);
   }
 
-  async append(event: CallEvent): Promise<void> {
+  async append(event: CallEvent, known?: KnownSubject): Promise<void> {
     const running = this.#running;
     if (running === null) throw new ParleyError('SPOOL_FAILED', 'The audit log is not running.');
     if (running.spool.full && !ALWAYS.has(event.type)) {
@@ -243,7 +258,7 @@ class SpooledAudit implements Audit {
     }
     const body = storableBody(event);
     try {
-      await this.#record(running, event, body);
+      await this.#record(running, event, body, known);
       this.#failed = false;
     } catch (error) {
       this.#failed = true;
@@ -252,7 +267,7 @@ class SpooledAudit implements Audit {
   }
 
   /** Hash, encrypt, hand to the spool: all in one turn of the loop, so that the order of calls is the order of the chain. */
-  #record(running: Running, event: CallEvent, body: string): Promise<void> {
+  #record(running: Running, event: CallEvent, body: string, known?: KnownSubject): Promise<void> {
     const tsUs = Math.round(this.#options.clock.wallUs());
     const monoUs = Math.round(this.#options.clock.monoUs());
     const lines: string[] = [];
@@ -266,7 +281,7 @@ class SpooledAudit implements Audit {
         events = 2;
       }
     }
-    head = this.#addEvent(running, head, event, { tsUs, monoUs, body }, lines);
+    head = this.#addEvent(running, head, event, { tsUs, monoUs, body, known }, lines);
     this.#head = head;
     const durable = running.spool.append(lines, events, head);
     // A caller who is erased while he talks: what he says from now on belongs to a new subject.
@@ -275,15 +290,15 @@ class SpooledAudit implements Audit {
     return durable;
   }
 
-  #addEvent(running: Running, head: Head, event: CallEvent, at: { tsUs: number; monoUs: number; body: string }, lines: string[]): Head {
+  #addEvent(running: Running, head: Head, event: CallEvent, at: EventMoment, lines: string[]): Head {
     const { body } = at;
     const place = { streamId: head.streamId, seq: head.seq + 1, type: event.type, tsUs: at.tsUs };
     const { vault } = running;
     const { callId, content } = event;
     const { content: keep = 'discard' } = this.#options;
     const sealed =
-      keep !== 'discard' && vault !== null && callId !== null && content !== undefined
-        ? vault.seal({ ...place, callId }, this.#masked(content))
+      (keep !== 'discard' || at.known !== undefined) && vault !== null && callId !== null && content !== undefined
+        ? vault.seal({ ...place, callId }, this.#masked(content), at.known)
         : null;
     const parts = {
       ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParleyError, type Clock } from '../contracts/index.ts';
 import { eventsOf, payloadsOf, subjectsOf, type StoredPayload, type Store, type SubjectRow } from '../store/index.ts';
+import { rememberErased } from './erased.ts';
 import type { Audit } from './log.ts';
 import { additionalData, decrypt, kekFile, numberMac } from './vault.ts';
 import { toVCons, type VCon } from './vcon.ts';
@@ -40,6 +41,10 @@ export async function eraseSubject(desk: SubjectDesk, number: string, reason: st
   for (const { subjectId } of subjects) {
     await desk.audit.append({ type: 'subject.erased', callId: null, subjectId, body: { request, reason, throughUs } });
   }
+  await rememberErased(
+    desk.keysFolder,
+    subjects.map((subject) => subject.subjectId),
+  );
   // The shipper deletes what it carries as announced; once more here, so that "done" is not a matter of time.
   await shipAll(desk);
   await desk.store.eraseAnnounced();
@@ -87,26 +92,6 @@ export interface Holding {
   readonly subjects: number;
 }
 
-/**
- * Sets or lifts a legal hold on a person. `as`: runs a statement as the login dpo. `reference` is a file number, never a name.
- * Errors: STORE_DOWN, STORE_REFUSED, SPOOL_FAILED.
- */
-export async function holdSubject(
-  desk: SubjectDesk,
-  number: string,
-  hold: { readonly held: true; readonly reference: string } | { readonly held: false },
-  as: (sql: string, values: readonly unknown[]) => Promise<unknown>,
-): Promise<Holding> {
-  const subjects = await findSubjects(desk, number);
-  const request = randomUUID();
-  for (const { subjectId } of subjects) {
-    await desk.audit.append({ type: 'subject.held', callId: null, subjectId, body: { request, held: hold.held } });
-    if (hold.held) await as('SELECT vault.hold_subject($1, $2)', [subjectId, hold.reference]);
-    else await as('SELECT vault.release_subject($1)', [subjectId]);
-  }
-  return { request, subjects: subjects.length };
-}
-
 export async function findSubjects(desk: SubjectDesk, number: string): Promise<readonly SubjectRow[]> {
   const mac = numberMac(await readKey(join(desk.keysFolder, 'number.key')), number);
   if (mac === null) throw new ParleyError('CONFIG_INVALID', 'A phone number has digits; nothing was looked up.');
@@ -114,7 +99,7 @@ export async function findSubjects(desk: SubjectDesk, number: string): Promise<r
   return desk.store.use((client) => subjectsOf(client, mac));
 }
 
-async function shipAll(desk: SubjectDesk): Promise<void> {
+export async function shipAll(desk: SubjectDesk): Promise<void> {
   if (!(await desk.audit.shipped(SHIP_LIMIT_MS))) {
     throw new ParleyError('STORE_DOWN', `${desk.audit.backlog} events still wait for Postgres; try again when it is back.`);
   }
@@ -145,7 +130,7 @@ export async function openKey(desk: Pick<SubjectDesk, 'keysFolder'>, { subjectId
   return decrypt(await readKey(kekFile(desk.keysFolder, kekId)), wrappedDek, Buffer.from(subjectId));
 }
 
-async function readKey(path: string): Promise<Buffer> {
+export async function readKey(path: string): Promise<Buffer> {
   try {
     return Buffer.from((await readFile(path, 'utf8')).trim(), 'base64');
   } catch (error) {

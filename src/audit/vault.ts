@@ -65,9 +65,10 @@ export class Vault {
   seal(
     place: { streamId: string; seq: number; type: string; tsUs: number; callId: string },
     content: Readonly<Record<string, string>>,
+    known?: Subject,
   ): Sealed {
     let newKey: SubjectKeyRow | null = null;
-    let subject = this.#calls.get(place.callId);
+    let subject = known ?? this.#calls.get(place.callId);
     if (subject === undefined) {
       subject = { subjectId: randomUUID(), dek: randomBytes(32) };
       this.#calls.set(place.callId, subject);

@@ -48,7 +48,8 @@ export interface Stages {
    */
   readonly flow: (name: string, callKey: string, version?: string) => Dialogue<unknown> | undefined;
   /** May a new call be taken? What cannot be logged goes to people, is refused, or goes on unlogged: the operator's choice. */
-  readonly admit: () => 'continue' | 'people' | 'block';
+  /** `restricted`: this caller does not want to talk to a machine. */
+  readonly admit: (from: string) => 'continue' | 'people' | 'block' | 'restricted';
   /** A desk of the configuration: where in the dialplan a person is reached. */
   readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
   /** What outlives a crash of this process; nothing when left out. */

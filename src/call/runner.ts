@@ -89,13 +89,15 @@ export class CallRunner {
   #take(call: PbxCall): void {
     const name = call.args['flow'] ?? '';
     const dialogue = this.#stages.flow(name, call.id);
-    const admission = this.#stages.admit();
+    const admission = this.#stages.admit(call.from.number);
     if (this.#draining) {
       this.#refuse(call, 'draining');
     } else if (admission === 'block') {
       this.#stages.pbx.hangup(call.id, 'congestion').catch(() => undefined);
     } else if (admission === 'people') {
       this.#refuse(call, 'log-full');
+    } else if (admission === 'restricted') {
+      this.#refuse(call, 'restricted');
     } else if (dialogue === undefined) {
       this.#stages.logger.error('the dialplan named a flow that does not exist', { code: 'CALL_NO_FLOW', flow: name });
       this.#refuse(call, 'no-flow');
@@ -120,6 +122,7 @@ export class CallRunner {
 
   /** Back to the dialplan, which has a fallback. */
   #refuse(call: PbxCall, outcome: string): void {
+    this.#journal.write({ type: 'call.declined', body: { pbxId: call.id, outcome } });
     this.#stages.pbx.leave(call.id, { PARLEY_OUTCOME: outcome }).catch((error: unknown) => {
       const code = error instanceof ParleyError ? error.code : 'INTERNAL';
       this.#stages.logger.warn('call could not be given back', { code, outcome });

@@ -13,7 +13,7 @@ import { replayCall } from './replay.ts';
 import { report } from './report.ts';
 import { serve } from './serve.ts';
 import { simulate } from './simulate.ts';
-import { subjectErase, subjectExport } from './subject.ts';
+import { subjectConsents, subjectCorrect, subjectErase, subjectExport, subjectHold, subjectRestrict } from './subject.ts';
 import { watch } from './watch.ts';
 
 const CONFIG = ['-c, --config <file>', 'configuration file', 'config/parley.yaml'] as const;
@@ -112,6 +112,8 @@ subject
   .description('everything that is kept about a person, one vCon per call; the reading is logged')
   .option(...CONFIG)
   .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
+  .option('-p, --page <file>', 'also as a page to read or print (HTML)')
+  .option('--audio <folder>', 'recordings as WAV files')
   .action(command(subjectExport));
 subject
   .command('erase <number>')
@@ -119,6 +121,30 @@ subject
   .option(...CONFIG)
   .option('-r, --reason <text>', 'goes to the log; no names')
   .action(command(subjectErase));
+subject
+  .command('correct <number> <text>')
+  .description('write a correction beside what is kept; nothing is overwritten')
+  .option(...CONFIG)
+  .option('--call <id>', 'the call that it is about; default: the newest')
+  .action(command(subjectCorrect));
+subject
+  .command('restrict <number>')
+  .description('from now on calls of this number go to people; prints the signed certificate')
+  .option(...CONFIG)
+  .option('--lift', 'take it back')
+  .action(command(subjectRestrict));
+subject
+  .command('consents <number>')
+  .description('what this person was told and agreed to; the reading is logged')
+  .option(...CONFIG)
+  .action(command(subjectConsents));
+subject
+  .command('hold <number>')
+  .description('legal hold: nothing of this person is erased until it is lifted')
+  .option(...CONFIG)
+  .option('--reference <text>', 'file number of the order; no names')
+  .option('--lift', 'end the hold')
+  .action(command(subjectHold));
 
 program
   .command('report <kind>')

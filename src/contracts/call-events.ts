@@ -50,6 +50,8 @@ export type CallEvent =
   /** Before it counts: calls from here on get other flows or versions; running calls keep theirs. `version` null: as the files are. */
   | Base<'flow.changed', { flow: string; act: 'reload' | 'activate' | 'rollback'; version: string | null; percent: number | null }>
   | Base<'call.incoming', { pbxId: string; flow: string; flowVersion: string; to: string }>
+  /** Given back to the dialplan, or refused, without a word of ours. */
+  | Base<'call.declined', { pbxId: string; outcome: string }>
   | Base<'call.answered', { setupMs: number; codecIn: string; codecOut: string }>
   /** After a crash: the call goes on, with `turns` turns in its memory; 0: from the beginning. `awayMs`: since its last sign on disk. */
   | Base<'call.recovered', { pbxId: string; flow: string; flowVersion: string; turns: number; awayMs: number }>

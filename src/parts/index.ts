@@ -3,10 +3,11 @@ export { createLlm, createStt, createTts, type EngineEvents } from './engines.ts
 export { FlowDesk } from './flow-desk.ts';
 export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
-export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, subjectActs, turnRecords } from './log.ts';
+export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';
 export { createPrivacyParts, masking, recordingPolicy } from './privacy.ts';
 export { createPbx, type Pbx } from './pbx.ts';
 export { createDetector, turnOptions } from './turn.ts';
 export { createErrands } from './tools.ts';
 export { keepNoLonger, startUpkeep } from './upkeep.ts';
+export { type SubjectAct, subjectActs } from './subject-acts.ts';

@@ -1,9 +1,8 @@
 /** The log, the vault and the database: what the configuration says of them, and what may be done for a person. */
 import { join } from 'node:path';
-import { type AuditOptions, eraseSubject, exportRecordings, exportSubject, type SubjectDesk, sweepRecordings } from '../audit/index.ts';
+import type { AuditOptions } from '../audit/index.ts';
 import { type Config, readSecret } from '../config/index.ts';
-import { type Logger, ParleyError } from '../contracts/index.ts';
-import type { Act } from '../http/index.ts';
+import type { Logger } from '../contracts/index.ts';
 import { masking } from './privacy.ts';
 import type { asRole, Store, StoreOptions } from '../store/index.ts';
 
@@ -33,27 +32,6 @@ export function openCallFiles(config: Config): { folder: string; keyFile: string
 }
 
 export const keysFolder = (config: Config): string => join(config.audit.spoolDirectory, 'keys');
-
-/** What may be done for a person whose number is given: everything kept about him as vCon, or its erasure. */
-export function subjectActs(desk: SubjectDesk, recordings: string): Readonly<Record<'/v1/subjects/export' | '/v1/subjects/erase', Act>> {
-  const text = (input: Readonly<Record<string, unknown>>, key: string): string => {
-    const value = input[key];
-    if (typeof value === 'string' && value !== '' && value.length <= 200) return value;
-    throw new ParleyError('CONFIG_INVALID', `'${key}' is missing, expected a text of at most 200 characters`);
-  };
-  return {
-    '/v1/subjects/export': async (input) => {
-      const kept = await exportRecordings(desk, recordings, text(input, 'number'));
-      const audio = kept.map(({ wav, ...about }) => ({ ...about, mediatype: 'audio/x-wav', body: wav.toString('base64url') }));
-      return { ...(await exportSubject(desk, text(input, 'number'))), recordings: audio };
-    },
-    '/v1/subjects/erase': async (input) => {
-      const erasure = await eraseSubject(desk, text(input, 'number'), text(input, 'reason'));
-      await sweepRecordings(desk.store, recordings);
-      return erasure;
-    },
-  };
-}
 
 /** What `parley replay` reads later; without words unless what was said is kept anyway. */
 export function turnRecords(config: Config): { turnRecords?: { folder: string; words: boolean } } {

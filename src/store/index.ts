@@ -11,11 +11,14 @@ export { PACKED } from './packed-event.ts';
 export { startEmbedded, type EmbeddedOptions, type EmbeddedServer } from './embedded.ts';
 export {
   callsByPbxId,
+  callsOfSubjects,
   eventsOf,
   expiredSubjects,
   keylessSubjects,
   payloadsOf,
+  restrictedNumbers,
   storedMonths,
+  storedSubjects,
   subjectsOf,
   tailsOfMonth,
 } from './vault-tables.ts';

@@ -48,6 +48,38 @@ export async function keylessSubjects(client: pg.ClientBase, subjectIds: readonl
   return rows.map((row) => row.id);
 }
 
+/** Which of these are (again) in the vault. */
+export async function storedSubjects(
+  client: pg.ClientBase,
+  subjectIds: readonly string[],
+): Promise<readonly Pick<SubjectRow, 'subjectId' | 'held'>[]> {
+  const { rows } = await client.query<Pick<SubjectRow, 'subjectId' | 'held'>>(
+    `SELECT k.subject_id AS "subjectId", EXISTS (SELECT 1 FROM vault.held WHERE held.subject_id = k.subject_id) AS held
+       FROM vault.subject_key k WHERE k.subject_id = ANY ($1::uuid[]) ORDER BY k.subject_id`,
+    [subjectIds],
+  );
+  return rows;
+}
+
+/** The calls of these subjects, oldest first. */
+export async function callsOfSubjects(
+  client: pg.ClientBase,
+  subjectIds: readonly string[],
+): Promise<readonly { readonly subjectId: string; readonly callId: string }[]> {
+  const { rows } = await client.query<{ subjectId: string; callId: string }>(
+    `SELECT e.subject_id AS "subjectId", e.call_id AS "callId" FROM audit.event e
+      WHERE e.subject_id = ANY ($1::uuid[]) AND e.call_id IS NOT NULL GROUP BY 1, 2 ORDER BY min(e.ts_us), 2`,
+    [subjectIds],
+  );
+  return rows;
+}
+
+/** MACs of the numbers whose calls no machine takes. */
+export async function restrictedNumbers(client: pg.ClientBase): Promise<readonly Buffer[]> {
+  const { rows } = await client.query<{ number_mac: Buffer }>('SELECT number_mac FROM vault.restriction ORDER BY number_mac');
+  return rows.map((row) => row.number_mac);
+}
+
 export async function payloadsOf(client: pg.ClientBase, subjectIds: readonly string[]): Promise<readonly StoredPayload[]> {
   const { rows } = await client.query<Omit<StoredPayload, 'seq'> & { seq: string }>(
     `SELECT p.stream_id AS "streamId", p.seq, p.subject_id AS "subjectId", e.type, p.ct
@@ -121,12 +153,15 @@ export interface LoggedCall {
   readonly endings: number;
 }
 
-/** The calls that the chain knows under these ids of the PBX. */
+/** The calls that the chain knows under these ids of the PBX. One that was given back at once has no end of its own. */
 export async function callsByPbxId(client: pg.ClientBase, pbxIds: readonly string[]): Promise<ReadonlyMap<string, LoggedCall>> {
   const { rows } = await client.query<{ pbx: string; stream: string; seq: string; endings: string }>(
     `SELECT i.body::jsonb ->> 'pbxId' AS pbx, min(i.stream_id::text) AS stream, min(i.seq) AS seq,
             (SELECT count(*) FROM audit.event e WHERE e.call_id = ANY (array_agg(i.call_id)) AND e.type = 'call.ended') AS endings
-       FROM audit.event i WHERE i.type = 'call.incoming' AND i.body::jsonb ->> 'pbxId' = ANY ($1::text[]) GROUP BY 1`,
+       FROM audit.event i WHERE i.type = 'call.incoming' AND i.body::jsonb ->> 'pbxId' = ANY ($1::text[]) GROUP BY 1
+     UNION ALL
+     SELECT d.body::jsonb ->> 'pbxId', min(d.stream_id::text), min(d.seq), 1
+       FROM audit.event d WHERE d.type = 'call.declined' AND d.body::jsonb ->> 'pbxId' = ANY ($1::text[]) GROUP BY 1`,
     [pbxIds],
   );
   return new Map(rows.map((row) => [row.pbx, { streamId: row.stream, seq: Number(row.seq), endings: Number(row.endings) }]));

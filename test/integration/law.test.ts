@@ -1,13 +1,27 @@
 /** The law, article by article: what the log, the vault, the reports and the guard have to do with it. Against a real Postgres. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { createAudit, type Audit } from '../../src/audit/index.ts';
+import {
+  type Audit,
+  consentsOfSubject,
+  correctSubject,
+  createAudit,
+  eraseSubject,
+  exportSubject,
+  formatReport,
+  holdSubject,
+  openRestrictions,
+  replayErasures,
+  restrictSubject,
+  subjectPage,
+  verifyAudit,
+} from '../../src/audit/index.ts';
 import { makeReport } from '../../src/cli/report.ts';
 import { toJson, toMarkdown } from '../../src/cli/report/document.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
-import { createStore, type Store } from '../../src/store/index.ts';
+import { asRole, createStore, type Store } from '../../src/store/index.ts';
 import { CANARY, logCall } from '../support/audit-fill.ts';
 import { eventually, handClock, MORNING_US } from '../support/audit.ts';
 import { startPostgres, testFolder } from '../support/postgres.ts';
@@ -149,8 +163,137 @@ test('GDPR 7(1), 13: the report of consents names wording and result of each, an
   t.notMatch(text, CANARY.name);
 });
 
-test('the last one turns out the light', async () => {
+const desk = () => ({ audit: first.audit, store: first.store, clock, keysFolder: join(spool, 'keys') });
+const asDpo = (sql: string, values: readonly unknown[]) => asRole(database.as('dpo'), sql, values);
+const types = async (): Promise<string[]> => {
+  await first.audit.shipped(5000);
+  return (await database.query<{ type: string }>('SELECT type FROM audit.event ORDER BY ts_us, seq')).map(({ type }) => type);
+};
+const PERSON = '0049 170 5550199';
+
+test('GDPR 15, 20: everything that is kept, as vCon and as a page; what was said stays text', async (t) => {
+  const callId = randomUUID();
+  await first.audit.append({
+    ...{ type: 'call.incoming', callId, content: CANARY },
+    body: { pbxId: 'p9', flow: 'booking', flowVersion: 'f00d', to: '100' },
+  });
+  await first.audit.append({
+    type: 'caller.said',
+    callId,
+    body: { turn: 4, words: 1, confidence: 1, fromSample: 0, toSample: 1, waitMs: 1 },
+    content: { text: '<script>alert("x")</script>' },
+  });
+  const { vcons, request } = await exportSubject(desk(), PERSON);
+  t.ok(vcons.length >= 2);
+  const page = subjectPage(vcons, request, new Date(clock.wallUs() / 1000));
+  t.match(page, `it is ${CANARY.name} speaking`);
+  t.match(page, '&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;');
+  t.notMatch(page, '<script');
+  t.match(page, request);
+  t.match(subjectPage([], request, new Date(0)), /Nothing is kept/);
+});
+
+test('GDPR 16: a correction stands beside the original; the chain shows both', async (t) => {
+  const before = await exportSubject(desk(), PERSON);
+  const { request } = await correctSubject(desk(), PERSON, 'the name is Zephyrine Kanarie');
+  const rows = await database.query<{ subject: string; body: string }>(
+    `SELECT e.subject_id AS subject, e.body FROM audit.event e JOIN vault.payload p USING (stream_id, seq) WHERE e.type = 'subject.corrected'`,
+  );
+  t.equal(rows.length, 1, 'the text is ciphertext in the vault');
+  t.strictSame(JSON.parse(rows[0]?.body ?? ''), { request });
+  const { vcons } = await exportSubject(desk(), PERSON);
+  const text = JSON.stringify(vcons);
+  t.match(text, 'Zephyrine Kanarie', 'the correction');
+  t.match(text, CANARY.name, 'and the original');
+  t.equal(vcons.length, before.vcons.length, 'no new subject was made');
+  t.match(subjectPage(vcons, request, new Date(0)), /Your corrections[\s\S]*Kanarie/);
+  const other = await correctSubject(desk(), PERSON, 'of the first call', calls[0]);
+  t.ok(other.request);
+  await t.rejects(correctSubject(desk(), '+1 555 0000', 'x'), { code: 'CONFIG_INVALID', message: /nothing to correct/ });
+  await t.rejects(correctSubject(desk(), PERSON, 'x', randomUUID()), { code: 'CONFIG_INVALID' });
+  t.ok((await verifyAudit({ connection: database.as('auditor') })).ok);
+});
+
+test('GDPR 18, 21: who does not want the machine goes to people, also when Postgres is away', async (t) => {
+  const restrictions = await openRestrictions({ folder: spool, keysFolder: join(spool, 'keys'), store: first.store, log });
+  t.notOk(restrictions.has(PERSON));
+  const { certificate } = await restrictSubject(desk(), PERSON, true, asDpo);
+  t.match(certificate, /^parley\.audit\/restriction gw1\/[\s\S]*restricted yes\n\n— parley\.audit /);
+  await restrictions.refresh();
+  t.ok(restrictions.has('+49 170 555 01 99'), 'however it is written');
+  t.notOk(restrictions.has('+49 170 555 01 98'));
+  t.notOk(restrictions.has('anonymous'));
+  const away = { state: 'down' as const, use: () => Promise.reject(new Error('away')), onState: () => undefined };
+  const started = await openRestrictions({ folder: spool, keysFolder: join(spool, 'keys'), store: away, log });
+  t.ok(started.has(PERSON), 'a gateway that starts without Postgres knows it');
+  t.notMatch(await readFile(join(spool, 'restricted'), 'utf8'), /5550199/, 'no number in the file');
+  t.ok((await types()).includes('subject.restricted'));
+  await restrictSubject(desk(), PERSON, false, asDpo);
+  await restrictions.refresh();
+  t.notOk(restrictions.has(PERSON), 'taken back');
+  await t.rejects(restrictSubject(desk(), 'nobody', true, asDpo), { code: 'CONFIG_INVALID' });
+});
+
+test('GDPR 7(1): what a person was told and agreed to, by number; the look-up is an entry', async (t) => {
+  const { events, request } = await consentsOfSubject(desk(), PERSON);
+  t.match(events, [{ type: 'notice.completed', callId: calls[0] }]);
+  await first.audit.shipped(5000);
+  const read = await database.query(`SELECT 1 FROM audit.event WHERE type = 'content.read' AND body LIKE $1`, [`%${request}%`]);
+  t.equal(read.length, 1);
+});
+
+test('HIPAA 164.312(b): no reading of content without an entry', async (t) => {
+  const readings = async (): Promise<number> =>
+    (await types()).filter((type) => type === 'subject.exported' || type === 'content.read').length;
+  const before = await readings();
+  for (let n = 0; n < 10; n++) await (n % 2 === 0 ? exportSubject(desk(), PERSON) : consentsOfSubject(desk(), PERSON));
+  t.equal(await readings(), before + 10);
+  for (const role of ['auditor', 'dpo', 'gw_retention']) {
+    await t.rejects(database.query('SELECT ct FROM vault.payload LIMIT 1', [], role), /permission denied/, `${role} cannot read around it`);
+  }
+});
+
+test('GDPR 17, 17(3): a hold stops the erasure; then nothing is left, and a restored backup does not bring it back', async (t) => {
+  await holdSubject(desk(), PERSON, { held: true, reference: 'file 7' }, asDpo);
+  const held = await eraseSubject(desk(), PERSON, 'request');
+  t.ok(held.held > 0 && held.held === held.subjects);
+  await holdSubject(desk(), PERSON, { held: false }, asDpo);
+  await eraseSubject(desk(), PERSON, 'request');
+  const OTHER = '+49 30 7654321';
+  const callId = randomUUID();
+  const body = { pbxId: 'p10', flow: 'booking', flowVersion: 'f00d', to: '100' };
+  await first.audit.append({ type: 'call.incoming', callId, body, content: { from: OTHER } });
   await first.stop();
+  const backup = await postgres.database(database);
+  const second = await gateway();
+  const later = { ...desk(), audit: second.audit, store: second.store };
+  const { certificate } = await eraseSubject(later, OTHER, 'request');
+  t.match(certificate, /^parley\.audit\/erasure [\s\S]*held 0\n/);
+  const left = async (from: typeof database): Promise<number> => (await from.query('SELECT 1 FROM vault.payload')).length;
+  t.equal(await left(database), 0);
+  await second.stop();
+
+  // The database is lost; the backup takes its place, and the spool was lost with it: only the keys folder is left.
+  t.ok((await left(backup)) > 0, 'in the backup the person is still there');
+  const store = createStore({ connectionString: backup.url('gw_writer'), log, retryMs: { first: 20, last: 100 } });
+  await store.start();
+  const fresh = join(folder, 'fresh');
+  await mkdir(fresh);
+  const audit = createAudit({
+    ...{ folder: fresh, gateway: 'gw1', store, clock, log, reservedBytes: 4096 },
+    keysFolder: join(spool, 'keys'),
+  });
+  await audit.start();
+  t.ok((await replayErasures({ audit, store, clock, keysFolder: join(spool, 'keys') })) > 0);
+  t.equal(await left(backup), 0, 'nobody was resurrected');
+  t.equal(await replayErasures({ audit, store, clock, keysFolder: join(spool, 'keys') }), 0, 'once');
+  await audit.stop();
+  await store.stop();
+  const report = await verifyAudit({ connection: backup.as('auditor') });
+  t.ok(report.ok, formatReport(report));
+});
+
+test('the last one turns out the light', async () => {
   await postgres.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createAudit } from '../../src/audit/index.ts';
+import { loadConfig } from '../../src/config/index.ts';
 import { startHttp } from '../../src/http/index.ts';
 import { silentLogger, systemClock } from '../../src/observability/index.ts';
 import { subjectActs } from '../../src/parts/index.ts';
@@ -28,7 +29,14 @@ test('the rights of a person', async (t) => {
   await store.start();
   await audit.start();
   const runner = { linkUp: true, openCalls: () => [], watch: () => () => undefined };
-  const acts = subjectActs({ audit, store, clock: systemClock, keysFolder: join(folder, 'spool/keys') }, join(folder, 'recordings'));
+  const config = await loadConfig(join(import.meta.dirname, '../../config/parley.example.yaml'), {
+    root: join(import.meta.dirname, '../..'),
+  });
+  const acts = subjectActs(
+    { ...config, privacy: { ...config.privacy, recordings: join(folder, 'recordings') } },
+    { audit, store, clock: systemClock, keysFolder: join(folder, 'spool/keys') },
+    null,
+  );
   const http = await startHttp({ host: '127.0.0.1', port: 0, token: 'secret', runner, logger: silentLogger, acts, health: () => ({}) });
   t.teardown(async () => {
     await http.close();
