@@ -34,7 +34,7 @@ build() {
     "$clang" "${flags[@]}" -c "$1" -o "$object"
   }
   for source in native/core/*/*.cc "native/fuzz/$1.cc"; do compile "$source"; done
-  "$clang" -fsanitize=fuzzer,address,undefined build/fuzz/objects/native-core-*.o "build/fuzz/objects/native-fuzz-$1.o" -o "build/fuzz/$1"
+  "$clang" -fsanitize=fuzzer,address,undefined build/fuzz/objects/native-core-*.o "build/fuzz/objects/native-fuzz-$1.o" -ldl -o "build/fuzz/$1"
 }
 
 fuzz() {

@@ -41,7 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SessionOptions options;
   options.generation = memory().openSlot(0);
   options.receive = static_cast<Codec>(in.u8() % kCodecCount);
-  options.send = static_cast<Codec>(in.u8() % (kCodecCount - 1));
+  const uint8_t send = in.u8();
+  options.send = static_cast<Codec>(send % (kCodecCount - 1));
+  const CleanOptions clean{.noise = (send & 0xc0) == 0x80, .echo = (send & 0xc0) == 0xc0};
+  const auto cleaner = Cleaner::make(infoOf(options.receive).rateHz, infoOf(options.send).rateHz, clean);
+  options.cleaner = cleaner.get();
   MonoUs nowUs = 5000;
   session->open(options, nowUs);
   uint64_t slot = 0;

@@ -26,6 +26,7 @@ constexpr uint32_t kEventsInRing = 32768;
 constexpr uint32_t kTokensPerSecond = 400;
 constexpr uint32_t kMostTokens = 400;
 constexpr uint64_t kForeignBeforeFilter = 64;
+constexpr uint64_t kPacketsBeforeFilter = 128;
 constexpr uint64_t kCpuEveryTicks = 64;
 constexpr int kCommandsPerTick = 64;
 constexpr MonoUs kNotifyUs = 4000;
@@ -47,9 +48,8 @@ MediaThread::MediaThread(AudioMemory& audio, uint32_t maxCalls, bool realtime, v
       notify_(notify),
       notifyContext_(notifyContext),
       peers_(maxCalls) {
-  calls_.reserve(maxCalls);
   EventSink& sink = *this;
-  for (uint32_t i = 0; i < maxCalls; i++) calls_.push_back(std::make_unique<Call>(pool_, audio, sink));
+  calls_.fill(maxCalls, pool_, audio, sink);
   for (auto& slot : wheel_) slot.reserve(maxCalls);
   gaps_.reserve(maxCalls);
 }
@@ -74,6 +74,7 @@ void MediaThread::share(int rtpFd, int rtcpFd) {
 }
 
 int MediaThread::start() {
+  if (calls_.size() == 0) return ENOMEM;
   wakeFd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wakeFd_ < 0) return errno;
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
@@ -164,8 +165,8 @@ void MediaThread::run() {
     // 250 wake-ups a second at most. Without calls there is no later tick to wait for.
     if (eventsWaiting_ && (active_ == 0 || nowUs - lastNotifyUs_ >= kNotifyUs)) notifyOwner(nowUs);
   }
-  for (auto& call : calls_)
-    if (call->active) closeCall(*call);
+  for (Call& call : calls_)
+    if (call.active) closeCall(call);
 }
 
 void MediaThread::tick(MonoUs nowUs) {
@@ -219,9 +220,14 @@ void MediaThread::sendFrame(Call& call, int64_t tick) {
     if (batched_ == kBatch) flushBatch(tick);
     return;
   }
-  const ssize_t sent = call.connected ? ::send(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT)
-                                      : sendto(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT,
-                                               reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length);
+  const auto send = [&call] {
+    return call.connected ? ::send(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT)
+                          : sendto(call.fd, call.frame.data(), call.frameBytes, MSG_DONTWAIT,
+                                   reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length);
+  };
+  ssize_t sent = send();
+  // The refusal of an earlier frame is told by the next call, which then sends nothing.
+  if (sent < 0 && errno == ECONNREFUSED) sent = send();
   noteSent(call, sent >= 0, tick);
 }
 
@@ -295,13 +301,13 @@ void MediaThread::takeCommands(MonoUs nowUs) {
 void MediaThread::rebuildPeers() {
   peersChanged_ = false;
   peers_.clear();
-  for (const auto& call : calls_)
-    if (call->active && call->hasRemote && call->fd < 0) peers_.add(call.get());
+  for (Call& call : calls_)
+    if (call.active && call.hasRemote && call.fd < 0) peers_.add(&call);
 }
 
 void MediaThread::apply(const Command& command, MonoUs nowUs) {
   if (command.type == CommandType::open) return openCall(command, nowUs);
-  Call& call = *calls_[command.slot];
+  Call& call = calls_[command.slot];
   if (!call.active || call.session.generation() != command.generation) return;
   switch (command.type) {
     case CommandType::open:
@@ -340,7 +346,7 @@ void MediaThread::control(Call& call, Control what, float value) {
 }
 
 void MediaThread::openCall(const Command& command, MonoUs nowUs) {
-  Call& call = *calls_[command.slot];
+  Call& call = calls_[command.slot];
   call.fd = command.fd;
   call.rtcpFd = command.rtcpFd;
   call.random = command.session.ssrc;
@@ -414,7 +420,7 @@ void MediaThread::drainSockets(MonoUs nowUs) {
         left -= std::min(left, readShared((tag & kRtcpTag) != 0, nowUs));
         continue;
       }
-      Call& call = *calls_[tag & ~kRtcpTag];
+      Call& call = calls_[tag & ~kRtcpTag];
       if (call.active) readSocket(call, (tag & kRtcpTag) != 0, nowUs);
     }
     left -= std::min(left, static_cast<size_t>(std::max(count, 0)));
@@ -471,11 +477,10 @@ void MediaThread::receive(Call& call, std::span<const uint8_t> datagram, const U
   if (!call.hasRemote) return call.session.countDrop(Drop::noRemote);
   if (!(from == call.remote)) {
     call.session.countDrop(Drop::foreignSource);
-    // Enough has been seen: from here the kernel keeps strays out, so that a flood cannot fill this call's buffer.
-    if (!call.connected && call.fd >= 0 && call.session.stats.dropped[static_cast<size_t>(Drop::foreignSource)].get() >= kForeignBeforeFilter)
-      call.connected = connect(call.fd, reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length) == 0;
+    filterAfter(call, call.session.stats.dropped[static_cast<size_t>(Drop::foreignSource)].get() >= kForeignBeforeFilter);
     return;
   }
+  filterAfter(call, call.session.stats.packetsReceived.get() >= kPacketsBeforeFilter);
   if (!withinRate(call, nowUs)) return call.session.countFlood();
   call.session.receive(datagram, nowUs);
   if (!call.session.gapPending() || call.inGapList) return;
@@ -488,6 +493,13 @@ void MediaThread::receiveRtcp(Call& call, std::span<const uint8_t> datagram, con
   if (!(from == call.rtcpRemote)) return call.session.countDrop(Drop::foreignSource);
   if (!withinRate(call, nowUs)) return call.session.countFlood();
   call.session.receiveRtcp(datagram, nowUs);
+}
+
+// Enough has been seen of strays, or of the peer: from here the kernel keeps all others out, so that a flood cannot fill this
+// call's buffer, and a frame out needs no search for its way.
+void MediaThread::filterAfter(Call& call, bool enough) {
+  if (enough && !call.connected && call.fd >= 0)
+    call.connected = connect(call.fd, reinterpret_cast<const sockaddr*>(&call.remote.storage), call.remote.length) == 0;
 }
 
 bool MediaThread::withinRate(Call& call, MonoUs nowUs) {

@@ -69,7 +69,7 @@ class MediaThread final : public InPages, private EventSink {
   bool popClosed(uint32_t& slot) { return closed_.pop(slot); }
   // The owner is about to drain: the next event notifies again.
   void rearmNotify() { notified_.store(false, std::memory_order_seq_cst); }
-  const SessionStats& sessionStats(uint32_t slot) const { return calls_[slot]->session.stats; }
+  const SessionStats& sessionStats(uint32_t slot) const { return calls_[slot].session.stats; }
 
   ThreadStats stats;
 
@@ -78,7 +78,7 @@ class MediaThread final : public InPages, private EventSink {
   static constexpr int kPacketsPerSocket = 8;
   static constexpr size_t kPacketsPerTick = 512;
 
-  struct Call : InPages {
+  struct Call {
     Call(PayloadPool& pool, AudioMemory& audio, EventSink& events) : session(pool, audio, events) {}
     Session session;
     int fd = -1;
@@ -127,6 +127,7 @@ class MediaThread final : public InPages, private EventSink {
   void watch(int fd, uint32_t tag);
   void receive(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
   bool withinRate(Call& call, MonoUs nowUs);
+  void filterAfter(Call& call, bool enough);
   void pollGaps(MonoUs nowUs);
   void publishSendEvents(MonoUs nowUs);
   void event(const Event& event) override;
@@ -134,7 +135,7 @@ class MediaThread final : public InPages, private EventSink {
   void notifyOwner(MonoUs nowUs);
 
   PayloadPool pool_;
-  std::vector<std::unique_ptr<Call>> calls_;
+  ObjectArray<Call> calls_;
   std::array<std::vector<Call*>, kSlots> wheel_;
   std::vector<Call*> gaps_;
   size_t mostSendEvents_;

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
 
 namespace parley {
 
@@ -25,6 +28,50 @@ inline void freePages(void* memory, size_t bytes) {
 struct InPages {
   static void* operator new(size_t bytes) noexcept { return allocatePages(bytes, true); }
   static void operator delete(void* memory, size_t bytes) { freePages(memory, bytes); }
+};
+
+// A fixed number of objects side by side in such pages, in huge ones where the system has them: a thread that goes from call to
+// call every 20 ms would spend much of its time looking up small pages.
+template <typename T>
+class ObjectArray {
+ public:
+  ObjectArray() = default;
+  ~ObjectArray() {
+    for (size_t i = 0; i < count_; i++) items_[i].~T();
+    if (mapped_ != nullptr) munmap(mapped_, mappedBytes_);
+  }
+  ObjectArray(const ObjectArray&) = delete;
+  ObjectArray& operator=(const ObjectArray&) = delete;
+
+  // Constructs all of them, with the same arguments. Once.
+  template <typename... Arguments>
+  void fill(size_t count, Arguments&... arguments) {
+    constexpr size_t kHuge = 2 << 20;
+    const size_t bytes = wholePages(count * sizeof(T));
+    const bool huge = bytes >= kHuge;
+    mappedBytes_ = huge ? (bytes + kHuge - 1) / kHuge * kHuge + kHuge : bytes;
+    mapped_ = mmap(nullptr, mappedBytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped_ == MAP_FAILED) mapped_ = nullptr;
+    if (mapped_ == nullptr) return;
+    madvise(mapped_, mappedBytes_, MADV_DONTFORK);
+    auto at = reinterpret_cast<uintptr_t>(mapped_);
+    if (huge) at = (at + kHuge - 1) / kHuge * kHuge;
+    items_ = reinterpret_cast<T*>(at);
+    if (huge) madvise(items_, mappedBytes_ - kHuge, MADV_HUGEPAGE);
+    // Constructing them touches every page of them.
+    for (; count_ < count; count_++) new (&items_[count_]) T(arguments...);
+  }
+  size_t size() const { return count_; }
+  T& operator[](size_t at) { return items_[at]; }
+  const T& operator[](size_t at) const { return items_[at]; }
+  T* begin() { return items_; }
+  T* end() { return items_ + count_; }
+
+ private:
+  void* mapped_ = nullptr;
+  size_t mappedBytes_ = 0;
+  T* items_ = nullptr;
+  size_t count_ = 0;
 };
 
 // An array of plain values in such pages.
