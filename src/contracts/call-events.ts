@@ -124,6 +124,11 @@ export type CallEvent =
   | Base<'approval.decided', { id: string; tool: string; decision: 'approved' | 'denied' | 'timeout'; ms: number }>
   /** A thought of a committed turn; `calls`: tools that it asked for. */
   | Base<'model.answered', { id: string; ms: number; answered: boolean; tokens: number; calls: number }>
+  /** Knowledge was asked; which passage an answer is taken from, by id and hash of its text. No words. */
+  | Base<
+      'knowledge.searched',
+      { collection: string; found: boolean; passage: string | null; passageSha256: string | null; score: number; candidates: number }
+    >
   | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>

@@ -193,6 +193,16 @@ export const ERRORS = {
     action: 'See parley flows list; activate the version that is wanted.',
     retryable: false,
   },
+  KNOWLEDGE_FOLDER: {
+    meaning: 'A folder of the knowledge cannot be indexed; what was indexed before is kept.',
+    action: 'See the message; correct knowledge.folders or the folder.',
+    retryable: false,
+  },
+  KNOWLEDGE_EMBEDDING: {
+    meaning: 'The embedding model gave no vectors.',
+    action: 'Check the server named in the message, or remove knowledge.embedding: passages are then found by their words.',
+    retryable: true,
+  },
   CALL_NO_FLOW: {
     meaning: 'The dialplan asked for a flow that does not exist.',
     action: 'Correct flow= in the dialplan or add the flow file.',

@@ -8,6 +8,7 @@ export * from './dialogue.ts';
 export * from './engines.ts';
 export * from './errors.ts';
 export * from './hosts.ts';
+export * from './knowledge.ts';
 export * from './llm.ts';
 export * from './log.ts';
 export * from './media.ts';

@@ -99,6 +99,7 @@ export class ErrandDesk {
       target: definition.target,
       arguments: given,
       idempotencyKey: `${about.callId}-${request.idempotencyKey}`,
+      callId: about.callId,
     };
     const endMs = this.#nowMs() + LONGEST_MS;
     let outcome: ToolOutcome = failure('failed', false);

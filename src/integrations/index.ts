@@ -10,3 +10,5 @@ export { memoryPorts, MemoryOutbox, type PortOperation, portTools } from './memo
 export { type ApprovalRequest, type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
 export { McpClients, type McpServer } from './mcp.ts';
 export { CalDav, type CalDavOptions, calendarPorts } from './caldav.ts';
+export * from './knowledge/index.ts';
+export { type Egress, egressTo } from './egress.ts';

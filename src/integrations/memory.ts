@@ -4,14 +4,14 @@ import { Refused, type ToolAdapter } from './ports.ts';
 
 type Given = Readonly<Record<string, ToolValue>>;
 
-/** One operation of a port; `key` makes an act that is repeated the same act. */
-export type PortOperation = (given: Given, key: string, signal: AbortSignal) => Promise<unknown>;
+/** One operation of a port; `key` makes an act that is repeated the same act; `about`: which call it is for. */
+export type PortOperation = (given: Given, key: string, signal: AbortSignal, about?: { readonly callId: string }) => Promise<unknown>;
 
 export function portTools(operations: Readonly<Record<string, PortOperation>>): ToolAdapter {
-  return async ({ target, arguments: given, idempotencyKey, signal }) => {
+  return async ({ target, arguments: given, idempotencyKey, signal, callId }) => {
     const operation = target.t === 'port' && Object.hasOwn(operations, target.name) ? operations[target.name] : undefined;
     if (operation === undefined) throw new Refused('there is no such port');
-    return operation(given, idempotencyKey, signal);
+    return operation(given, idempotencyKey, signal, ...(callId === undefined ? [] : [{ callId }]));
   };
 }
 

@@ -10,6 +10,8 @@ export interface AdapterCall {
   readonly target: ToolTarget;
   readonly arguments: Readonly<Record<string, ToolValue>>;
   readonly idempotencyKey: string;
+  /** The call that it is done for; none in a trial by hand. */
+  readonly callId?: string;
   readonly signal: AbortSignal;
 }
 

@@ -6,7 +6,7 @@ import type pg from 'pg';
  * or between months (partitions are judged by what each must have). Compared with catalogue.txt, which the migrations make.
  */
 const LINES = `
-WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('audit', 'vault', 'ops')),
+WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('audit', 'vault', 'ops', 'knowledge')),
 rel AS (
   SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, o.nspname, o.nspname || '.' || c.relname AS name
     FROM pg_class c JOIN ours o ON o.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition

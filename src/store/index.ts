@@ -24,5 +24,6 @@ export {
 } from './vault-tables.ts';
 export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
 export { asRole } from './as-role.ts';
+export { knowledgeShelf } from './knowledge-tables.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';
 export { withReportReader, type CallTouched, type LoggedEvent, type ReportReader, type Span, type TypeCount } from './report-tables.ts';
