@@ -19,7 +19,9 @@ import {
   createTts,
   destinations,
   FlowDesk,
+  keepIndexed,
   keysFolder,
+  knowledgeTools,
   localDay,
   openCallFiles,
   readOrCreateToken,
@@ -122,7 +124,9 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
   ups.onDown(() => privacy.stop());
   const { secrets } = privacy;
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm, secrets });
+  const own = knowledgeTools(config, { store, audit, clock: systemClock, logger });
+  ups.onDown(keepIndexed(config, { store, logger }));
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm, secrets, own });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());

@@ -8,6 +8,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { command } from './exit.ts';
 import { flows, type FlowsOptions } from './flows.ts';
+import { knowledgeIndex, knowledgeSearch, knowledgeStatus } from './knowledge.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
 import { report } from './report.ts';
@@ -156,6 +157,30 @@ program
   .option('--json', 'JSON instead of Markdown')
   .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
   .action(command(report));
+
+const knowledge = program.command('knowledge').description('documents that answers are taken from');
+knowledge
+  .command('index [collection]')
+  .description('read new and changed documents; deleted ones vanish')
+  .option(...CONFIG)
+  .option('--empty', 'accept a folder that has no documents any more')
+  .action(
+    command((collection: string | undefined, options: { config: string; empty?: boolean }) => knowledgeIndex({ ...options, collection })),
+  );
+knowledge
+  .command('search <question>')
+  .description('what a caller with this question would be told, with sources and scores')
+  .option(...CONFIG)
+  .option('--collection <name>', 'default: the first one of the configuration')
+  .option('--language <code>', 'default: that of the collection')
+  .option('--json', 'one JSON object for each passage')
+  .action(command(knowledgeSearch));
+knowledge
+  .command('status')
+  .description('documents, passages, what is too old and what cannot be read')
+  .option(...CONFIG)
+  .option('--json', 'one JSON object for each collection')
+  .action(command(knowledgeStatus));
 
 const models = program.command('models').description('the files that the engines need');
 models.command('list').description('what can be had, what is there').action(command(modelsList));

@@ -1,6 +1,7 @@
 import type { Codec } from '../contracts/index.ts';
 import { type DataRules, toDataRules } from './data-classes.ts';
 import { type EngineChoices, toEngines } from './engine-choices.ts';
+import { type KnowledgeRules, toKnowledgeRules } from './knowledge-section.ts';
 import { type ConfigFile, portRange } from './schema.ts';
 import { type ToolsConfig, toToolsConfig } from './tools.ts';
 
@@ -73,6 +74,7 @@ export interface Config {
   };
   readonly data: DataRules;
   readonly privacy: { readonly notices: string; readonly maskDigits: number; readonly recordings: string };
+  readonly knowledge: KnowledgeRules;
   readonly store:
     ({ readonly kind: 'url'; readonly urlFile: string } & StoreLogins) | { readonly kind: 'embedded'; readonly directory: string };
   /** Null: no turn events are kept. */
@@ -114,6 +116,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     },
     data: toDataRules(file.data),
     privacy: { ...file.privacy, notices: absolute(file.privacy.notices), recordings: absolute(file.privacy.recordings) },
+    knowledge: toKnowledgeRules(file.knowledge, absolute),
     store:
       store.urlFile === undefined
         ? { kind: 'embedded', directory: absolute(store.embedded?.directory ?? EMBEDDED_DIRECTORY) }

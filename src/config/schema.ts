@@ -5,6 +5,7 @@ import { dataProblems, dataSection } from './data-classes.ts';
 import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './engines.ts';
 import { toolsSchema } from './tools.ts';
 import { turnSchema } from './turn.ts';
+import { knowledgeSection } from './knowledge-section.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
 const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
@@ -168,6 +169,7 @@ export const configSchema = z
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
     privacy: privacy.prefault({}).describe('What callers are told and asked, and what is never kept of them.'),
+    knowledge: knowledgeSection.prefault({}).describe('Documents that answers are taken from: docs/knowledge.md.'),
     store: store.prefault({}).describe('Postgres.'),
     replay: replay
       .nullable()

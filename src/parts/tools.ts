@@ -23,6 +23,8 @@ export interface ErrandParts {
   readonly approvers: Approvers;
   readonly model: LanguageModel | null;
   readonly secrets?: SecretStore;
+  /** Ports of Parley itself that need its other parts: knowledge. */
+  readonly own: Readonly<Record<string, PortOperation>>;
 }
 
 export interface Errands {
@@ -45,6 +47,7 @@ export async function createErrands(config: Config, parts: ErrandParts): Promise
   const web = httpTools({ allow: Object.keys(http), allowPrivate, headers });
   const own = portTools({
     ...directory(config),
+    ...parts.own,
     ...(calendar === null ? {} : calendarPorts(new CalDav({ ...calendar, password }), calendar.zone)),
   });
   // A port that the configuration binds is what it is bound to.
@@ -88,6 +91,8 @@ function lackOf({ name, target }: ToolDefinition, config: Config): string | null
   const bound = ports[target.name];
   if (bound !== undefined) return unreachable(name, bound, config);
   if (target.name === 'directory.find') return null;
+  if (target.name === 'knowledge.search')
+    return Object.keys(config.knowledge.folders).length > 0 ? null : `the knowledge of tool ${name} (knowledge.folders)`;
   if (CALENDAR_PORTS.includes(target.name)) return calendar === null ? `the calendar of tool ${name} (tools.calendar)` : null;
   return `the port ${target.name} of tool ${name} (tools.ports)`;
 }

@@ -9,7 +9,7 @@ const configurationOf = (language: string): string =>
   Object.hasOwn(CONFIGURATIONS, language) ? (CONFIGURATIONS[language] ?? '') : 'simple';
 
 /** Passages that are looked at more closely: those with the rarest words of the question, up to so many (and all with the rarest one). */
-const CANDIDATES = 1500;
+const CANDIDATES = 1000;
 
 export function knowledgeShelf(store: Pick<Store, 'use'>): KnowledgeShelf {
   return {
@@ -20,7 +20,9 @@ export function knowledgeShelf(store: Pick<Store, 'use'>): KnowledgeShelf {
         client.query('DELETE FROM knowledge.document WHERE collection = $1 AND path = ANY ($2::text[])', [collection, paths]),
       );
     },
-    finish: (collection) => store.use((client) => inTransaction(client, () => countTerms(client, collection))),
+    finish: async (collection) => {
+      await store.use((client) => client.query('SELECT knowledge.count_terms($1)', [collection]));
+    },
     find: (question) => store.use((client) => find(client, question)),
     state: (collection, today) => store.use((client) => state(client, collection, today)),
     hasVectors: () => store.use(async (client) => (await client.query(`SELECT FROM pg_extension WHERE extname = 'vector'`)).rowCount === 1),
@@ -54,60 +56,46 @@ async function put(client: pg.ClientBase, document: KnowledgeDocument, embedding
     [collection, path, language, document.sha256, document.date, document.maxAgeDays, document.problem],
   );
   if (passages.length === 0) return;
-  // A heading says what its passages are about without being in them.
+  // Headings and the name of the file say what passages are about without being in them.
   await client.query(
     `INSERT INTO knowledge.passage (collection, passage_id, path, language, ordinal, heading, words, sha256, embedding, tsv)
      SELECT $1, p.id, $2, $3, p.ordinal, p.heading, p.words, decode(p.sha256, 'hex'), p.embedding::real[],
-            setweight(to_tsvector($4::regconfig, p.heading), 'A') || to_tsvector($4::regconfig, p.words)
+            setweight(to_tsvector($4::regconfig, p.heading || ' ' || $10), 'A') || to_tsvector($4::regconfig, p.words)
        FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS p(id, heading, words, sha256, embedding, ordinal)
      ON CONFLICT DO NOTHING`,
     [
       ...[collection, path, language, configurationOf(language)],
       ...[passages.map((one) => one.id), passages.map((one) => one.heading), passages.map((one) => one.text)],
       ...[passages.map((one) => one.sha256), passages.map((_, at) => asArray(embeddings?.[at]))],
+      path.replace(/\.[A-Za-z]+$/, '').replace(/[^\p{L}\p{N}]+/gu, ' '),
     ],
   );
 }
 
 const asArray = (numbers: readonly number[] | undefined): string | null => (numbers === undefined ? null : `{${numbers.join(',')}}`);
 
-async function countTerms(client: pg.ClientBase, collection: string): Promise<void> {
-  await client.query('DELETE FROM knowledge.term WHERE collection = $1', [collection]);
-  await client.query(
-    `INSERT INTO knowledge.term (collection, language, lexeme, passages)
-     SELECT $1, l.language, s.word, s.ndoc FROM (SELECT DISTINCT language FROM knowledge.passage WHERE collection = $1) l,
-            ts_stat(format('SELECT tsv FROM knowledge.passage WHERE collection = %L AND language = %L', $1::text, l.language)) s
-      UNION ALL SELECT $1, p.language, '', count(*) FROM knowledge.passage p WHERE p.collection = $1 GROUP BY p.language`,
-    [collection],
-  );
+/** The words of the question and in how many passages each is, rarest first; `size`: how many passages there are. */
+const TERMS = `
+SELECT a.lexeme, coalesce(t.n, 0) AS n, coalesce(s.n, 0) AS size
+  FROM unnest(to_tsvector($3::regconfig, $4)) a
+  LEFT JOIN LATERAL (SELECT o.passages AS n FROM knowledge.term o WHERE o.collection = $1 AND o.language = $2 AND o.lexeme = a.lexeme LIMIT 1) t ON true
+  LEFT JOIN LATERAL (SELECT o.passages AS n FROM knowledge.term o WHERE o.collection = $1 AND o.language = $2 AND o.lexeme = '' LIMIT 1) s ON true
+ ORDER BY 2, 1`;
+
+interface Term {
+  readonly lexeme: string;
+  readonly n: number;
+  readonly size: number;
 }
 
 /**
- * The share of the question that a passage has, each word weighed by how rare it is: ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25
- * (Robertson and Zaragoza 2009). A word that no passage has counts most, so that what nobody wrote about is not answered.
+ * How rare a word is: ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25 (Robertson and Zaragoza 2009). One that no passage has counts most,
+ * so that what nobody wrote about is not answered.
  */
-const BY_WORDS = `
-WITH size AS (
-  SELECT t.passages AS n FROM knowledge.term t WHERE t.collection = $1 AND t.language = $2 AND t.lexeme = ''
-), asked AS MATERIALIZED (
-  SELECT a.lexeme, '''' || replace(replace(a.lexeme, '\\', '\\\\'), '''', '''''') || '''' AS quoted, coalesce(t.passages, 0) AS n,
-         ln(1 + (greatest(s.n - coalesce(t.passages, 0), 0) + 0.5) / (coalesce(t.passages, 0) + 0.5)) AS weight
-    FROM size s, unnest(to_tsvector($3::regconfig, $4)) a
-    LEFT JOIN knowledge.term t ON t.collection = $1 AND t.language = $2 AND t.lexeme = a.lexeme
-), ranked AS (
-  SELECT a.quoted, sum(a.n) OVER w AS upto, row_number() OVER w AS place
-    FROM asked a WHERE a.n > 0 WINDOW w AS (ORDER BY a.n, a.quoted)
-), wanted AS MATERIALIZED (
-  SELECT string_agg(r.quoted, ' | ')::tsquery AS query FROM ranked r WHERE r.place = 1 OR r.upto <= ${CANDIDATES}
-), words AS MATERIALIZED (
-  SELECT array_agg(a.quoted::tsquery) AS each, array_agg(a.weight) AS weights, sum(a.weight) AS total FROM asked a
-)
-SELECT p.passage_id AS id, p.path, p.heading, p.words AS text, encode(p.sha256, 'hex') AS sha256, to_char(d.document_date, 'YYYY-MM-DD') AS date,
-       (SELECT sum(o.weight) FROM unnest(v.each, v.weights) AS o(one, weight) WHERE p.tsv @@ o.one) / v.total AS score
-  FROM words v, knowledge.passage p JOIN knowledge.document d ON d.collection = p.collection AND d.path = p.path
- WHERE p.collection = $1 AND p.language = $2 AND p.tsv @@ (SELECT w.query FROM wanted w)
-   AND (d.max_age_days IS NULL OR d.document_date >= $5::date - d.max_age_days)
- ORDER BY score DESC, ts_rank(p.tsv, (SELECT w.query FROM wanted w), 1) DESC, p.path, p.ordinal LIMIT $6`;
+const weightOf = ({ n, size }: Term): number => Math.log(1 + (Math.max(0, Math.max(size, FEW) - n) + 0.5) / (n + 0.5));
+
+/** In a handful of passages every word is rare, and says no more for it. */
+const FEW = 20;
 
 const BY_VECTOR = `
 SELECT p.passage_id AS id, p.path, p.heading, p.words AS text, encode(p.sha256, 'hex') AS sha256, to_char(d.document_date, 'YYYY-MM-DD') AS date,
@@ -120,17 +108,39 @@ SELECT p.passage_id AS id, p.path, p.heading, p.words AS text, encode(p.sha256, 
 type Row = Omit<KnowledgeFinding, 'similarity'> & { similarity?: number | string };
 
 async function find(client: pg.ClientBase, question: KnowledgeQuestion): Promise<readonly KnowledgeFinding[]> {
-  const { collection, language, text, today, limit, embedding } = question;
-  const configuration = configurationOf(language);
-  const { rows } = await client.query<Row>({
-    name: 'knowledge.find',
-    text: BY_WORDS,
-    values: [collection, language, configuration, text, today, limit],
-  });
-  const byWords = rows.map((row) => ({ ...row, similarity: null }));
+  const { collection, language, today, limit, embedding } = question;
+  const byWords = await findByWords(client, question);
   if (embedding === null) return byWords;
   const near = await client.query<Row>(BY_VECTOR, [collection, language, `[${embedding.join(',')}]`, embedding.length, today, limit]);
   return merged(byWords, near.rows);
+}
+
+async function findByWords(client: pg.ClientBase, question: KnowledgeQuestion): Promise<readonly KnowledgeFinding[]> {
+  const { collection, language, text, today, limit } = question;
+  const { rows: terms } = await client.query<Term>({
+    name: 'knowledge.terms',
+    text: TERMS,
+    values: [collection, language, configurationOf(language), text],
+  });
+  const wanted = candidates(terms);
+  if (wanted.length === 0) return [];
+  const weights = terms.map(weightOf);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { rows } = await client.query<Row>({
+    name: 'knowledge.find',
+    text: 'SELECT * FROM knowledge.find($1, $2, $3::tsquery, $4::tsquery[], $5, $6, $7, $8)',
+    values: [collection, language, wanted.map(quoted).join(' | '), terms.map(quoted), weights, total, today, limit],
+  });
+  return rows.map((row) => ({ ...row, similarity: null }));
+}
+
+/** As tsquery reads it. */
+const quoted = ({ lexeme }: Term): string => `'${lexeme.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+
+/** The rarest words that are there at all: as many as bring so many passages, but one at least. */
+function candidates(terms: readonly Term[]): readonly Term[] {
+  let upto = 0;
+  return terms.filter(({ n }) => n > 0).filter(({ n }, at) => (upto += n) <= CANDIDATES || at === 0);
 }
 
 /** Both ways together, by their ranks (reciprocal rank fusion, Cormack et al. 2009). */
