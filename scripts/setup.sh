@@ -37,7 +37,7 @@ missing_packages() {
   has sipp || echo sip-tester
   # Text of PDFs for the knowledge, and a calendar server for the tests (the module alone: no service is started).
   has pdftotext || echo poppler-utils
-  has radicale || python3 -c 'import radicale' 2>/dev/null || echo python3-radicale
+  /usr/bin/python3 -c 'import radicale' 2>/dev/null || echo python3-radicale
   has_library libspeexdsp.so.1 || echo libspeexdsp1
   [ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   if want_asterisk; then

@@ -1,23 +1,36 @@
 /** A thin client of the Model Context Protocol (JSON-RPC 2.0, protocol 2025-06-18) over stdio and streamable HTTP: initialize and tools/call. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { type Answer, type Egress, egressTo, sendPinned } from './egress.ts';
 import { MAX_RESULT_BYTES, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
 
 const PROTOCOL = '2025-06-18';
 
 export type McpServer =
   | { readonly t: 'stdio'; readonly command: string; readonly args: readonly string[] }
-  | { readonly t: 'http'; readonly url: string; readonly headers?: Readonly<Record<string, string>> };
+  | {
+      readonly t: 'http';
+      readonly url: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      /** Its own host, wherever that is, when left out. */
+      readonly egress?: Egress;
+    };
 
 interface Connection {
   request(method: string, params: unknown, signal: AbortSignal): Promise<unknown>;
   close(): void;
 }
 
-/** One connection per server, opened at the first call and again after it died. */
+/** A greeting takes no longer than this, whoever waits for it. */
+const GREETING_MS = 5000;
+/** One that ends again and again is not started more often than this. */
+const RESTART_MS = 1000;
+
+/** One connection per server, opened at the first call and again after it died: the call under way fails, the next one finds it back. */
 export class McpClients {
   readonly #servers: Readonly<Record<string, McpServer>>;
   readonly #open = new Map<string, Promise<Connection>>();
+  readonly #startedMs = new Map<string, number>();
 
   constructor(servers: Readonly<Record<string, McpServer>>) {
     this.#servers = servers;
@@ -25,7 +38,7 @@ export class McpClients {
 
   readonly adapter: ToolAdapter = async ({ target, arguments: given, signal }) => {
     if (target.t !== 'mcp') throw new Refused('this is no MCP tool');
-    const connection = await this.#connection(target.server, signal);
+    const connection = await this.#connection(target.server);
     return dataOf(await connection.request('tools/call', { name: target.tool, arguments: given }, signal));
   };
 
@@ -35,7 +48,7 @@ export class McpClients {
     for (const connection of await Promise.allSettled(open)) if (connection.status === 'fulfilled') connection.value.close();
   }
 
-  async #connection(name: string, signal: AbortSignal): Promise<Connection> {
+  async #connection(name: string): Promise<Connection> {
     const server = Object.hasOwn(this.#servers, name) ? this.#servers[name] : undefined;
     if (server === undefined) throw new Refused('there is no such MCP server');
     const known = this.#open.get(name);
@@ -43,15 +56,21 @@ export class McpClients {
     const forget = (): void => {
       this.#open.delete(name);
     };
+    const nowMs = performance.now();
+    if (nowMs - (this.#startedMs.get(name) ?? -RESTART_MS) < RESTART_MS)
+      throw new NotDone(`the MCP server '${name}' has just ended; it is started again in a moment`);
+    this.#startedMs.set(name, nowMs);
+    const signal = AbortSignal.timeout(GREETING_MS);
     const opening = (async () => {
-      const connection = server.t === 'stdio' ? new StdioConnection(server, forget) : new HttpConnection(server);
+      const connection = server.t === 'stdio' ? new StdioConnection(server, forget) : new HttpConnection(server, forget);
       const hello = { protocolVersion: PROTOCOL, capabilities: {}, clientInfo: { name: 'parley', version: '1' } };
       try {
         await connection.request('initialize', hello, signal);
         await connection.notify('notifications/initialized');
       } catch (error) {
         connection.close();
-        throw new NotDone(error instanceof Error ? error.message : 'no connection');
+        if (error instanceof Refused) throw error;
+        throw new NotDone(`the MCP server '${name}' cannot be reached: ${error instanceof Error ? error.message : 'no connection'}`);
       }
       return connection;
     })();
@@ -153,18 +172,23 @@ class StdioConnection implements Connection {
 
 class HttpConnection implements Connection {
   readonly #server: Extract<McpServer, { t: 'http' }>;
+  readonly #url: URL;
+  readonly #egress: Egress;
+  readonly #forget: () => void;
   #session: string | null = null;
   #next = 1;
 
-  constructor(server: Extract<McpServer, { t: 'http' }>) {
+  constructor(server: Extract<McpServer, { t: 'http' }>, forget: () => void) {
     this.#server = server;
+    this.#url = new URL(server.url);
+    this.#egress = server.egress ?? egressTo(server.url);
+    this.#forget = forget;
   }
 
   async request(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
     const id = this.#next++;
-    const answer = await this.#post({ jsonrpc: '2.0', id, method, params }, signal);
-    const text = await limited(answer);
-    const isStream = answer.headers.get('content-type')?.includes('text/event-stream') === true;
+    const { text, headers } = await this.#post({ jsonrpc: '2.0', id, method, params }, signal);
+    const isStream = headers['content-type']?.includes('text/event-stream') === true;
     const messages = isStream ? text.split('\n').flatMap((line) => (line.startsWith('data:') ? [line.slice(5)] : [])) : [text];
     const message = messages.map(parsed).find((one) => one?.id === id);
     if (message === undefined || message === null) throw new Error('no answer in what the MCP server sent');
@@ -172,7 +196,7 @@ class HttpConnection implements Connection {
   }
 
   async notify(method: string): Promise<void> {
-    await (await this.#post({ jsonrpc: '2.0', method }, AbortSignal.timeout(3000))).body?.cancel();
+    await this.#post({ jsonrpc: '2.0', method }, AbortSignal.timeout(3000));
   }
 
   close(): void {
@@ -180,36 +204,27 @@ class HttpConnection implements Connection {
     this.#session = null;
   }
 
-  async #post(message: unknown, signal: AbortSignal): Promise<Response> {
-    const answer = await fetch(this.#server.url, {
-      method: 'POST',
-      redirect: 'error',
-      signal,
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': PROTOCOL,
-        ...this.#server.headers,
-        ...(this.#session === null ? {} : { 'mcp-session-id': this.#session }),
-      },
-      body: JSON.stringify(message),
-    });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    this.#session = answer.headers.get('mcp-session-id') ?? this.#session;
+  async #post(message: unknown, signal: AbortSignal): Promise<Answer> {
+    const hadSession = this.#session !== null;
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': PROTOCOL,
+      ...this.#server.headers,
+      ...(this.#session === null ? {} : { 'mcp-session-id': this.#session }),
+    };
+    const request = { method: 'POST', headers, body: JSON.stringify(message), signal, maxBytes: MAX_RESULT_BYTES };
+    const answer = await sendPinned(this.#url, request, this.#egress);
+    if (answer.status === 404 && hadSession) {
+      // It was restarted and does not know us any more: nothing was done, the next call greets it anew.
+      this.#forget();
+      throw new NotDone('the MCP server has forgotten the session');
+    }
+    if (answer.status < 200 || answer.status > 299) throw new Error(`status ${answer.status}`);
+    const session = answer.headers['mcp-session-id'];
+    this.#session = typeof session === 'string' ? session : this.#session;
     return answer;
   }
-}
-
-async function limited(answer: Response): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  const body: AsyncIterable<Uint8Array> | null = answer.body;
-  for await (const bytes of body ?? []) {
-    size += bytes.length;
-    if (size > MAX_RESULT_BYTES) throw new TooLarge('the answer is too large');
-    parts.push(bytes);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 interface Message {

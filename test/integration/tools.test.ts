@@ -1,10 +1,7 @@
 /** Tools over real sockets and real servers: HTTP with its fences, a CalDAV server, a Model Context Protocol server over stdio and HTTP. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import type { ToolTarget, ToolValue } from '../../src/contracts/index.ts';
@@ -18,6 +15,8 @@ import {
   type ToolAdapter,
   TooLarge,
 } from '../../src/integrations/index.ts';
+
+import { startRadicale } from '../support/radicale.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -92,131 +91,66 @@ test('HTTP: path, query, body and key; lists, private networks, redirects, size 
 
 // ---- CalDAV ----
 
-const radicale = ['/usr/bin/radicale', '/usr/local/bin/radicale'].find((file) => existsSync(file));
-
-test(
-  'a calendar on a real CalDAV server',
-  { skip: radicale === undefined && 'Radicale is not installed (Debian: apt install radicale)' },
-  async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'parley-caldav-'));
-    const probe = createServer();
-    const port = await listening(probe);
-    await new Promise((resolve) => probe.close(resolve));
-    await writeFile(join(folder, 'users'), 'parley:secret\n');
-    await writeFile(
-      join(folder, 'config'),
-      `[server]\nhosts = 127.0.0.1:${port}\n[auth]\ntype = htpasswd\nhtpasswd_filename = ${folder}/users\nhtpasswd_encryption = plain\n[storage]\nfilesystem_folder = ${folder}/data\n`,
-    );
-    const child = spawn(radicale ?? '', ['--config', join(folder, 'config')], { stdio: 'ignore' });
-    t.teardown(async () => {
-      child.kill();
-      await rm(folder, { recursive: true, force: true });
-    });
-    const url = `http://127.0.0.1:${port}/parley/desk/`;
-    const authorization = `Basic ${Buffer.from('parley:secret').toString('base64')}`;
-    for (let i = 0; ; i++) {
-      const made = await fetch(url, { method: 'MKCALENDAR', headers: { authorization } }).catch(() => null);
-      if (made?.status === 201) break;
-      if (i > 100) throw new Error(`the calendar server does not start: ${made?.status}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    const calendar = new CalDav({ url, user: 'parley', password: 'secret', zone: 'Europe/Berlin' });
-    const signal = AbortSignal.timeout(20_000);
-    const slot = { day: '2026-11-27', time: '19:00', minutes: 60, title: 'Table, for four; inside' };
-    t.equal(await calendar.book(slot, 'call1-a', signal), true);
-    t.equal(await calendar.book(slot, 'call1-a', signal), true, 'the same act again is the same booking');
-    t.equal(await calendar.book({ ...slot, time: '19:30' }, 'call2-a', signal), false, 'the slot is taken');
-    t.equal(await calendar.book({ ...slot, time: '20:00' }, 'call3-a', signal), true, 'the next one is free');
-    t.equal((await calendar.busy('20261127T000000Z', '20261128T000000Z', signal)).length, 2);
-    const both = await Promise.all(['call4-a', 'call5-a'].map((key) => calendar.book({ ...slot, day: '2026-11-28' }, key, signal)));
-    t.ok(both.filter(Boolean).length <= 1, 'two at once never both get it');
-    const ports = calendarPorts(calendar, 'Europe/Berlin');
-    t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: false });
-    t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '17:00' }, 'k', signal), { free: true });
-    t.equal(await calendar.cancel('call1-a', signal), true);
-    t.equal(await calendar.cancel('call1-a', signal), false);
-    t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: true });
-    t.equal(await calendar.book({ ...slot, day: '2026-10-25', time: '02:30' }, 'dst', signal), true, 'the hour that comes twice');
-    t.match(await calendar.busy('20261024T230000Z', '20261025T030000Z', signal), [{ from: '20261025T003000Z' }]);
-    const wrong = new CalDav({ url, user: 'parley', password: 'wrong', zone: 'Europe/Berlin' });
-    await t.rejects(wrong.book(slot, 'x', signal), { message: /refused us with status 401/ });
-  },
-);
+test('a calendar on a real CalDAV server', async (t) => {
+  const server = await startRadicale();
+  t.teardown(() => server.stop());
+  const { url } = server;
+  const calendar = new CalDav({ url, user: 'parley', password: 'secret', zone: 'Europe/Berlin' });
+  const signal = AbortSignal.timeout(20_000);
+  const slot = { day: '2026-11-27', time: '19:00', minutes: 60, title: 'Table, for four; inside' };
+  t.equal(await calendar.book(slot, 'call1-a', signal), true);
+  t.equal(await calendar.book(slot, 'call1-a', signal), true, 'the same act again is the same booking');
+  t.equal(await calendar.book({ ...slot, time: '19:30' }, 'call2-a', signal), false, 'the slot is taken');
+  t.equal(await calendar.book({ ...slot, time: '20:00' }, 'call3-a', signal), true, 'the next one is free');
+  t.equal((await calendar.busy('20261127T000000Z', '20261128T000000Z', signal)).length, 2);
+  const both = await Promise.all(['call4-a', 'call5-a'].map((key) => calendar.book({ ...slot, day: '2026-11-28' }, key, signal)));
+  t.ok(both.filter(Boolean).length <= 1, 'two at once never both get it');
+  const ports = calendarPorts(calendar, 'Europe/Berlin');
+  t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: false });
+  t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '17:00' }, 'k', signal), { free: true });
+  t.equal(await calendar.cancel('call1-a', signal), true);
+  t.equal(await calendar.cancel('call1-a', signal), false);
+  t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: true });
+  t.equal(await calendar.book({ ...slot, day: '2026-10-25', time: '02:30' }, 'dst', signal), true, 'the hour that comes twice');
+  t.match(await calendar.busy('20261024T230000Z', '20261025T030000Z', signal), [{ from: '20261025T003000Z' }]);
+  const wrong = new CalDav({ url, user: 'parley', password: 'wrong', zone: 'Europe/Berlin' });
+  await t.rejects(wrong.book(slot, 'x', signal), { message: /refused us with status 401/ });
+});
 
 // ---- Model Context Protocol ----
 
-const SDK = [join(ROOT, 'node_modules'), join(ROOT, '.runtime', 'mcp', 'node_modules')].find((folder) =>
-  existsSync(join(folder, '@modelcontextprotocol', 'sdk')),
-);
-
-const SERVER = `
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { createServer } from 'node:http';
-import { z } from 'zod';
-const make = () => {
-  const server = new McpServer({ name: 'test', version: '1' });
-  server.registerTool('order', { inputSchema: { order: z.string() }, outputSchema: { status: z.string() } }, ({ order }) => ({ structuredContent: { status: 'sent ' + order }, content: [{ type: 'text', text: '{}' }] }));
-  server.registerTool('text', { inputSchema: {} }, () => ({ content: [{ type: 'text', text: '{"status":"open"}' }] }));
-  server.registerTool('fails', { inputSchema: {} }, () => { throw new Error('secret words'); });
-  server.registerTool('big', { inputSchema: {} }, () => ({ content: [{ type: 'text', text: 'x'.repeat(300000) }] }));
-  server.registerTool('dies', { inputSchema: {} }, () => process.exit(1));
-  server.registerTool('hangs', { inputSchema: {} }, () => new Promise(() => {}));
-  return server;
-};
-if (process.argv[2] === 'http') {
-  const http = createServer(async (request, response) => {
-    const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
-    await make().connect(transport);
-    await transport.handleRequest(request, response);
+test('a real MCP server over stdio and HTTP', async (t) => {
+  const program = ['--import', 'tsx', join(ROOT, 'test', 'support', 'mcp-server.ts')];
+  const children: ChildProcess[] = [];
+  t.teardown(() => {
+    for (const child of children) child.kill();
   });
-  http.listen(0, '127.0.0.1', () => console.log(http.address().port));
-} else await make().connect(new StdioServerTransport());
-`;
-
-test(
-  'a real MCP server over stdio and HTTP',
-  { skip: SDK === undefined && 'the MCP SDK is not installed (npm install @modelcontextprotocol/sdk)' },
-  async (t) => {
-    const folder = join(SDK ?? '', '..', '.mcp-test');
-    await mkdir(folder, { recursive: true });
-    const file = join(folder, `server-${process.pid}.mjs`);
-    await writeFile(file, SERVER);
-    const children: ChildProcess[] = [];
-    t.teardown(async () => {
-      for (const child of children) child.kill();
-      await rm(file, { force: true });
-    });
-    const http = spawn(process.execPath, [file, 'http'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    children.push(http);
-    const port = await new Promise<string>((resolve) => http.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())));
-    const clients = new McpClients({
-      stdio: { t: 'stdio', command: process.execPath, args: [file] },
-      http: { t: 'http', url: `http://127.0.0.1:${port}/mcp` },
-      none: { t: 'stdio', command: '/no/such/program', args: [] },
-    });
-    t.teardown(() => clients.close());
-    const on = (server: string, tool: string, given: Record<string, ToolValue> = {}, ms = 15_000): Promise<unknown> =>
-      ask(clients.adapter, { t: 'mcp', server, tool }, given, ms);
-    for (const server of ['stdio', 'http']) {
-      t.strictSame(await on(server, 'order', { order: '7' }), { status: 'sent 7' }, server);
-      t.strictSame(await on(server, 'text'), { status: 'open' });
-      const failed = await on(server, 'fails').catch((error: unknown) => error);
-      t.ok(failed instanceof Refused);
-      t.notMatch(String(failed), 'secret words');
-      await t.rejects(on(server, 'none'));
-      await t.rejects(on(server, 'big'), { message: 'the answer is too large' });
-      await t.rejects(on(server, 'hangs', {}, 1500));
-    }
-    await t.rejects(on('stdio', 'dies'), { message: 'the MCP server has ended' });
-    t.strictSame(await on('stdio', 'text'), { status: 'open' }, 'and is started again');
-    t.ok((await on('none', 'text').catch((error: unknown) => error)) instanceof NotDone);
-    await t.rejects(on('constructor', 'text'), { message: 'there is no such MCP server' });
-  },
-);
-
-test('the programs are what they should be', { skip: radicale === undefined && 'no Radicale' }, (t) => {
-  t.match(execFileSync(radicale ?? '', ['--version'], { encoding: 'utf8' }), /^\d+\./);
-  t.end();
+  const http = spawn(process.execPath, [...program, 'http'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(http);
+  const port = await new Promise<string>((resolve) => http.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())));
+  const clients = new McpClients({
+    stdio: { t: 'stdio', command: process.execPath, args: program },
+    http: { t: 'http', url: `http://127.0.0.1:${port}/mcp` },
+    none: { t: 'stdio', command: '/no/such/program', args: [] },
+  });
+  t.teardown(() => clients.close());
+  const on = (server: string, tool: string, given: Record<string, ToolValue> = {}, ms = 15_000): Promise<unknown> =>
+    ask(clients.adapter, { t: 'mcp', server, tool }, given, ms);
+  for (const server of ['stdio', 'http']) {
+    t.strictSame(await on(server, 'order', { order: '7' }), { status: 'sent 7' }, server);
+    t.strictSame(await on(server, 'text'), { status: 'open' });
+    const failed = await on(server, 'fails').catch((error: unknown) => error);
+    t.ok(failed instanceof Refused);
+    t.notMatch(String(failed), 'secret words');
+    await t.rejects(on(server, 'none'));
+    await t.rejects(on(server, 'big'), { message: 'the answer is too large' });
+    await t.rejects(on(server, 'hangs', {}, 1500));
+  }
+  await t.rejects(on('stdio', 'dies'), { message: 'the MCP server has ended' });
+  const atOnce = await on('stdio', 'text').catch((error: unknown) => error);
+  t.ok(!(atOnce instanceof Error) || atOnce instanceof NotDone, 'at once: started again, or told that it will be');
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  t.strictSame(await on('stdio', 'text'), { status: 'open' }, 'and is started again');
+  t.ok((await on('none', 'text').catch((error: unknown) => error)) instanceof NotDone);
+  await t.rejects(on('constructor', 'text'), { message: 'there is no such MCP server' });
 });

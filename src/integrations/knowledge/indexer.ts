@@ -174,8 +174,8 @@ class Run {
   }
 }
 
-/** Exported for tests. Rejects with UnreadableDocument. */
-export async function readDocument(found: Found, bytes: Buffer, pdf: PdfOptions = {}): Promise<Reading> {
+/** Rejects with UnreadableDocument. */
+async function readDocument(found: Found, bytes: Buffer, pdf: PdfOptions = {}): Promise<Reading> {
   const kind = extname(found.path).toLowerCase();
   if (kind === '.pdf') {
     if (!bytes.subarray(0, 1024).includes('%PDF-')) throw new UnreadableDocument('is called a PDF and is none');
