@@ -49,7 +49,9 @@ test('migrations', async (t) => {
   await postgres.stop();
   await postgres.start();
   const fresh = await postgres.database();
-  await fresh.query('DROP SCHEMA audit CASCADE; DROP SCHEMA vault CASCADE; DROP SCHEMA ops CASCADE; DROP SCHEMA knowledge CASCADE; DROP SCHEMA parley CASCADE');
+  await fresh.query(
+    'DROP SCHEMA audit CASCADE; DROP SCHEMA vault CASCADE; DROP SCHEMA ops CASCADE; DROP SCHEMA knowledge CASCADE; DROP SCHEMA parley CASCADE',
+  );
   const both = await Promise.all([1, 2].map(() => connected(fresh, undefined, (client) => migrate(client))));
   t.same(both.map((names) => names.length).sort(), [0, (await readMigrations()).length], 'two at once: one does it');
 });
