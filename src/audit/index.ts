@@ -20,6 +20,7 @@ export {
   type Restriction,
   restrictSubject,
 } from './rights.ts';
+export { ownPublicKeys, rotateSigner, type Rotation } from './rotation.ts';
 export { openRestrictions, type Restrictions } from './restrictions.ts';
 export { subjectPage } from './subject-page.ts';
 export { eraseSubject, exportSubject, type Erasure, type Export, type SubjectDesk } from './subjects.ts';

@@ -93,7 +93,7 @@ export async function readPublicKey(path: string): Promise<Buffer> {
   return bytes.subarray(1);
 }
 
-function verifierKey(name: string, publicKey: Buffer): string {
+export function verifierKey(name: string, publicKey: Buffer): string {
   return `${name}+${keyHash(name, publicKey).toString('hex')}+${Buffer.concat([Buffer.from([1]), publicKey]).toString('base64')}`;
 }
 

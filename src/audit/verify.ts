@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
 import { readAudit, readDump } from '../store/index.ts';
 import { formatReport, type VerifyReport } from './findings.ts';
-import { readPublicKey } from './keys.ts';
 import { readAnchors } from './note.ts';
+import { readPublicKeys } from './rotation.ts';
 import { fromRow, PackedEvents } from './stored-event.ts';
 import { Verifier } from './verifier.ts';
 
@@ -16,7 +16,7 @@ export interface VerifyOptions {
   readonly connection: Connection;
   /** Files of checkpoints that were kept outside the database. */
   readonly anchors?: readonly string[];
-  /** signing.pub.pem or signing.vkey of each gateway. */
+  /** signing.pub.pem or signing.vkey of each gateway, and rotation notes. */
   readonly publicKeys?: readonly string[];
 }
 
@@ -50,7 +50,8 @@ export async function verifyDump(
 }
 
 async function prepareVerifier(options: Pick<VerifyOptions, 'anchors' | 'publicKeys'>): Promise<Verifier> {
-  const publicKeys = await Promise.all((options.publicKeys ?? []).map((path) => orInvalid(path, readPublicKey(path))));
+  const keyFiles = options.publicKeys ?? [];
+  const publicKeys = await orInvalid(keyFiles.join(', '), readPublicKeys(keyFiles));
   const texts = await Promise.all((options.anchors ?? []).map((path) => orInvalid(path, readFile(path, 'utf8'))));
   const read = texts.map(readAnchors);
   return new Verifier({ publicKeys, anchors: read.flatMap((r) => r.notes), anchorGarbage: read.flatMap((r) => r.garbage) });

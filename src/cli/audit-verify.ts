@@ -1,7 +1,15 @@
 /** `parley audit verify`: checks the log's chain, seals and anchors, and reports every finding with its place. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatReport, readAsteriskCdr, reconcileCalls, verifyAudit, verifyDump, type VerifyReport } from '../audit/index.ts';
+import {
+  formatReport,
+  ownPublicKeys,
+  readAsteriskCdr,
+  reconcileCalls,
+  verifyAudit,
+  verifyDump,
+  type VerifyReport,
+} from '../audit/index.ts';
 import { type Config, loadConfig } from '../config/index.ts';
 import { silentLogger } from '../observability/index.ts';
 import { storeOptions } from '../parts/index.ts';
@@ -50,6 +58,6 @@ export async function verifyConfigured(config: Config, options: Pick<VerifyComma
   const { spoolDirectory, anchorFile } = config.audit;
   const own = (file: string): string[] => (existsSync(file) ? [file] : []);
   const anchors = options.anchors ?? own(anchorFile ?? join(spoolDirectory, 'anchors.txt'));
-  const publicKeys = options.pubkey ?? own(join(spoolDirectory, 'keys/signing.pub.pem'));
+  const publicKeys = options.pubkey ?? (await ownPublicKeys(join(spoolDirectory, 'keys')));
   return withAuditor(config, (connection) => verifyAudit({ connection, anchors, publicKeys }));
 }

@@ -1,6 +1,7 @@
 /** The command line. One file per command; each returns its exit code. */
 import { Command } from 'commander';
 import { version } from '../parts/index.ts';
+import { auditReplayErasures, auditRotateKey } from './audit-keys.ts';
 import { auditReconcile, auditVerify } from './audit-verify.ts';
 import { call, type CallCommand } from './call.ts';
 import { check } from './check.ts';
@@ -101,6 +102,18 @@ audit
   .option('--pubkey <file...>', "public keys of the gateways; default: this gateway's")
   .action(command(auditVerify));
 
+audit
+  .command('rotate-key')
+  .description('a new signing key, signed for by the old one; the gateway must be stopped')
+  .option(...CONFIG)
+  .action(command(auditRotateKey));
+audit
+  .command('replay-erasures')
+  .description(
+    'after a restore from a backup: erase again whoever had been erased; the gateway must be stopped, and does it itself at its start',
+  )
+  .option(...CONFIG)
+  .action(command(auditReplayErasures));
 audit
   .command('reconcile <cdr>')
   .description("compare the log with Asterisk's call records (Master.csv)")

@@ -160,6 +160,8 @@ export type CallEvent =
   | Base<'retention.expired', { throughUs: number; subjects: readonly string[] }>
   /** Files whose time is over: written before they go. */
   | Base<'retention.swept', { data: 'replay' | 'recording' | 'memory' | 'cost'; removed: number }>
+  /** The last entry under the old signing key; both are named as in signed notes. */
+  | Base<'key.rotated', { old: string; new: string }>
   /** The PBX's own records against `call.ended`. */
   | Base<'cdr.reconciled', { records: number; matched: number; missing: number; unended: number }>;
 

@@ -13,8 +13,10 @@ import {
   formatReport,
   holdSubject,
   openRestrictions,
+  ownPublicKeys,
   replayErasures,
   restrictSubject,
+  rotateSigner,
   subjectPage,
   verifyAudit,
 } from '../../src/audit/index.ts';
@@ -23,7 +25,7 @@ import { toJson, toMarkdown } from '../../src/cli/report/document.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import { asRole, createStore, type Store } from '../../src/store/index.ts';
 import { CANARY, logCall } from '../support/audit-fill.ts';
-import { eventually, handClock, MORNING_US } from '../support/audit.ts';
+import { eventually, handClock, MORNING_US, stepEvent } from '../support/audit.ts';
 import { startPostgres, testFolder } from '../support/postgres.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
 
@@ -291,6 +293,41 @@ test('GDPR 17, 17(3): a hold stops the erasure; then nothing is left, and a rest
   await store.stop();
   const report = await verifyAudit({ connection: backup.as('auditor') });
   t.ok(report.ok, formatReport(report));
+});
+
+test('GDPR 32: a new signing key is signed for by the old one; what was signed before stays good', async (t) => {
+  const own = await postgres.database();
+  const place = join(folder, 'rotating');
+  const keys = join(place, 'keys');
+  const live = async (step: string, body?: { old: string; new: string }): Promise<void> => {
+    const store = createStore({ connectionString: own.url('gw_writer'), log });
+    await store.start();
+    const audit = createAudit({ folder: place, gateway: 'gw1', store, clock, log, reservedBytes: 4096 });
+    await audit.start();
+    await audit.append(body === undefined ? stepEvent(step) : { type: 'key.rotated', callId: null, body });
+    await audit.shipped(10_000);
+    await audit.stop();
+    await store.stop();
+  };
+  await live('one');
+  const first = await readFile(join(keys, 'signing.pub.pem'), 'utf8');
+  await writeFile(join(folder, 'first.pem'), first);
+  const firstPrivate = await readFile(join(keys, 'signing.key'), 'utf8');
+  const rotation = await rotateSigner(keys, 0, (body) => live('', body));
+  await live('two');
+  const again = await rotateSigner(keys, 0, (body) => live('', body));
+  await live('three');
+  const check = (publicKeys: readonly string[]) =>
+    verifyAudit({ connection: own.as('auditor'), anchors: [join(place, 'anchors.txt')], publicKeys });
+  const notes = [again, rotation].map(({ new: name }) => join(keys, `rotation-${name}.note`));
+  t.ok((await check([join(folder, 'first.pem'), ...notes])).ok, 'the first key and the notes are enough, in any order');
+  t.ok((await check(await ownPublicKeys(keys))).ok, 'the gateway itself keeps its old public keys');
+  t.notOk((await check([join(folder, 'first.pem')])).ok, "without the notes the later streams are a stranger's");
+  await t.rejects(check([join(keys, 'signing.pub.pem'), notes[1] ?? '']), {
+    code: 'CONFIG_INVALID',
+    message: /not signed by a key that was given/,
+  });
+  t.not(await readFile(join(keys, 'signing.key'), 'utf8'), firstPrivate, 'the old private key is gone');
 });
 
 test('the last one turns out the light', async () => {
