@@ -1,6 +1,6 @@
 /** The composition root: configuration -> parts -> call runner -> HTTP. What is plugged into what, and in which order it goes up and down. */
 import { type Audit, createAudit, openCallsIn, openRestrictions } from './audit/index.ts';
-import { CallRunner, type Fillers } from './call/index.ts';
+import { CallRunner } from './call/index.ts';
 import type { Config } from './config/index.ts';
 import type { Logger, PbxDriver } from './contracts/index.ts';
 import { type EgressGuard, guardEgress } from './egress/index.ts';
@@ -9,14 +9,13 @@ import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
 import {
   auditOptions,
+  capacityOptions,
   configHash,
   createDetector,
+  createEngines,
   createErrands,
-  createLlm,
   createPbx,
   createPrivacyParts,
-  createStt,
-  createTts,
   destinations,
   FlowDesk,
   keepIndexed,
@@ -34,7 +33,6 @@ import {
   version,
 } from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
-import { createPhraseCache, type PhraseCache } from './tts/index.ts';
 
 export interface Service {
   readonly runner: CallRunner;
@@ -50,7 +48,6 @@ export interface Service {
 
 /** Until somebody can be asked, the answer is no. */
 const NOBODY = { ask: () => Promise.resolve('denied' as const) };
-const PHRASES = 2000;
 
 /** What went up, to be taken down in reverse. */
 class Ups {
@@ -85,8 +82,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   // Before anything is opened: from here on nothing leaves this machine but to what the configuration names.
   const egress = guardEgress(await destinations(config, flows.files));
   ups.onDown(() => egress.close());
-  const llm = await createLlm(config, logger);
-  const stt = createStt(config, logger);
+  const engines = await createEngines(config, logger);
+  const { stt, tts, llm } = engines;
   const { ports, host, maxCalls, historyMs, codec, noise, echo } = config.media;
   const cleaning = { noise, echo };
   const keepSent = recordingPolicy(config) !== 'off';
@@ -96,7 +93,6 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => media.close());
   const turns = turnOptions(config);
   const detector = createDetector(config, logger);
-  const tts = createPhraseCache(createTts(config, logger), { maxEntries: PHRASES });
 
   const store = createStore(await storeOptions(config, logger));
   const audit = createAudit({ ...auditOptions(config), store, clock: systemClock, log: logger });
@@ -118,7 +114,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     stt.start(media.audio),
     llm?.start() ?? Promise.resolve(),
     detector?.start(media.audio) ?? Promise.resolve(),
-    tts.start().then(() => prerender(tts, flows, { today: today(), fillers: turns.fillers })),
+    tts.start().then(() => engines.prerender(flows.dialogues(today()), turns.fillers)),
   ]);
 
   const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
@@ -150,8 +146,9 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       ...(detector === null ? {} : { detector }),
       admit: (from) => (restrictions.has(from) ? 'restricted' : audit.full ? config.audit.whenFull : 'continue'),
     },
-    { receive: codec, send: codec, ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config) },
+    { receive: codec, send: codec, ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config), ...capacityOptions(config) },
   );
+  engines.follow(runner);
   const http = await startHttp({
     host: config.http.host,
     port: config.http.port,
@@ -164,9 +161,9 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
         // New texts are rendered beside the calls: whoever asked does not wait for it.
         changed: () =>
-          void prerender(tts, flows, { today: today(), fillers: turns.fillers }).catch(() =>
-            logger.warn('texts of a changed flow are not rendered ahead; they are when said'),
-          ),
+          void engines
+            .prerender(flows.dialogues(today()), turns.fillers)
+            .catch(() => logger.warn('texts of a changed flow are not rendered ahead; they are when said')),
       }),
     },
     health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),
@@ -200,17 +197,6 @@ function connect(driver: PbxDriver, logger: Logger): void {
   driver.start().catch((error: unknown) => {
     logger.error('the pbx refused us; trying on', { reason: error instanceof Error ? error.message : String(error) });
   });
-}
-
-async function prerender(
-  tts: PhraseCache,
-  flows: FlowDesk,
-  { today, fillers }: { today: string; fillers: Readonly<Record<string, Fillers>> },
-): Promise<void> {
-  for (const { fixedTexts, language } of flows.dialogues(today)) {
-    const { opener = [], wait = [] } = fillers[language] ?? {};
-    await tts.prerender([...fixedTexts, ...opener, ...wait], language);
-  }
 }
 
 async function allOrFirstError<T extends readonly unknown[]>(promises: { [K in keyof T]: Promise<T[K]> }): Promise<T> {

@@ -9,7 +9,11 @@
 
 /** What is measured, in milliseconds, as it happens. */
 export type Wait = 'sttQueue' | 'llmFirstToken' | 'ttsFirstAudio' | 'loopLag';
-export type Saving = 'smaller-model' | 'shorter-replies' | 'recorded-prompts';
+/**
+ * smaller-model: the thrifty link of the language-model chain first. shorter-replies: one sentence. recorded-prompts: what the phrase cache
+ * does not have is spoken by the thrifty link of the chain. no-speculation: no reply is made ahead of the commit.
+ */
+export type Saving = 'smaller-model' | 'shorter-replies' | 'recorded-prompts' | 'no-speculation';
 
 export interface Limits {
   readonly degradeMs: number;
@@ -39,10 +43,10 @@ export const GOVERNOR_POLICY: GovernorPolicy = {
     loopLag: { degradeMs: 60, peopleMs: 250 },
   },
   savings: {
-    sttQueue: ['shorter-replies'],
-    llmFirstToken: ['smaller-model', 'shorter-replies'],
-    ttsFirstAudio: ['recorded-prompts', 'shorter-replies'],
-    loopLag: ['recorded-prompts', 'shorter-replies'],
+    sttQueue: ['no-speculation', 'shorter-replies'],
+    llmFirstToken: ['smaller-model', 'no-speculation', 'shorter-replies'],
+    ttsFirstAudio: ['recorded-prompts', 'no-speculation', 'shorter-replies'],
+    loopLag: ['recorded-prompts', 'no-speculation', 'shorter-replies'],
   },
   calls: { degrade: 80, people: 100 },
   windowMs: 15_000,

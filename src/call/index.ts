@@ -5,6 +5,7 @@
  */
 export { FILLERS } from './filler.ts';
 export type { CallOptions, Fillers, LiveEvent, LiveListener, SpeakingEvent, Stages } from './ports.ts';
+export { GOVERNOR_POLICY, type GovernorPolicy } from './governor.ts';
 export { maskWords } from './recorder.ts';
 export { createSecretStore } from './secret-store.ts';
 export { CallRunner, type OpenCall } from './runner.ts';

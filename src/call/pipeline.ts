@@ -13,6 +13,8 @@ import { randomUUID } from 'node:crypto';
 import {
   type Dialogue,
   type DialogueEvent,
+  type EngineAnswer,
+  type EngineUse,
   type KeptCall,
   type MediaEvent,
   type MediaSession,
@@ -23,6 +25,7 @@ import {
   type TurnEffect,
 } from '../contracts/index.ts';
 import { turnWords } from '../turn/index.ts';
+import type { Capacity } from './capacity.ts';
 import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
 import { Errands } from './errands.ts';
@@ -31,6 +34,7 @@ import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Keeper } from './keeper.ts';
 import { Listener } from './listener.ts';
+import { apologise, nameProcessors } from './outside.ts';
 import type { CallOptions, LiveListener, Stages } from './ports.ts';
 import { createPrivacy, type Privacy } from './privacy.ts';
 import { createTurnRecorder } from './recorder.ts';
@@ -74,8 +78,11 @@ export class CallPipeline {
   readonly #turn: TurnDesk;
   readonly #departure: Departure;
   readonly #privacy: Privacy;
+  readonly #capacity: Capacity;
   readonly #onEnded: (pipeline: CallPipeline) => void;
   #turns: number;
+  /** Who heard the words that were heard last. */
+  #heardBy: EngineUse | undefined;
   #open: Open | null = null;
   #media: MediaSession | null = null;
   #ended = false;
@@ -88,6 +95,7 @@ export class CallPipeline {
     live: LiveListener;
     /** What the process before this one kept of the call. */
     kept?: KeptCall;
+    capacity: Capacity;
     onEnded: (pipeline: CallPipeline) => void;
   }) {
     const { stages, dialogue, kept } = options;
@@ -96,6 +104,7 @@ export class CallPipeline {
     this.#turns = kept?.turns ?? 0;
     const { audit, clock, logger } = stages;
     this.#stages = stages;
+    this.#capacity = options.capacity;
     this.#options = options.options;
     this.#call = options.call;
     this.pbxId = options.call.id;
@@ -221,6 +230,8 @@ export class CallPipeline {
   async #join(): Promise<void> {
     const { pbx, media, clock } = this.#stages;
     const { receive, send } = this.#options;
+    await nameProcessors(this.#journal, this.#stages);
+    if (this.#isEnded()) return;
     const session = media.open({ callId: this.id, receive, send });
     this.#media = session;
     if (this.#call.state !== 'up') await pbx.answer(this.pbxId);
@@ -238,16 +249,22 @@ export class CallPipeline {
     const { tts, timers, clock } = this.#stages;
     const { language } = this.#dialogue;
     const logger = this.#stages.logger.child({ call: this.id });
-    const speaker = new Speaker({ media: session, tts, language, hooks: this.#voiceHooks() });
+    const speaker = new Speaker({
+      ...{ media: session, tts, language, hooks: this.#voiceHooks() },
+      clockMs: () => clock.monoUs() / 1000,
+      thrifty: () => this.#capacity.saves('recorded-prompts'),
+    });
     const listener = new Listener({
       stt: this.#recogniser(session, this.#conversation.language),
       logger,
       hooks: {
         words: (asked, result) => {
           const { decode } = asked;
-          const { text, confidence, queueMs, decodeMs } = result;
+          const { text, confidence, queueMs, decodeMs, use } = result;
           this.#privacy.recording.heard(asked, result);
           this.#clock.decoded(queueMs, decodeMs);
+          this.#heardBy = use;
+          if (asked.kind === 'final') this.#capacity.waited('sttQueue', queueMs);
           this.#turn.tell({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
         },
         failed: (asked, error) => {
@@ -298,6 +315,7 @@ export class CallPipeline {
       started: (say) => this.#conversation.started(say),
       isEnded: () => this.#ended,
       ended: (spoken) => this.#privacy.recording.spoken(spoken),
+      waited: (ttsMs) => this.#capacity.waited('ttsFirstAudio', ttsMs),
     });
   }
 
@@ -337,14 +355,7 @@ export class CallPipeline {
         this.#open?.listener.abort(effect.decode);
         break;
       case 'speculate':
-        // A secret is nothing to think about.
-        if (this.#privacy.secrets.isOpen) break;
-        this.#clock.tried();
-        this.#open?.speculator.begin(effect.attempt, this.#conversation.state, {
-          t: 'heard',
-          text: effect.text,
-          confidence: effect.confidence,
-        });
+        this.#speculate(effect);
         break;
       case 'abandon':
         this.#open?.speculator.abandon();
@@ -369,6 +380,17 @@ export class CallPipeline {
     }
   }
 
+  #speculate({ attempt, text, confidence }: Extract<TurnEffect, { t: 'speculate' }>): void {
+    // A secret is nothing to think about.
+    if (this.#privacy.secrets.isOpen) return;
+    if (this.#capacity.saves('no-speculation')) {
+      this.#turn.tell({ t: 'prepared', atMs: this.#nowMs(), attempt, ready: false });
+      return;
+    }
+    this.#clock.tried();
+    this.#open?.speculator.begin(attempt, this.#conversation.state, { t: 'heard', text, confidence });
+  }
+
   #commit(effect: Extract<TurnEffect, { t: 'commit' }>): void {
     const { turn, text, confidence, fromSample, toSample, waitMs, attempt } = effect;
     this.#turns = turn;
@@ -380,7 +402,10 @@ export class CallPipeline {
     const words = text.split(/\s+/).filter((word) => word !== '').length;
     this.#journal.write({
       type: 'caller.said',
-      body: { turn, words, confidence: Math.round(confidence * 1000) / 1000, fromSample, toSample, waitMs: Math.round(waitMs) },
+      body: {
+        ...{ turn, words, confidence: Math.round(confidence * 1000) / 1000, fromSample, toSample, waitMs: Math.round(waitMs) },
+        ...(this.#heardBy === undefined ? {} : { engines: [this.#heardBy] }),
+      },
       content: { text },
     });
     this.#conversation.tell({ t: 'heard', text, confidence }, ahead);
@@ -424,8 +449,16 @@ export class CallPipeline {
       return;
     }
     this.#stages.logger.error('call failed', { call: this.id, code, reason: error instanceof Error ? error.message : String(error) });
-    if (code === 'TTS_FAILED') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
+    if (code === 'TTS_FAILED' || code.startsWith('ENGINE_'))
+      this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
+    const sorry = this.#options.apologies?.[this.#dialogue.language];
+    if (this.#open !== null && sorry !== undefined) await apologise(this.#open.speaker, sorry, this.#stages.timers);
     await this.#departure.giveBack('failed', code, code);
+  }
+
+  /** A language model worked for this call. */
+  answered({ outcome, use }: EngineAnswer): void {
+    if (use !== null && !this.#ended) this.#journal.write({ type: 'engine.used', body: { kind: 'llm', outcome, use } });
   }
 
   /** Gives the caller back to the dialplan, as at a drain that took too long. */

@@ -20,6 +20,7 @@ import type {
   Timers,
 } from '../contracts/index.ts';
 import type { TurnOptions, TurnWords } from '../turn/index.ts';
+import type { GovernorPolicy } from './governor.ts';
 
 /** Carries out errands, inside the bounds of each. `tell` gets at most one `errand-slow`, then one answer; none after `signal`. */
 export interface ErrandPort {
@@ -93,6 +94,10 @@ export interface CallOptions {
   readonly turn: TurnOptions;
   /** How long a drain waits for open calls before it gives them back to the dialplan. */
   readonly drainMs: number;
+  /** When too many callers wait: none when left out, every call is taken. */
+  readonly capacity?: GovernorPolicy;
+  /** By language tag: said, from the phrase cache, when nothing else can be said; then the dialplan takes the caller to a person. */
+  readonly apologies?: Readonly<Record<string, string>>;
   /** The turn engine's words for a language; the built-in ones when left out. */
   readonly words?: (language: string) => TurnWords;
   /** By language; none when left out. */

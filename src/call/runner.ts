@@ -1,5 +1,14 @@
 /** All open calls: which PBX event belongs to which, what happens to the calls when the PBX link or this process goes. */
-import { type Dialogue, type KeptCall, ParleyError, type PbxCall, type PbxEvent } from '../contracts/index.ts';
+import {
+  type Dialogue,
+  type EngineAnswer,
+  type EngineKind,
+  type KeptCall,
+  ParleyError,
+  type PbxCall,
+  type PbxEvent,
+} from '../contracts/index.ts';
+import { Capacity } from './capacity.ts';
 import { Journal } from './journal.ts';
 import { CallPipeline } from './pipeline.ts';
 import type { CallOptions, LiveEvent, LiveListener, Stages } from './ports.ts';
@@ -19,6 +28,7 @@ export class CallRunner {
   readonly #journal: Journal;
   /** What the process before this one left, by the PBX's ids, until the PBX has said which of them it still has. */
   readonly #left = new Map<string, KeptCall>();
+  readonly #capacity: Capacity;
   readonly #live: LiveListener = (event: LiveEvent) => {
     for (const listener of this.#listeners) listener(event);
   };
@@ -31,7 +41,28 @@ export class CallRunner {
     this.#options = options;
     this.#journal = new Journal(null, { audit: stages.audit, logger: stages.logger, clock: stages.clock, live: this.#live });
     stages.pbx.onEvent((event) => this.#onPbx(event));
-    stages.stt.onState((state, why) => this.#journal.write({ type: 'engine.state', body: { engine: 'stt', state, why } }));
+    const { clock, timers } = stages;
+    this.#capacity = new Capacity({ policy: options.capacity ?? null, clock, timers, journal: this.#journal });
+    stages.stt.onState((state, why) => {
+      this.#journal.write({ type: 'engine.state', body: { engine: 'stt', state, why } });
+      this.#capacity.engine('stt', state === 'up');
+    });
+  }
+
+  /** What is saved on now, and whether new calls are taken. */
+  get capacity(): Pick<Capacity, 'saves' | 'waited' | 'admit'> {
+    return this.#capacity;
+  }
+
+  /** One engine of a chain has died, is left alone for a while, or is back; others may serve in its place. */
+  engineState(engine: EngineKind, name: string, state: 'up' | 'down'): void {
+    this.#journal.write({ type: 'engine.state', body: { engine, state, why: 'one of a chain', name } });
+  }
+
+  /** A language model has answered for a call, or nobody has. */
+  answered(answer: EngineAnswer): void {
+    if (answer.firstMs !== null) this.#capacity.waited('llmFirstToken', answer.firstMs);
+    for (const call of this.#calls.values()) if (call.id === answer.callKey) call.answered(answer);
   }
 
   /** The pen for events of the gateway itself. */
@@ -98,6 +129,8 @@ export class CallRunner {
       this.#refuse(call, 'log-full');
     } else if (admission === 'restricted') {
       this.#refuse(call, 'restricted');
+    } else if (this.#capacity.admit() === 'people') {
+      this.#refuse(call, 'capacity');
     } else if (dialogue === undefined) {
       this.#stages.logger.error('the dialplan named a flow that does not exist', { code: 'CALL_NO_FLOW', flow: name });
       this.#refuse(call, 'no-flow');
@@ -113,10 +146,12 @@ export class CallRunner {
       call,
       dialogue,
       live: this.#live,
+      capacity: this.#capacity,
       ...(kept === undefined ? {} : { kept }),
       onEnded: (ended) => this.#forget(ended),
     });
     this.#calls.set(call.id, pipeline);
+    this.#capacity.calls(this.#calls.size);
     void pipeline.start();
   }
 
@@ -168,6 +203,7 @@ export class CallRunner {
 
   #forget(pipeline: CallPipeline): void {
     this.#calls.delete(pipeline.pbxId);
+    this.#capacity.calls(this.#calls.size);
     if (this.#calls.size === 0) this.#idle?.();
   }
 

@@ -1,18 +1,19 @@
 /**
- * Speaks batches of texts: synthesis of the next runs while the one before plays; the media engine paces. A text can be prepared
- * and held, and goes out when its turn is committed. What is halted goes on from the beginning of the last word.
+ * Speaks batches of texts: a text plays while it is made, the next is made while the one before plays; the media engine paces. A text can be
+ * prepared and held, and goes out when its turn is committed. What is halted goes on from the beginning of the last word.
  * Knows clips and positions, nothing of dialogue or turns.
  */
 import {
   CALLER_RATE_HZ,
   type ClipWriter,
+  type EngineUse,
   type MediaEvent,
   type MediaSession,
-  type SpeechClip,
   type TextToSpeech,
 } from '../contracts/index.ts';
-import { type Heard, heardOf, questionSample, resumeSample, type Speech } from './ledger.ts';
+import { type Heard, heardOf, resumeSample } from './ledger.ts';
 import type { Say } from './ports.ts';
+import { Utterance } from './utterance.ts';
 
 export interface Spoken {
   readonly say: Say;
@@ -20,6 +21,8 @@ export interface Spoken {
   readonly sentMs: number;
   readonly heard: Heard;
   readonly interrupted: boolean;
+  /** Who made it, where the engines keep account. */
+  readonly engines: readonly EngineUse[];
 }
 
 export interface SpeakerHooks {
@@ -41,8 +44,7 @@ export interface Prepared {
 
 interface Item {
   readonly say: Say;
-  readonly speech: Speech;
-  readonly pcm: Int16Array;
+  readonly utterance: Utterance;
   /** Sample of the speech with which the present clip begins. */
   fromSample: number;
   /** Samples of the speech that went out. */
@@ -55,7 +57,6 @@ interface Item {
   readonly finish: (interrupted: boolean) => void;
 }
 
-const FADE_MS = 20;
 const DUCK_DB = -12;
 
 export class Speaker {
@@ -63,6 +64,8 @@ export class Speaker {
   readonly #tts: TextToSpeech;
   readonly #language: string;
   readonly #hooks: SpeakerHooks;
+  readonly #clockMs: () => number;
+  readonly #thrifty: () => boolean;
   /** By clip, in the order of the queue. */
   readonly #open = new Map<number, Item>();
   /** What goes on when the engine has let go of all clips. */
@@ -73,22 +76,35 @@ export class Speaker {
   #abort = new AbortController();
   #closed = false;
 
-  constructor(options: { media: MediaSession; tts: TextToSpeech; language: string; hooks: SpeakerHooks }) {
+  constructor(options: {
+    media: MediaSession;
+    tts: TextToSpeech;
+    language: string;
+    hooks: SpeakerHooks;
+    clockMs: () => number;
+    /** Whether texts may be spoken by the cheapest engine now. */
+    thrifty?: () => boolean;
+  }) {
     this.#media = options.media;
     this.#tts = options.tts;
     this.#language = options.language;
     this.#hooks = options.hooks;
+    this.#clockMs = options.clockMs;
+    this.#thrifty = options.thrifty ?? ((): boolean => false);
   }
 
-  /** Synthesises a text and holds it in the media engine. Null when `signal` or a stop came first. Errors: TTS_FAILED. */
+  /** Holds a text in the media engine, as far as it is made. Null when `signal` or a stop came first. Errors: TTS_FAILED. */
   async prepare(say: Say, signal: AbortSignal): Promise<Prepared | null> {
-    const clip = await this.#synthesise(say, AbortSignal.any([signal, this.#abort.signal]));
-    if (clip === null) return null;
-    const item = this.#item(say, clip);
+    const utterance = await this.#utter(say, AbortSignal.any([signal, this.#abort.signal]));
+    if (utterance === null) return null;
+    const item = this.#item(utterance);
     await this.#quiet?.done;
-    if (isAborted(signal) || this.#closed) return null;
+    if (isAborted(signal) || this.#closed) {
+      utterance.cancel();
+      return null;
+    }
     this.#play(item, true);
-    return { say, ttsMs: clip.totalMs, item };
+    return { say, ttsMs: utterance.firstMs, item };
   }
 
   /** Whether it still waits in the media engine. */
@@ -112,7 +128,10 @@ export class Speaker {
       items.push(item);
     }
     const interrupted = await Promise.all(items.map((item) => item.over));
-    const heard = items.map((item) => heardOf(item.speech, item.sentSamples).text).filter((text) => text !== '');
+    const failed = items.find(({ utterance }) => utterance.failure !== null);
+    // What was made of it has been heard; the rest nobody can say.
+    if (failed !== undefined && !isAborted(signal) && !interrupted.includes(true)) throw failed.utterance.failure;
+    const heard = items.map((item) => heardOf(item.utterance.speech, item.sentSamples).text).filter((text) => text !== '');
     return { interrupted: isAborted(signal) || interrupted.includes(true), heard: heard.join(' ') };
   }
 
@@ -127,36 +146,31 @@ export class Speaker {
 
   /** Queues one text in the media engine. Null when a stop came first. */
   async #begin(say: Say, signal: AbortSignal): Promise<Item | null> {
-    const clip = await this.#synthesise(say, signal);
-    if (clip === null) return null;
+    const utterance = await this.#utter(say, signal);
+    if (utterance === null) return null;
     await this.#hooks.before(say);
     await this.#quiet?.done;
     if (isAborted(signal)) return null;
-    this.#hooks.synthesised(say, clip.totalMs);
-    const item = this.#item(say, clip);
+    this.#hooks.synthesised(say, utterance.firstMs);
+    const item = this.#item(utterance);
     if (this.#again !== null) this.#again.push(item);
     else this.#play(item, false);
     return item;
   }
 
-  async #synthesise(say: Say, signal: AbortSignal): Promise<SpeechClip | null> {
-    try {
-      const { language = this.#language, voice } = say;
-      return await this.#tts.synthesise(say.text, { language, signal, ...(voice === undefined ? {} : { voice }) });
-    } catch (error) {
-      if (signal.aborted) return null;
-      throw error;
-    }
+  #utter(say: Say, signal: AbortSignal): Promise<Utterance | null> {
+    const { language = this.#language, voice } = say;
+    const how = { tts: this.#tts, language, signal, clockMs: this.#clockMs, thrifty: this.#thrifty() };
+    return Utterance.begin(say, voice === undefined ? how : { ...how, voice });
   }
 
-  #item(say: Say, { pcm, rateHz, marks }: SpeechClip): Item {
+  #item(utterance: Utterance): Item {
     let resolve: (interrupted: boolean) => void = () => undefined;
     const over = new Promise<boolean>((settle) => (resolve = settle));
-    const speech: Speech = { text: say.text, lengthSamples: pcm.length, rateHz, ...(marks === undefined ? {} : { marks }) };
+    const { say } = utterance;
     const item: Item = {
       say,
-      speech,
-      pcm,
+      utterance,
       fromSample: 0,
       sentSamples: 0,
       started: false,
@@ -165,10 +179,12 @@ export class Speaker {
       over,
       finish: (interrupted) => {
         if (item.writer !== null) this.#open.delete(item.writer.clip);
-        const sentMs = Math.round((item.sentSamples * 1000) / rateHz);
+        const { speech, engines } = utterance;
+        utterance.cancel();
+        const sentMs = Math.round((item.sentSamples * 1000) / speech.rateHz);
         // What was held and dropped has never been.
         if (item.started || !interrupted || sentMs > 0) {
-          this.#hooks.ended({ say, sentMs, heard: heardOf(speech, item.sentSamples), interrupted });
+          this.#hooks.ended({ say, sentMs, heard: heardOf(speech, item.sentSamples), interrupted, engines });
         }
         resolve(interrupted);
       },
@@ -177,15 +193,14 @@ export class Speaker {
   }
 
   #play(item: Item, held: boolean): void {
-    const { rateHz } = item.speech;
-    const pcm = item.pcm.subarray(item.fromSample);
-    const asks = isQuestion(item.say) ? questionSample(item.speech) : -1;
-    const marks = asks >= item.fromSample ? { marks: [asks - item.fromSample] } : {};
+    const { utterance, fromSample } = item;
+    const { rateHz } = utterance.speech;
+    const asks = utterance.questionSample;
+    const marks = asks >= fromSample ? { marks: [asks - fromSample] } : {};
     const writer = this.#media.openClip({ rateHz, held, ...marks });
     item.writer = writer;
     this.#open.set(writer.clip, item);
-    writer.write(item.fade ? fadedIn(pcm, (FADE_MS * rateHz) / 1000) : pcm);
-    writer.end();
+    utterance.flow(writer, fromSample, item.fade);
   }
 
   /** Feed every media event here. */
@@ -204,9 +219,11 @@ export class Speaker {
     const item = this.#open.get(clip);
     if (item === undefined) return;
     this.#open.delete(clip);
-    const played = Math.round((playedSamples * item.speech.rateHz) / CALLER_RATE_HZ);
+    const { speech, madeSamples, failure } = item.utterance;
+    const played = Math.round((playedSamples * speech.rateHz) / CALLER_RATE_HZ);
     // Rounding between rates must not cost the last word of what was played to its end.
-    item.sentSamples = outcome === 'played' ? item.speech.lengthSamples : Math.max(item.sentSamples, item.fromSample + played);
+    const wholly = failure === null ? speech.lengthSamples : madeSamples;
+    item.sentSamples = outcome === 'played' ? wholly : Math.max(item.sentSamples, item.fromSample + played);
     if (outcome === 'stopped' && this.#again !== null) this.#again.push(item);
     else item.finish(outcome === 'stopped');
     if (this.#open.size === 0) this.#becameQuiet();
@@ -217,7 +234,7 @@ export class Speaker {
     this.#again = null;
     for (const item of again) {
       item.fade = item.sentSamples > 0;
-      item.fromSample = item.fade ? resumeSample(item.speech, item.sentSamples) : 0;
+      item.fromSample = item.fade ? resumeSample(item.utterance.speech, item.sentSamples) : 0;
       this.#play(item, false);
     }
     this.#quiet?.resolve();
@@ -273,17 +290,6 @@ export class Speaker {
     this.#open.clear();
     this.#quiet?.resolve();
   }
-}
-
-function isQuestion({ kind, text }: Say): boolean {
-  return kind === 'question' || kind === 'confirm' || /\?\s*$/.test(text);
-}
-
-function fadedIn(pcm: Int16Array, fadeSamples: number): Int16Array {
-  const faded = pcm.slice();
-  const length = Math.min(Math.round(fadeSamples), faded.length);
-  for (let i = 0; i < length; i++) faded[i] = Math.round(((faded[i] ?? 0) * i) / length);
-  return faded;
 }
 
 // A function, so that the compiler does not narrow `aborted` across an await.

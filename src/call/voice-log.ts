@@ -17,6 +17,8 @@ export interface VoiceLogPorts {
   readonly started: (say: Say) => void;
   readonly isEnded: () => boolean;
   readonly ended?: (spoken: Spoken) => void;
+  /** For the first audio of a text. */
+  readonly waited: (ttsMs: number) => void;
 }
 
 interface Wording {
@@ -37,6 +39,7 @@ export function voiceLog(ports: VoiceLogPorts): SpeakerHooks {
       if (say.kind === 'notice') await journal.before({ type: 'notice.started', body: wordingOf(say) });
     },
     synthesised: (say, ttsMs) => {
+      ports.waited(ttsMs);
       if (!Bridge.is(say)) clock.synthesised(ttsMs);
     },
     started: (say, atUs) => {
@@ -59,13 +62,14 @@ export function voiceLog(ports: VoiceLogPorts): SpeakerHooks {
 }
 
 /** The log has the words up to the last one that the caller heard. */
-function noteSpoken({ journal, isEnded }: VoiceLogPorts, { say, sentMs, heard, interrupted }: Spoken, wording: Wording): void {
-  if (say.kind === 'notice') journal.write({ type: 'notice.completed', body: { ...wording, sentMs, interrupted } });
+function noteSpoken({ journal, isEnded }: VoiceLogPorts, { say, sentMs, heard, interrupted, engines }: Spoken, wording: Wording): void {
+  const by = engines.length === 0 ? {} : { engines };
+  if (say.kind === 'notice') journal.write({ type: 'notice.completed', body: { ...wording, sentMs, interrupted, ...by } });
   const { prompt, wordingSha256 } = wording;
   const { words, heardWords, text } = heard;
   journal.write({
     type: 'agent.said',
-    body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted, words, heardWords },
+    body: { prompt, kind: say.kind, wordingSha256, sentMs, interrupted, words, heardWords, ...by },
     content: { text },
   });
   if (interrupted && !isEnded()) journal.write({ type: 'caller.interrupted', body: { sentMs } });

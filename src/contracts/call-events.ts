@@ -4,6 +4,9 @@
  * shown live, and kept only in the vault, only when a retention period for transcripts is configured.
  */
 
+import type { EngineKind, EngineUse } from './engines.ts';
+import type { ExternalProcessor } from './llm.ts';
+
 interface Base<T extends string, B> {
   readonly type: T;
   /** Our id of the call (uuid), null for events of the gateway itself. */
@@ -46,7 +49,21 @@ export type CallEvent =
   | Base<'gateway.stopped', { reason: string }>
   | Base<'gateway.heartbeat', { openCalls: number }>
   | Base<'pbx.link', { state: 'up' | 'down'; attempt: number; version: string }>
-  | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm'; state: 'up' | 'down'; why: string }>
+  | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm'; state: 'up' | 'down'; why: string; name?: string }>
+  /** Before the first byte: what of this call will leave the operator's machines, to whom and why that is lawful. */
+  | Base<'engine.external', { kind: EngineKind; engine: string; external: ExternalProcessor }>
+  /** A language model worked for the call. */
+  | Base<'engine.used', { kind: EngineKind; outcome: string; use: EngineUse }>
+  /** What happens to new calls, and what is saved on in open ones. `value` and `limit`: milliseconds, or calls. */
+  | Base<
+      'capacity.changed',
+      {
+        action: 'admit' | 'degrade' | 'people';
+        savings: readonly string[];
+        reasons: readonly { readonly why: string; readonly value: number; readonly limit: number }[];
+        openCalls: number;
+      }
+    >
   /** Before it counts: calls from here on get other flows or versions; running calls keep theirs. `version` null: as the files are. */
   | Base<'flow.changed', { flow: string; act: 'reload' | 'activate' | 'rollback'; version: string | null; percent: number | null }>
   | Base<'call.incoming', { pbxId: string; flow: string; flowVersion: string; to: string }>
@@ -56,7 +73,10 @@ export type CallEvent =
   /** After a crash: the call goes on, with `turns` turns in its memory; 0: from the beginning. `awayMs`: since its last sign on disk. */
   | Base<'call.recovered', { pbxId: string; flow: string; flowVersion: string; turns: number; awayMs: number }>
   | Base<'notice.started', { prompt: string; language: string; wordingSha256: string }>
-  | Base<'notice.completed', { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean }>
+  | Base<
+      'notice.completed',
+      { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean; engines?: readonly EngineUse[] }
+    >
   /** What the caller said to being recorded. On disk before a recording begins; `wording`: the question that was put. */
   | Base<
       'consent',
@@ -85,9 +105,29 @@ export type CallEvent =
   | Base<'step.entered', { step: string; reason: string }>
   | Base<
       'agent.said',
-      { prompt: string; kind: string; wordingSha256: string; sentMs: number; interrupted: boolean; words?: number; heardWords?: number }
+      {
+        prompt: string;
+        kind: string;
+        wordingSha256: string;
+        sentMs: number;
+        interrupted: boolean;
+        words?: number;
+        heardWords?: number;
+        engines?: readonly EngineUse[];
+      }
     >
-  | Base<'caller.said', { turn: number; words: number; confidence: number; fromSample: number; toSample: number; waitMs: number }>
+  | Base<
+      'caller.said',
+      {
+        turn: number;
+        words: number;
+        confidence: number;
+        fromSample: number;
+        toSample: number;
+        waitMs: number;
+        engines?: readonly EngineUse[];
+      }
+    >
   | Base<'caller.keyed', { turn: number; digits: number }>
   /** The turn before this was taken back: the caller was not done. What the log says of it since `caller.said` does not count. */
   | Base<'turn.retracted', { turn: number; heardMs: number; cutoff: 'none' | 'soft' | 'hard' }>

@@ -39,3 +39,13 @@ export interface EngineUse {
   /** Those that could not, in the order in which they were asked. */
   readonly before?: readonly EngineAttempt[];
 }
+
+/** One answer of a language model, for the events of its call and for the capacity governor. */
+export interface EngineAnswer {
+  /** The id of the call. */
+  readonly callKey: string;
+  readonly outcome: string;
+  readonly firstMs: number | null;
+  /** Null when no engine answered. */
+  readonly use: EngineUse | null;
+}

@@ -34,7 +34,9 @@ export interface SpeechChunk {
   readonly fromSample: number;
   /** Words that became known with this chunk: those of a sentence come with its first chunk, in order, before they sound. */
   readonly marks: readonly SpeechMark[];
-  /** On the first chunk, where the engines keep account; on a later one when another engine went on with the text. */
+  /**
+   * Where the engines keep account: on the first chunk of each engine, and whole on an empty last one, which replaces it.
+   */
   readonly use?: EngineUse;
 }
 

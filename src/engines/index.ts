@@ -12,3 +12,4 @@ export { costOf, type SpeechPrice, type TokenPrice } from './cost.ts';
 export { ResilientModel, type AnswerRecord, type ResilientLink } from './model.ts';
 export { ResilientStt, type SttLink } from './stt.ts';
 export { ResilientTts, type TtsLink } from './tts.ts';
+export { ThriftyModel } from './thrift.ts';

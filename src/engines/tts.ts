@@ -142,6 +142,9 @@ export class ResilientTts implements TextToSpeech {
           use = {};
         }
         how = 'ok';
+        const audioMs = (1000 * (madeSamples - base)) / (rateHz || 1);
+        const whole = this.#use(index, attempts, { tookMs: sinceMs(), firstMs, audioMs, characters: text.length - offset });
+        if (madeSamples > base) yield { pcm: new Int16Array(0), rateHz, fromSample: madeSamples, marks: [], use: whole };
         return;
       } catch (error) {
         if (options.signal?.aborted === true) throw error;

@@ -1,5 +1,7 @@
 /** From the configuration to the parts: what each key becomes. No part is started here but the private PBX. */
-export { createLlm, createStt, createTts, type EngineEvents } from './engines.ts';
+export { capacityOptions } from './capacity.ts';
+export { createEngines } from './engine-room.ts';
+export { createLlm, createStt, createTts } from './engines.ts';
 export { FlowDesk } from './flow-desk.ts';
 export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';

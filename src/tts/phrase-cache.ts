@@ -13,7 +13,6 @@ export interface PhraseCache extends TextToSpeech {
 
 class CachedSpeech implements PhraseCache {
   readonly name: string;
-  readonly description: string;
   readonly maxChars: number;
   /** Only when the engine streams: then what is not in the cache comes as it is made. */
   readonly stream?: NonNullable<TextToSpeech['stream']>;
@@ -26,7 +25,6 @@ class CachedSpeech implements PhraseCache {
 
   constructor(tts: TextToSpeech, maxEntries: number) {
     this.name = tts.name;
-    this.description = tts.description;
     this.maxChars = tts.maxChars;
     this.#tts = tts;
     this.#maxEntries = maxEntries;
@@ -37,6 +35,14 @@ class CachedSpeech implements PhraseCache {
         return clip ? whole(clip) : live(text, options);
       };
     }
+  }
+
+  get description(): string {
+    return this.#tts.description;
+  }
+
+  get external(): NonNullable<TextToSpeech['external']> | null {
+    return this.#tts.external ?? null;
   }
 
   get stats(): PhraseCache['stats'] {
@@ -83,7 +89,8 @@ class CachedSpeech implements PhraseCache {
     this.#hits++;
     this.#clips.delete(key);
     this.#clips.set(key, clip);
-    return clip;
+    // What it cost when it was rendered is not what this call costs; nothing of this call leaves.
+    return clip.use === undefined ? clip : { ...clip, use: { engine: clip.use.engine, tookMs: 0, cached: true } };
   }
 }
 
@@ -91,7 +98,8 @@ const keyOf = (text: string, { language, voice = '', rate = 1 }: SpeechOptions):
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a clip that is there already, in the shape of a stream
 async function* whole(clip: SpeechClip): AsyncGenerator<SpeechChunk> {
-  yield { pcm: clip.pcm.slice(), rateHz: clip.rateHz, fromSample: 0, marks: clip.marks ?? [] };
+  const { pcm, rateHz, marks = [], use } = clip;
+  yield { pcm: pcm.slice(), rateHz, fromSample: 0, marks, ...(use === undefined ? {} : { use }) };
 }
 
 /**

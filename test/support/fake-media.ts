@@ -38,7 +38,14 @@ export class FakeMediaSession implements MediaSession {
     this.remote = `${host}:${port}`;
     this.#emit({ t: 'rtp-start', atUs: this.#clock.us });
   }
-  openClip({ rateHz, held }: { rateHz: number; held: boolean }): ClipWriter {
+  /** Clips that sound or wait. */
+  get open(): number {
+    return this.#clips.length;
+  }
+  /** Of the clip that was opened last. */
+  lastMarks: readonly number[] = [];
+  openClip({ rateHz, held, marks = [] }: { rateHz: number; held: boolean; marks?: readonly number[] }): ClipWriter {
+    this.lastMarks = marks;
     const clip: FakeClip = { clip: this.#next++, rateHz, samples: 0, ended: false, held, startedMs: null };
     this.#clips.push(clip);
     return {
@@ -66,13 +73,13 @@ export class FakeMediaSession implements MediaSession {
     this.#nowMs += ms;
     for (;;) {
       const clip = this.#clips.find((candidate) => !candidate.held);
-      if (clip === undefined || !clip.ended) return;
+      if (clip === undefined || (!clip.ended && clip.samples === 0)) return;
       if (clip.startedMs === null) {
         clip.startedMs = this.#nowMs;
         this.#emit({ t: 'clip-start', clip: clip.clip, sentSample: this.#nowMs * 16, atUs: this.#clock.us });
       }
       const lengthMs = (clip.samples * 1000) / clip.rateHz;
-      if (this.#nowMs < clip.startedMs + lengthMs) return;
+      if (!clip.ended || this.#nowMs < clip.startedMs + lengthMs) return;
       this.#clips = this.#clips.filter((other) => other !== clip);
       this.#emit({
         t: 'clip-end',

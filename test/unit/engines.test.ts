@@ -618,7 +618,9 @@ test('synthesisers: one breaks off in the middle of a speech, the next goes on w
   );
   await tts.start();
   const text = 'your table is booked';
-  const chunks = await chunksOf(tts, text);
+  const made = await chunksOf(tts, text);
+  const chunks = made.slice(0, -1);
+  t.match(made.at(-1), { pcm: { length: 0 }, use: { engine: 'two', audioMs: 200, characters: 9 } }, 'the account is whole at the end');
   t.same(
     chunks.map((chunk) => chunk.pcm[chunk.pcm.length >> 1]),
     [100, 100, 200, 200],
@@ -651,7 +653,7 @@ test('synthesisers: nobody is left to go on, or everything was said already', as
       timers: time,
     });
   await t.rejects(chunksOf(both(1), 'one two three'), { code: 'TTS_FAILED' });
-  t.equal((await chunksOf(both(3), 'one two three')).length, 3);
+  t.equal((await chunksOf(both(3), 'one two three')).filter(({ pcm }) => pcm.length > 0).length, 3);
 });
 
 test('synthesisers: hangs, thrift, voices, hang-up', async (t) => {

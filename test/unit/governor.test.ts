@@ -94,9 +94,12 @@ test('every decision but admit says why', (t) => {
 
 test('two limits, and what is saved on', (t) => {
   const degraded = run(waits('llmFirstToken', 700, 0)).at(-1);
-  t.match(degraded, { action: 'degrade', savings: ['shorter-replies', 'smaller-model'], held: false });
+  t.match(degraded, { action: 'degrade', savings: ['no-speculation', 'shorter-replies', 'smaller-model'], held: false });
   t.same(degraded?.reasons, [{ why: 'wait', wait: 'llmFirstToken', p95Ms: 700, limitMs: 600, action: 'degrade' }]);
-  t.match(run(waits('ttsFirstAudio', 300, 0)).at(-1), { action: 'degrade', savings: ['recorded-prompts', 'shorter-replies'] });
+  t.match(run(waits('ttsFirstAudio', 300, 0)).at(-1), {
+    action: 'degrade',
+    savings: ['no-speculation', 'recorded-prompts', 'shorter-replies'],
+  });
   t.match(run(waits('sttQueue', 900, 0)).at(-1), { action: 'people', savings: [] });
   t.match(run(waits('loopLag', 20, 0)).at(-1), { action: 'admit', reasons: [] });
   t.match(run(waits('sttQueue', 9000, 0, 1)).at(-1), { action: 'admit' }, 'one wait says nothing yet');

@@ -1,0 +1,33 @@
+/** What a call says of engines beyond its own machines, before they get anything, and what it says when all of them have failed. */
+import type { SpeechToText, TextToSpeech, Timers } from '../contracts/index.ts';
+import type { Journal } from './journal.ts';
+import type { Speaker } from './speaker.ts';
+
+/** On disk before the first byte leaves: who gets what, and why that is lawful. */
+export async function nameProcessors(journal: Journal, { stt, tts }: { stt: SpeechToText; tts: TextToSpeech }): Promise<void> {
+  for (const [kind, engine] of [
+    ['stt', stt],
+    ['tts', tts],
+  ] as const) {
+    const external = engine.external ?? null;
+    if (external !== null) await journal.before({ type: 'engine.external', body: { kind, engine: engine.name, external } });
+  }
+}
+
+const APOLOGY_MS = 6000;
+
+/** From the phrase cache, where it was put at start: nothing else may work any more. Never rejects, never takes long. */
+export function apologise(speaker: Speaker, text: string, timers: Timers): Promise<void> {
+  speaker.stop();
+  return new Promise((resolve) => {
+    const cancel = timers.after(APOLOGY_MS, resolve);
+    speaker
+      .speak([{ t: 'say', text, prompt: 'apology', kind: 'statement', interruptible: false }])
+      .catch(() => undefined)
+      .finally(() => {
+        cancel();
+        resolve();
+      })
+      .catch(() => undefined);
+  });
+}

@@ -1,0 +1,56 @@
+/** All engines of a service, and the account that they give to its calls. Nothing is started here. */
+import type { CallRunner, Fillers } from '../call/index.ts';
+import type { Config } from '../config/index.ts';
+import type { Dialogue, LanguageModel, Logger, SpeechToText } from '../contracts/index.ts';
+import { ThriftyModel } from '../engines/index.ts';
+import { createPhraseCache, type PhraseCache } from '../tts/index.ts';
+import { apologies } from './capacity.ts';
+import { createLlm, createStt, createTts, type EngineEvents } from './engines.ts';
+
+const PHRASES = 2000;
+
+export interface EngineRoom {
+  readonly stt: SpeechToText;
+  readonly tts: PhraseCache;
+  /** Null when none is configured. Saves where the governor says so. */
+  readonly llm: LanguageModel | null;
+  /** From here on the runner hears what engines do, and says what they save on. What happened before is in the operational log only. */
+  follow(runner: CallRunner): void;
+  /** Renders ahead what flows always say, and what is said when nothing else can be said. */
+  prerender(
+    dialogues: Iterable<Pick<Dialogue<unknown>, 'fixedTexts' | 'language'>>,
+    fillers: Readonly<Record<string, Fillers>>,
+  ): Promise<void>;
+}
+
+/** Errors: STT_MODEL, ProblemsError (CONFIG_INVALID), CONFIG_INVALID for a key file. */
+export async function createEngines(config: Config, logger: Logger): Promise<EngineRoom> {
+  let runner: CallRunner | null = null;
+  const events: EngineEvents = {
+    onEngine: (kind, name, state) => {
+      logger.warn('an engine of a chain has changed', { kind, name, state });
+      runner?.engineState(kind, name, state);
+    },
+    onAnswer: ({ callKey, outcome, firstMs, use }) => runner?.answered({ callKey, outcome, firstMs, use }),
+  };
+  const saves = (saving: 'smaller-model' | 'shorter-replies'): boolean => runner?.capacity.saves(saving) ?? false;
+  const model = await createLlm(config, logger, events);
+  const now = () => ({ smallerModel: saves('smaller-model'), shorterReplies: saves('shorter-replies') });
+  const tts = createPhraseCache(createTts(config, logger, events), { maxEntries: PHRASES });
+  const sorry = apologies(config);
+  return {
+    stt: createStt(config, logger, events),
+    tts,
+    llm: model === null ? null : new ThriftyModel(model, { now, shortReplyTokens: config.capacity.shortReplyTokens }),
+    follow: (given) => {
+      runner = given;
+    },
+    prerender: async (dialogues, fillers) => {
+      for (const { fixedTexts, language } of dialogues) {
+        const last = sorry[language];
+        const { opener = [], wait = [] } = fillers[language] ?? {};
+        await tts.prerender([...(last === undefined ? [] : [last]), ...fixedTexts, ...opener, ...wait], language);
+      }
+    },
+  };
+}
