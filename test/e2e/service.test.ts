@@ -4,7 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { verifyAudit } from '../../src/audit/index.ts';
-import { answerCalls, findPrompts, inOrder, promptFrom } from '../../src/cli/caller/index.ts';
+import { heardOf } from '../../src/call/ledger.ts';
+import { answerCalls, findPrompt, findPrompts, inOrder, promptFrom } from '../../src/cli/caller/index.ts';
 import { BOOKING } from '../../src/cli/conversation.ts';
 import { silentLogger } from '../../src/observability/index.ts';
 import { startPrivateAsterisk } from '../../src/telephony/index.ts';
@@ -145,7 +146,66 @@ test('real calls', { timeout: 420_000 }, async (t) => {
     t.same([...byCall.values()].sort(), ['i want to book a table for two on monday at six', 'what are your opening hours']);
   });
 
-  await t.test('7. a hundred quick calls leave nothing behind', async (t) => {
+  await t.test(
+    '7. two callers at once: one breaks in, one goes on after our start; the log has what they heard, to one word',
+    async (t) => {
+      fresh();
+      const breaksIn = rig.call([
+        listen,
+        BOOK,
+        { interrupt: { afterMs: 1500, say: 'what are your opening hours' } },
+        listen,
+        { hangup: true },
+      ]);
+      const goesOn = rig.call(
+        [
+          listen,
+          { say: 'i want to book a table' },
+          { wait: 'agent-started' },
+          { say: 'for two on monday at six' },
+          listen,
+          { hangup: true },
+        ],
+        { voice: { name: 'en-gb', wordsPerMinute: 160, pitch: 40 } },
+      );
+      const [report] = await Promise.all([breaksIn, goesOn]);
+      await until('the end of both', () => rig.of('call.ended').length === 2);
+      const cut = rig.of('agent.said').find((event) => event.body.interrupted && event.body.sentMs > 700);
+      const call = cut?.callId;
+      t.equal(
+        rig.of('caller.interrupted').some((event) => event.callId === call),
+        true,
+      );
+      const heard = rig.of('caller.said').filter((event) => event.callId === call);
+      t.same(
+        heard.map((event) => event.content?.['text']),
+        [BOOK.say, 'what are your opening hours'],
+      );
+      const whole =
+        rig.of('agent.speaking').find((event) => event.callId === call && event.body.prompt === cut?.body.prompt)?.content.text ?? '';
+      const said = cut?.content?.['text'] ?? '';
+      t.ok(said !== '' && whole.startsWith(said) && said.length < whole.length, `"${said}" of "${whole}"`);
+      const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160, mode: 'spawn' });
+      await tts.start();
+      const clip = await tts.synthesise(whole, { language: 'en' });
+      await tts.stop();
+      const found = findPrompt(report.heard, promptFrom('cut', clip));
+      // What reached the caller, in words of the same rendering, against what the log says.
+      const arrived = heardOf({ ...clip, text: whole, lengthSamples: clip.pcm.length }, ((found?.heardMs ?? 0) * clip.rateHz) / 1000);
+      t.ok(
+        Math.abs(arrived.heardWords - (cut?.body.heardWords ?? NaN)) <= 1,
+        `${arrived.heardWords} arrived, ${cut?.body.heardWords} logged`,
+      );
+
+      const retracted = rig.of('turn.retracted').filter((event) => event.callId !== call);
+      t.ok(retracted.length >= 1, 'the turn was taken back');
+      const others = rig.of('caller.said').filter((event) => event.callId !== call);
+      t.equal(others.at(-1)?.content?.['text'], 'i want to book a table for two on monday at six');
+      t.equal(others.at(-1)?.body.turn, 1, 'one turn with all its words');
+    },
+  );
+
+  await t.test('8. a hundred quick calls leave nothing behind', async (t) => {
     fresh();
     // The first ten fill caches and pools.
     const quick = (ms: number) => rig.call([{ pauseMs: ms }, { hangup: true }]);
@@ -161,7 +221,7 @@ test('real calls', { timeout: 420_000 }, async (t) => {
     t.ok(process.memoryUsage().rss - before.rss < 120 * 1024 * 1024, 'memory is flat');
   });
 
-  await t.test('8. Asterisk dies in mid-call and comes back: the call is closed as lost, the next one is taken', async (t) => {
+  await t.test('9. Asterisk dies in mid-call and comes back: the call is closed as lost, the next one is taken', async (t) => {
     fresh();
     const lost = rig.call([listen, { pauseMs: 20_000 }, { hangup: true }], { maxCallMs: 6000 });
     await until('an answered call', () => rig.types().includes('agent.said'));

@@ -469,4 +469,70 @@ test('a language that the dialogue changes to: the recogniser, the voice and the
   );
   t.match(asked.at(-1), ['guten tag', { language: 'de', voice: 'anna' }]);
   await made.at(6000);
+
+test('23. for every voice and every place of a stop: whole words, in order, none that was not sent, none missing', (t) => {
+  const voice = fc.array(fc.record({ word: fc.stringMatching(/^[a-z]{1,8}[.?]?$/), samples: fc.integer({ min: 200, max: 6000 }) }), {
+    minLength: 1,
+    maxLength: 20,
+  });
+  fc.assert(
+    fc.property(voice, fc.double({ min: 0, max: 1.1, noNaN: true }), (words, share) => {
+      let [chars, lengthSamples] = [0, 0];
+      const marks = words.map(({ word, samples }) => {
+        const mark = { text: word, fromChar: chars, toChar: chars + word.length, fromSample: lengthSamples };
+        [chars, lengthSamples] = [mark.toChar + 1, lengthSamples + samples];
+        return mark;
+      });
+      const speech = { text: words.map(({ word }) => word).join(' '), lengthSamples, rateHz: 8000, marks };
+      const sent = Math.round(lengthSamples * share);
+      const heard = heardOf(speech, sent);
+      const ends = marks.map((_, i) => marks[i + 1]?.fromSample ?? lengthSamples);
+      const whole = sent >= lengthSamples ? words.length : ends.filter((end) => end <= sent - 160).length;
+      if (heard.heardWords !== whole) throw new Error(`${heard.heardWords} words, ${whole} were sent whole`);
+      if (
+        heard.text !==
+        words
+          .slice(0, whole)
+          .map(({ word }) => word)
+          .join(' ')
+      )
+        throw new Error('other words than were sent');
+      const again = resumeSample(speech, sent);
+      if (again > sent || !marks.some(({ fromSample }) => fromSample === again)) throw new Error('goes on elsewhere than at a word begun');
+    }),
+    { numRuns: 500 },
+  );
+  t.end();
+});
+
+test('24. whenever somebody breaks in, the dialogue and the log have the same words, those that were heard', async (t) => {
+  const text = 'one two three four five six seven eight nine ten eleven twelve';
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 800, max: 2400 }), fc.integer({ min: 300, max: 1500 }), async (afterMs, voiceMs) => {
+      const told: string[] = [];
+      const line = await listening(
+        (event) => {
+          if (event.t === 'said' && event.interrupted) told.push(event.heard ?? '');
+          return event.t === 'heard' && told.length === 0 ? [say(text), listen] : [];
+        },
+        [...spoken('hello', 32_000), ...spoken('stop it now please', 48_000)],
+      );
+      await line.at(2000);
+      gate(line, 'speech-start', 2000);
+      await line.at(2500);
+      gate(line, 'speech-end', 2400);
+      await line.at(3000 + afterMs);
+      gate(line, 'speech-start', 3000 + afterMs - 40);
+      await line.at(3000 + afterMs + voiceMs);
+      gate(line, 'speech-end', 3000 + afterMs + voiceMs - 60);
+      await line.at(12_000);
+      const cut = line.audit.of('agent.said').filter(({ body }) => body.interrupted);
+      if (told.join('|') !== cut.map(({ content }) => content?.['text'] ?? '').join('|')) throw new Error(`told ${told.join('|')}`);
+      for (const heard of told) if (!text.startsWith(heard)) throw new Error(`never said: ${heard}`);
+      line.pbx.callerHangsUp(line.id);
+      await settle();
+    }),
+    { numRuns: 25 },
+  );
+  t.end();
 });
