@@ -469,6 +469,7 @@ test('a language that the dialogue changes to: the recogniser, the voice and the
   );
   t.match(asked.at(-1), ['guten tag', { language: 'de', voice: 'anna' }]);
   await made.at(6000);
+});
 
 test('23. for every voice and every place of a stop: whole words, in order, none that was not sent, none missing', (t) => {
   const voice = fc.array(fc.record({ word: fc.stringMatching(/^[a-z]{1,8}[.?]?$/), samples: fc.integer({ min: 200, max: 6000 }) }), {
