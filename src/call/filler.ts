@@ -14,13 +14,16 @@ export const FILLERS: Readonly<Record<string, Fillers>> = {
 
 export class Bridge {
   readonly #speaker: Speaker;
-  readonly #texts: Fillers | undefined;
+  readonly #texts: Readonly<Record<string, Fillers>>;
+  readonly #language: () => string;
   /** Counted apart, so that neither kind comes twice in a row with the same text. */
   readonly #played = { opener: 0, wait: 0 };
 
-  constructor(speaker: Speaker, texts: Fillers | undefined) {
+  /** `texts` by language; `language`: that of the conversation now. */
+  constructor(speaker: Speaker, texts: Readonly<Record<string, Fillers>>, language: () => string) {
     this.#speaker = speaker;
     this.#texts = texts;
+    this.#language = language;
   }
 
   static is(say: Say): boolean {
@@ -28,11 +31,12 @@ export class Bridge {
   }
 
   play(kind: keyof Fillers): void {
-    const texts = this.#texts?.[kind] ?? [];
+    const language = this.#language();
+    const texts = this.#texts[language.slice(0, 2)]?.[kind] ?? [];
     const text = texts[this.#played[kind] % Math.max(1, texts.length)];
     if (text === undefined) return;
     this.#played[kind] += 1;
-    const say: Say = { t: 'say', text, prompt: PROMPT, kind: 'statement', interruptible: true };
+    const say: Say = { t: 'say', text, prompt: PROMPT, kind: 'statement', interruptible: true, language };
     // A bridge that fails is a bridge less.
     this.#speaker.speak([say]).catch(() => undefined);
   }

@@ -24,7 +24,7 @@ import {
   type SttSession,
   type TurnEffect,
 } from '../contracts/index.ts';
-import { turnWords } from '../turn/index.ts';
+import { wordsIn } from '../turn/index.ts';
 import type { Capacity } from './capacity.ts';
 import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
@@ -116,7 +116,7 @@ export class CallPipeline {
     this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
     this.#clock = new TurnClock(clock);
     const { language } = dialogue;
-    const turn = { ...options.options.turn, words: (options.options.words ?? turnWords)(language) };
+    const turn = { ...options.options.turn, words: wordsIn(language, options.options.turn) };
     const records = options.options.turnRecords;
     this.#turn = new TurnDesk({
       turn,
@@ -285,7 +285,7 @@ export class CallPipeline {
     const onProbability = (probability: number): void => this.#turn.tell({ t: 'detector', atMs: this.#nowMs(), probability });
     const { detector } = this.#stages;
     const doubt = detector === undefined ? null : new Doubt({ detector, session, timers, onProbability });
-    const bridge = new Bridge(speaker, this.#options.fillers?.[language]);
+    const bridge = new Bridge(speaker, this.#options.fillers ?? {}, () => this.#conversation.language);
     return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 

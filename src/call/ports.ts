@@ -19,7 +19,7 @@ import type {
   TextToSpeech,
   Timers,
 } from '../contracts/index.ts';
-import type { TurnOptions, TurnWords } from '../turn/index.ts';
+import type { TurnOptions } from '../turn/index.ts';
 import type { GovernorPolicy } from './governor.ts';
 
 /** Carries out errands, inside the bounds of each. `tell` gets at most one `errand-slow`, then one answer; none after `signal`. */
@@ -98,8 +98,6 @@ export interface CallOptions {
   readonly capacity?: GovernorPolicy;
   /** By language tag: said, from the phrase cache, when nothing else can be said; then the dialplan takes the caller to a person. */
   readonly apologies?: Readonly<Record<string, string>>;
-  /** The turn engine's words for a language; the built-in ones when left out. */
-  readonly words?: (language: string) => TurnWords;
   /** By language; none when left out. */
   readonly fillers?: Readonly<Record<string, Fillers>>;
   /** Folder for the turn events of each call, for `parley replay`; none are kept when left out. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { turnOptions } from '../parts/index.ts';
-import { type Decision, type RecordedStep, replayTurns, type TurnOptions, type TurnWords, turnWords } from '../turn/index.ts';
+import { type Decision, type RecordedStep, replayTurns, type TurnOptions, wordsIn } from '../turn/index.ts';
 import { EXIT } from './exit.ts';
 
 export interface ReplayOptions {
@@ -12,8 +12,8 @@ export interface ReplayOptions {
   readonly call: string;
   /** Where `turnRecords` keeps them. */
   readonly folder: string;
-  /** The words of a language; the built-in ones when left out. */
-  readonly words?: (language: string) => TurnWords;
+  /** Word lists of the configuration. */
+  readonly ownWords?: TurnOptions['ownWords'];
   /** Changes to the options that the call ran with: --set waitMs=500. */
   readonly set?: readonly string[];
 }
@@ -33,17 +33,19 @@ export async function replayCall(call: string, options: { config: string; set?: 
   if (directory === null && !/[/.]/.test(call)) {
     throw new ParleyError('CONFIG_INVALID', `${options.config} keeps no records of calls: set replay.directory, or name a file`);
   }
-  const { words } = turnOptions(config);
-  return replay({ call, words, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
+  const { ownWords } = turnOptions(config).turn;
+  return replay({ call, ownWords, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
 }
 
 /** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record. */
 export async function replay(options: ReplayOptions): Promise<number> {
   const file = /[/.]/.test(options.call) ? options.call : join(options.folder, `${options.call}.turns.jsonl`);
   const { header, steps } = read(await readFile(file, 'utf8'), file);
+  const { ownWords = {} } = options;
   const result = replayTurns(steps, {
     ...header.turn,
-    words: (options.words ?? turnWords)(header.language),
+    ownWords,
+    words: wordsIn(header.language, { ownWords }),
     ...changes(options.set ?? []),
   });
   console.log(

@@ -5,7 +5,7 @@ import type { EndOfTurnDetector, Logger } from '../contracts/index.ts';
 import { moreWords, TURN_DEFAULTS } from '../turn/index.ts';
 import { createEndOfTurnDetector } from '../vad/index.ts';
 
-export function turnOptions(config: Config): Required<Pick<CallOptions, 'turn' | 'words' | 'fillers'>> {
+export function turnOptions(config: Config): Required<Pick<CallOptions, 'turn' | 'fillers'>> {
   const { fillers, words } = config.turn;
   const languages = new Set([...Object.keys(FILLERS), ...Object.keys(fillers)]);
   const texts = (language: string) => {
@@ -13,9 +13,9 @@ export function turnOptions(config: Config): Required<Pick<CallOptions, 'turn' |
     const usual = FILLERS[language];
     return { opener: own?.opener ?? usual?.opener ?? [], wait: own?.wait ?? usual?.wait ?? [] };
   };
+  const ownWords = Object.fromEntries(Object.entries(words).map(([language, more]) => [language, moreWords(language, more)]));
   return {
-    turn: { ...TURN_DEFAULTS, ...timesOf(config.turn) },
-    words: (language) => moreWords(language, words[language.split('-')[0]?.toLowerCase() ?? ''] ?? {}),
+    turn: { ...TURN_DEFAULTS, ...timesOf(config.turn), ownWords },
     fillers: Object.fromEntries([...languages].map((language) => [language, texts(language)])),
   };
 }

@@ -2,10 +2,10 @@ import type { TurnEffect, TurnEvent } from '../contracts/index.ts';
 import { agentEnded, agentStarted, keyed, replied, secured } from './agent.ts';
 import { prepared } from './ahead.ts';
 import { hinted } from './hint.ts';
+import { wordsIn } from './options.ts';
 import { RULES } from './rules.ts';
 import { decodeFailed, ended, heardWords, speechEnded, speechStarted } from './speech.ts';
 import type { Draft, TurnState } from './state.ts';
-import { turnWords } from './words.ts';
 
 /** More decisions than this at one moment would be a loop; the rest waits for the next event. */
 const MAX_STEPS = 32;
@@ -80,7 +80,7 @@ function takeOurs(draft: Draft, event: OfOurSide): void {
       draft.undo = null;
       break;
     case 'language':
-      draft.options = { ...draft.options, words: turnWords(event.language) };
+      draft.options = { ...draft.options, words: wordsIn(event.language, draft.options) };
       break;
     case 'working':
       draft.workingMs ??= draft.nowMs;

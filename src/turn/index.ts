@@ -4,7 +4,7 @@
  * the PBX or the engines; call/ carries the effects out. Errors: none, by design; a late or odd event is ignored with a reason.
  */
 export { decide } from './decide.ts';
-export { TURN_DEFAULTS, type TurnOptions } from './options.ts';
+export { TURN_DEFAULTS, type TurnOptions, wordsIn } from './options.ts';
 export { phaseOf, waitOf } from './phase.ts';
 export { type Decision, type Difference, type RecordedStep, type Replay, replayTurns } from './replay.ts';
 export { initialTurn, type Phase, type TurnState } from './state.ts';

@@ -1,4 +1,4 @@
-import { TURN_WORDS, type TurnWords } from './words.ts';
+import { TURN_WORDS, type TurnWords, turnWords } from './words.ts';
 
 export interface TurnOptions {
   /** dynamic: the wait follows the evidence. fixed: always `waitMs`, or `quickWaitMs` after a complete answer. */
@@ -60,6 +60,8 @@ export interface TurnOptions {
   readonly speakTimeoutMs: number;
   /** What words say about the end of a turn; of the language of the call. */
   readonly words: TurnWords;
+  /** Word lists in place of the built-in ones, by code of the language: those that have words of the operator's in them. */
+  readonly ownWords: Readonly<Record<string, TurnWords>>;
 }
 
 export const TURN_DEFAULTS: TurnOptions = {
@@ -93,4 +95,11 @@ export const TURN_DEFAULTS: TurnOptions = {
   replyTimeoutMs: 15_000,
   speakTimeoutMs: 120_000,
   words: TURN_WORDS.en,
+  ownWords: {},
 };
+
+/** The word lists of a language tag. */
+export function wordsIn(language: string, { ownWords }: Pick<TurnOptions, 'ownWords'>): TurnWords {
+  const code = language.toLowerCase().split('-')[0] ?? '';
+  return ownWords[code] ?? turnWords(language);
+}

@@ -481,8 +481,9 @@ test('words of an operator stand beside the built-in ones; a language of his own
   t.ok(moreWords('en', { holds: ['half a mo'] }).holds.includes('hold on'));
   t.same(moreWords('it', { answers: ['si'] }).openers, []);
   t.equal(moreWords('it', {}).openers.length, TURN_WORDS.en.openers.length, 'without any, those of English');
-  const line = new Line({ endpoint: 'dynamic', words: moreWords('en', { holds: ['half a mo'] }) });
-  t.equal(waitOf(line.reply(0, 1000).talk(2000, 3000).words(3090, 'half a mo').state), 8000);
+  const line = new Line({ endpoint: 'dynamic', ownWords: { de: moreWords('de', { holds: ['wart mal kurz'] }) } });
+  line.reply(0, 1000).tell({ t: 'language', atMs: 1100, language: 'de-AT' });
+  t.equal(waitOf(line.talk(2000, 3000).words(3090, 'wart mal kurz').state), 8000, 'also after a change of language');
   t.end();
 });
 
