@@ -250,3 +250,38 @@ TEST("ingest: packets of 10, 30 and 60 ms lie on the same time line") {
   CHECK_EQ(s.samples, 80u + 240u + 480u + 480u + 480u);
   CHECK_EQ(s.counters().concealed, 1u);
 }
+
+TEST("ingest: a clock that steps an hour ahead makes no hour of silence at once, and the line catches up by itself") {
+  Script s;
+  s.push('a', 1, 0);
+  s.nowUs += 3600 * MonoUs{1000000};
+  const uint64_t before = s.samples;
+  s.ingest.poll(s.nowUs);
+  CHECK_EQ(s.samples - before, 8000u);
+  s.wait(20000);
+  CHECK_EQ(s.samples - before, 21u * 8000u);  // a second for each look
+  s.push('b', 2, 160);  // its sender's clock knows of no step
+  CHECK_EQ(s.line.back(), 'b');
+  CHECK_EQ(s.counters().concealed, 0u);
+  // The sender paused for that hour, too: what was not made yet is not made by the packet either.
+  s.nowUs += 3600 * MonoUs{1000000};
+  s.ingest.poll(s.nowUs);
+  const uint64_t then = s.samples;
+  s.push('c', 3, 320 + 3600u * 8000u);
+  CHECK_EQ(s.samples - then, 160u);
+  CHECK_EQ(s.counters().reanchored, 1u);
+  s.push('d', 4, 480 + 3600u * 8000u);
+  CHECK_EQ(s.line.back(), 'd');
+}
+
+TEST("ingest: a clock that steps back stops nothing: packets pass, and silence goes on once it is made up") {
+  Script s;
+  s.nowUs = 10000000;
+  s.push('a', 1, 0);
+  s.nowUs -= 5000000;
+  s.ingest.poll(s.nowUs);
+  s.push('b', 2, 160);
+  CHECK(s.line == "ab");
+  s.wait(1000000);
+  CHECK_EQ(s.line.size(), 2u + (1000u - 60u) / 20u);
+}

@@ -139,6 +139,31 @@ void test('datagrams that are not this call: counted by reason, unheard', async 
   t.same(levels(line), [1000, 2000, 3000]);
 });
 
+void test('numbers far off and floods: counted, unheard, and another call does not notice', async (t) => {
+  const line = await openLine(t);
+  const other = line.engine.open({ callId: 'other', receive: 'slin', send: 'slin' });
+  const [far, near] = [await RtpPeer.open(), await RtpPeer.open()];
+  t.teardown(() => {
+    far.close();
+    near.close();
+  });
+  other.setRemote('127.0.0.1', near.port);
+  near.sendTo(other.localPort);
+  await line.packet(1, frame(1000));
+  await line.packet(20_000, frame(9000));
+  await line.packet(2, frame(2000));
+  await line.untilTrue(() => line.session.stats().dropped['seqJump'] === 1, 'the jump');
+  // Twice what the rate allows, at once.
+  const flood = toL16(frame(0));
+  for (let n = 0; n < 900; n++)
+    await line.peer.send(rtpPacket({ payloadType: 10, seq: 3 + n, timestamp: (3 + n) * 160, ssrc: SSRC, payload: flood }));
+  await near.send(rtpPacket({ payloadType: 10, seq: 1, timestamp: 160, ssrc: 7, payload: toL16(frame(4000)) }));
+  await line.untilTrue(() => (line.session.stats().dropped['overrun'] ?? 0) > 0, 'the flood');
+  await waitFor(() => other.stats().packetsReceived === 1, 'the other call');
+  t.same(other.stats().dropped, {});
+  t.equal(line.session.stats().dropped['foreignSource'], undefined);
+});
+
 void test('another SSRC: one packet is a stray, a stream that follows silence is a transfer', async (t) => {
   const line = await openLine(t);
   await line.packet(1, frame(1000));

@@ -150,6 +150,31 @@ void test('an idle caller is reported once, a peer that refuses packets harms no
   t.throws(() => line.session.setRemote('::1', 4000), TypeError);
 });
 
+void test('a PBX port that closes and opens again: refusals are counted, frames go out as soon as somebody is there', async (t) => {
+  const line = await openLine(t);
+  // So many that the socket is filtered by the kernel, which then tells of refusals.
+  for (let seq = 0; seq < 140; seq++) {
+    await line.packet(seq, frame(1000));
+    if (seq % 20 === 0) await sleep(5);
+  }
+  await line.untilTrue(() => line.session.stats().packetsReceived === 140, 'all');
+  const port = line.peer.port;
+  line.peer.close();
+  await sleep(150);
+  const refused = line.session.stats();
+  t.ok(refused.packetsSent > 0);
+  const again = createSocket('udp4');
+  t.teardown(() => again.close());
+  let heard = 0;
+  again.on('message', () => heard++);
+  again.bind(port, '127.0.0.1');
+  await once(again, 'listening');
+  await waitFor(() => heard > 10, 'frames again');
+  const before = line.session.stats();
+  await waitFor(() => line.session.stats().sentSample - before.sentSample >= 16 * 200, 'time goes on');
+  t.ok(heard >= 10);
+});
+
 void test('RTCP: our reports go to the port above, the answers give loss and round trip', async (t) => {
   const engine = engineFor(t);
   const session = engine.open({ callId: 'rtcp', receive: 'ulaw', send: 'ulaw' });

@@ -8,6 +8,10 @@ namespace parley {
 namespace {
 constexpr int64_t kCandidateStep = 3;  // the second packet of a new stream may follow one or two lost ones
 constexpr MonoUs kCandidateLifeUs = 200000;
+// A clock that steps (a machine that was moved) must not make hours of silence in one go: each look makes a second of it at most ...
+constexpr MonoUs kMostSilenceUs = 1000000;
+// ... and what a packet would have to bridge beyond this is another time line.
+constexpr MonoUs kLongestBridgeUs = 30000000;
 }  // namespace
 
 void Ingest::open(const IngestConfig& config, MonoUs openUs) {
@@ -224,7 +228,11 @@ void Ingest::bridge(uint32_t hole, bool marker, MonoUs arrivalUs) {
   // The clock may have filled a part of the hole, or more than all of it.
   const uint32_t already = std::min(hole, idleFilled_);
   ahead_ += idleFilled_ - already;
-  const uint32_t rest = hole - already;
+  uint32_t rest = hole - already;
+  if (tsToUs(rest) > kLongestBridgeUs) {
+    counters_.reanchored++;
+    rest = lost = 0;
+  }
   if (already > 0) {
     fillSilence(rest);
     return;
@@ -266,8 +274,9 @@ void Ingest::idle(MonoUs nowUs) {
   const MonoUs target = passedUs - (before ? 0 : config_.idleMarginUs);
   const auto due = static_cast<uint32_t>(std::max<MonoUs>(0, target) * config_.clockHz / 1000000);
   if (due <= idleFilled_) return;
-  const uint32_t samples = due - idleFilled_;
-  idleFilled_ = due;
+  const auto most = static_cast<uint32_t>(kMostSilenceUs * config_.clockHz / 1000000);
+  const uint32_t samples = std::min(due - idleFilled_, most);
+  idleFilled_ += samples;
   fillSilence(samples);
 }
 
