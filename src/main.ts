@@ -8,11 +8,13 @@ import { type HttpServer, startHttp } from './http/index.ts';
 import { createMediaEngine } from './media/index.ts';
 import { systemClock, systemTimers } from './observability/index.ts';
 import {
+  approvalActs,
   auditOptions,
   capacityOptions,
   configHash,
   createDetector,
   createEngines,
+  createApprovals,
   createErrands,
   createPbx,
   createPrivacyParts,
@@ -45,9 +47,6 @@ export interface Service {
   /** Drains, says goodbye to the log, frees everything. Idempotent. */
   stop(reason: string): Promise<void>;
 }
-
-/** Until somebody can be asked, the answer is no. */
-const NOBODY = { ask: () => Promise.resolve('denied' as const) };
 
 /** What went up, to be taken down in reverse. */
 class Ups {
@@ -122,7 +121,8 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const { secrets } = privacy;
   const own = knowledgeTools(config, { store, audit, clock: systemClock, logger });
   ups.onDown(keepIndexed(config, { store, logger }));
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: NOBODY, model: llm, secrets, own });
+  const approvals = createApprovals({ audit, clock: systemClock, logger });
+  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: approvals, model: llm, secrets, own });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
@@ -156,6 +156,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: {
+      ...approvalActs(approvals),
       ...subjectActs(config, desk, restrictions),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),

@@ -161,6 +161,8 @@ export type CallEvent =
       { id: string; tool: string; ok: boolean; reason: string | null; mayHaveHappened: boolean; ms: number; cost: number }
     >
   | Base<'approval.requested', { id: string; tool: string; timeoutMs: number }>
+  /** Before a colleague's decision counts: where it was made. Who made it is content. */
+  | Base<'approval.given', { id: string; tool: string; decision: 'approved' | 'denied'; via: 'console' | 'phone' }>
   | Base<'approval.decided', { id: string; tool: string; decision: 'approved' | 'denied' | 'timeout'; ms: number }>
   /** A thought of a committed turn; `calls`: tools that it asked for. */
   | Base<'model.answered', { id: string; ms: number; answered: boolean; tokens: number; calls: number }>

@@ -203,6 +203,11 @@ export const ERRORS = {
     action: 'Check the server named in the message, or remove knowledge.embedding: passages are then found by their words.',
     retryable: true,
   },
+  APPROVAL_GONE: {
+    meaning: 'A request for an approval is not open any more.',
+    action: 'None: look at the list of open requests again.',
+    retryable: false,
+  },
   CALL_NO_FLOW: {
     meaning: 'The dialplan asked for a flow that does not exist.',
     action: 'Correct flow= in the dialplan or add the flow file.',

@@ -4,6 +4,7 @@
 export * from './audit.ts';
 export * from './call-events.ts';
 export * from './clock.ts';
+export * from './desk-phone.ts';
 export * from './dialogue.ts';
 export * from './engines.ts';
 export * from './errors.ts';

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ToolValue } from '../contracts/index.ts';
+import { type Answer, type Egress, egressTo, sendPinned } from './egress.ts';
 import type { PortOperation } from './memory.ts';
 import { NotDone, Refused } from './ports.ts';
 
@@ -14,6 +15,8 @@ export interface CalDavOptions {
   readonly password: string;
   /** IANA name of the zone that times are in, as in 'Europe/Berlin'. */
   readonly zone: string;
+  /** Its own host, wherever that is, when left out. */
+  readonly egress?: Egress;
 }
 
 export interface Busy {
@@ -39,26 +42,19 @@ export class CalDav {
       `<c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"><c:time-range start="${from}" end="${to}"/>` +
       '</c:comp-filter></c:comp-filter></c:filter></c:calendar-query>';
     const answer = await this.#send('REPORT', '', query, { depth: '1', 'content-type': 'application/xml; charset=utf-8' }, signal);
-    const text = await answer.text();
-    if (answer.status !== 207 || text.length > MAX_BYTES) throw new Error(`the calendar answered with status ${answer.status}`);
-    return events(text).filter((event) => event.from < to && event.to > from);
+    if (answer.status !== 207) throw new Error(`the calendar answered with status ${answer.status}`);
+    return events(answer.text).filter((event) => event.from < to && event.to > from);
   }
 
   /** False when the slot is taken. Times are local in the calendar's zone. */
-  async book(slot: { day: string; time: string; minutes: number; title: string }, key: string, signal: AbortSignal): Promise<boolean> {
+  async book(slot: Slot, key: string, signal: AbortSignal): Promise<boolean> {
     const from = toUtc(slot.day, slot.time, this.#options.zone);
     const to = plusMinutes(from, slot.minutes);
-    const uid = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    const uid = uidOf(key);
     const before = await this.busy(from, to, signal);
     if (before.some((event) => event.uid === uid)) return true;
     if (before.length > 0) return false;
-    const answer = await this.#send(
-      'PUT',
-      `${uid}.ics`,
-      eventText(uid, from, to, slot.title),
-      { 'if-none-match': '*', 'content-type': 'text/calendar; charset=utf-8' },
-      signal,
-    );
+    const answer = await this.#send('PUT', `${uid}.ics`, eventText(uid, from, to, slot), ICS, signal);
     // 412: an earlier try of the same act got through, its answer did not.
     if (answer.status !== 201 && answer.status !== 204 && answer.status !== 412) throw failed(answer.status);
     const after = await this.busy(from, to, signal);
@@ -69,8 +65,50 @@ export class CalDav {
     return false;
   }
 
+  /**
+   * Moves a booking: the new slot is taken before the old one is given up, so that a caller never ends with neither. 'unknown': there is
+   * no such booking; 'taken': the new slot is not free, the old one stands.
+   */
+  async reschedule(
+    booking: string,
+    slot: Slot,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{ moved: 'yes' | 'taken' | 'unknown'; booking: string }> {
+    const next = uidOf(key);
+    const known = await this.#send('GET', `${uidIn(booking)}.ics`, null, {}, signal);
+    // A second try after the first one got through finds only the new event.
+    if (known.status === 404 && (await this.#send('GET', `${next}.ics`, null, {}, signal)).status === 200)
+      return { moved: 'yes', booking: next };
+    if (known.status === 404) return { moved: 'unknown', booking: '' };
+    if (known.status !== 200) throw failed(known.status);
+    const from = toUtc(slot.day, slot.time, this.#options.zone);
+    const others = (await this.busy(from, plusMinutes(from, slot.minutes), signal)).filter(
+      (event) => event.uid !== booking && event.uid !== next,
+    );
+    if (others.length > 0) return { moved: 'taken', booking };
+    const put = await this.#send('PUT', `${next}.ics`, eventText(next, from, plusMinutes(from, slot.minutes), slot), ICS, signal);
+    if (put.status !== 201 && put.status !== 204 && put.status !== 412) throw failed(put.status);
+    const [first] = (await this.busy(from, plusMinutes(from, slot.minutes), signal))
+      .map((event) => event.uid)
+      .filter((uid) => uid !== booking)
+      .sort();
+    const isOurs = first === undefined || first === next;
+    await this.#send('DELETE', `${isOurs ? uidIn(booking) : next}.ics`, null, {}, signal);
+    return isOurs ? { moved: 'yes', booking: next } : { moved: 'taken', booking };
+  }
+
+  /** By the id that `calendar.book` gave. False when there is no such booking (any more). */
+  async cancelBooking(booking: string, signal: AbortSignal): Promise<boolean> {
+    return this.#remove(uidIn(booking), signal);
+  }
+
+  /** By the key it was booked with. */
   async cancel(key: string, signal: AbortSignal): Promise<boolean> {
-    const uid = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    return this.#remove(uidOf(key), signal);
+  }
+
+  async #remove(uid: string, signal: AbortSignal): Promise<boolean> {
     const answer = await this.#send('DELETE', `${uid}.ics`, null, {}, signal);
     if (answer.status !== 200 && answer.status !== 204 && answer.status !== 404) throw failed(answer.status);
     return answer.status !== 404;
@@ -82,22 +120,44 @@ export class CalDav {
     body: string | null,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const { url, user, password } = this.#options;
     const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-    const answer = await fetch(new URL(name, url), { method, body, signal, redirect: 'error', headers: { ...headers, authorization } });
+    const request = { method, body, signal, headers: { ...headers, authorization }, maxBytes: MAX_BYTES };
+    const answer = await sendPinned(new URL(name, url), request, this.#options.egress ?? egressTo(url));
     if (answer.status === 401 || answer.status === 403) throw new Refused(`the calendar refused us with status ${answer.status}`);
     return answer;
   }
 }
 
-/** calendar.free and calendar.book, for flows. */
+const ICS = { 'if-none-match': '*', 'content-type': 'text/calendar; charset=utf-8' };
+
+export interface Slot {
+  readonly day: string;
+  readonly time: string;
+  readonly minutes: number;
+  readonly title: string;
+  /** Minutes before it when the calendar reminds (VALARM); none when left out. */
+  readonly remindMinutes?: number;
+}
+
+/** The idempotency key is the event's name. */
+const uidOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32);
+
+/** Only events that Parley booked have such names: a caller cannot name another one. */
+function uidIn(booking: string): string {
+  if (!/^[0-9a-f]{32}$/.test(booking)) throw new Refused('this is no booking of ours');
+  return booking;
+}
+
+/** calendar.free, calendar.book, calendar.reschedule and calendar.cancel, for flows. */
 export function calendarPorts(calendar: CalDav, zone: string): Readonly<Record<string, PortOperation>> {
-  const slot = (given: Readonly<Record<string, ToolValue>>): { day: string; time: string; minutes: number; title: string } => ({
+  const slot = (given: Readonly<Record<string, ToolValue>>): Slot => ({
     day: String(given['day']),
     time: String(given['time']),
     minutes: Number(given['minutes'] ?? 60),
     title: typeof given['title'] === 'string' ? given['title'] : 'Appointment',
+    ...(typeof given['remindMinutes'] === 'number' ? { remindMinutes: given['remindMinutes'] } : {}),
   });
   return {
     'calendar.free': async (given, _key, signal) => {
@@ -105,7 +165,12 @@ export function calendarPorts(calendar: CalDav, zone: string): Readonly<Record<s
       const from = toUtc(day, time, zone);
       return { free: (await calendar.busy(from, plusMinutes(from, minutes), signal)).length === 0 };
     },
-    'calendar.book': async (given, key, signal) => ({ booked: await calendar.book(slot(given), key, signal) }),
+    'calendar.book': async (given, key, signal) => {
+      const booked = await calendar.book(slot(given), key, signal);
+      return { booked, booking: booked ? uidOf(key) : '' };
+    },
+    'calendar.reschedule': async (given, key, signal) => calendar.reschedule(String(given['booking']), slot(given), key, signal),
+    'calendar.cancel': async (given, _key, signal) => ({ cancelled: await calendar.cancelBooking(String(given['booking']), signal) }),
   };
 }
 
@@ -115,7 +180,7 @@ function failed(status: number): Error {
     : new NotDone(`the calendar answered with status ${status}`);
 }
 
-function eventText(uid: string, from: string, to: string, title: string): string {
+function eventText(uid: string, from: string, to: string, { title, remindMinutes }: Slot): string {
   const safe = title
     .replace(/[\\;,]/g, (sign) => `\\${sign}`)
     .replace(/\p{Cc}+/gu, ' ')
@@ -130,7 +195,10 @@ function eventText(uid: string, from: string, to: string, title: string): string
     `DTSTART:${from}`,
     `DTEND:${to}`,
   ];
-  return [...lines, `SUMMARY:${safe}`, 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n');
+  const before = Math.round(Math.min(20_160, Math.max(0, remindMinutes ?? 0)));
+  const alarm =
+    remindMinutes === undefined ? [] : ['BEGIN:VALARM', 'ACTION:DISPLAY', `DESCRIPTION:${safe}`, `TRIGGER:-PT${before}M`, 'END:VALARM'];
+  return [...lines, `SUMMARY:${safe}`, ...alarm, 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n');
 }
 
 /** Events of a multistatus answer; those whose times are not in UTC take the whole of their day. */

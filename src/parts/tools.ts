@@ -72,7 +72,7 @@ function directory(config: Config): Readonly<Record<string, PortOperation>> {
   return find === undefined ? {} : { 'directory.find': find };
 }
 
-const CALENDAR_PORTS = ['calendar.free', 'calendar.book'];
+const CALENDAR_PORTS = ['calendar.free', 'calendar.book', 'calendar.reschedule', 'calendar.cancel'];
 
 /** Why a flow cannot take calls with this configuration: what its steps need and where it would be configured. Empty when it can. */
 export function lacksOf({ flow, called }: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {

@@ -113,6 +113,28 @@ test('a calendar on a real CalDAV server', async (t) => {
   t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: true });
   t.equal(await calendar.book({ ...slot, day: '2026-10-25', time: '02:30' }, 'dst', signal), true, 'the hour that comes twice');
   t.match(await calendar.busy('20261024T230000Z', '20261025T030000Z', signal), [{ from: '20261025T003000Z' }]);
+  // As a flow does it: book with a reminder, move, move onto a taken slot, cancel.
+  const act = async (name: string, given: Record<string, ToolValue>, key: string) =>
+    (await ports[name]?.(given, key, signal)) as Record<string, unknown>;
+  const haircut = { day: '2026-12-01', time: '10:00', minutes: 30, title: 'Haircut', remindMinutes: 60 };
+  const { booking } = (await act('calendar.book', haircut, 'c9-b')) as { booking: string };
+  t.match(booking, /^[0-9a-f]{32}$/);
+  t.match((await server.raw('GET', `${booking}.ics`)).text, /BEGIN:VALARM[^]*TRIGGER:-PT(60M|1H)[^]*END:VALARM/);
+  await act('calendar.book', { ...haircut, time: '12:00' }, 'c8-b');
+  t.match(await act('calendar.reschedule', { ...haircut, booking, time: '12:15' }, 'c9-r'), { moved: 'taken', booking });
+  t.strictSame(await act('calendar.free', haircut, 'k'), { free: false }, 'the old slot stands');
+  const moved = await act('calendar.reschedule', { ...haircut, booking, time: '10:15' }, 'c9-r2');
+  t.match(moved, { moved: 'yes' }, 'onto a slot that overlaps its own old one');
+  t.notMatch(moved, { booking });
+  t.strictSame(await act('calendar.reschedule', { ...haircut, booking, time: '10:15' }, 'c9-r2'), moved, 'the same act again');
+  t.equal((await calendar.busy('20261201T000000Z', '20261201T103000Z', signal)).length, 1, 'one event, not two');
+  t.match(await act('calendar.reschedule', { ...haircut, booking: 'f'.repeat(32), time: '15:00' }, 'c9-r3'), { moved: 'unknown' });
+  await t.rejects(act('calendar.cancel', { booking: '../desk/other' }, 'k'), { message: 'this is no booking of ours' });
+  t.strictSame(await act('calendar.cancel', { booking: String(moved['booking']) }, 'k'), { cancelled: true });
+  t.strictSame(await act('calendar.cancel', { booking: String(moved['booking']) }, 'k'), { cancelled: false });
+  t.strictSame(await act('calendar.free', haircut, 'k'), { free: true });
+  const fenced = new CalDav({ ...server, zone: 'Europe/Berlin', egress: { allow: [new URL(url).host], allowPrivate: [] } });
+  await t.rejects(fenced.busy('20261201T000000Z', '20261202T000000Z', signal), { message: /private network/ });
   const wrong = new CalDav({ url, user: 'parley', password: 'wrong', zone: 'Europe/Berlin' });
   await t.rejects(wrong.book(slot, 'x', signal), { message: /refused us with status 401/ });
 });

@@ -1,11 +1,12 @@
 /** Tools, approvals, routers and agents: every fault leads on, nothing forbidden ever leaves, on virtual time. */
 import fc from 'fast-check';
 import { test } from 'tap';
-import type { DialogueEffect, DialogueEvent, Errand, ToolCall } from '../../src/contracts/index.ts';
+import { type DialogueEffect, type DialogueEvent, type Errand, ParleyError, type ToolCall } from '../../src/contracts/index.ts';
 import { createDialogue, type FlowState, parseFlow } from '../../src/dialogue/index.ts';
 import { ManualTime, ScriptedModel, settle } from '../../src/dialogue/llm/index.ts';
 import { type AdapterCall } from '../../src/integrations/ports.ts';
 import {
+  ApprovalDesk,
   ErrandDesk,
   isPrivate,
   memoryPorts,
@@ -13,9 +14,11 @@ import {
   NotDone,
   portTools,
   Refused,
+  ScriptedDeskPhone,
   type ToolAdapter,
 } from '../../src/integrations/index.ts';
 import { ATTACKS } from '../support/attacks.ts';
+import { keepingLogger } from '../support/quiet-log.ts';
 
 const FLOW = `
 flow: shop
@@ -541,4 +544,84 @@ test('addresses that tools may not reach', (t) => {
     t.ok(isPrivate(address), address);
   for (const address of ['8.8.8.8', '2001:4860:4860::8888', '::ffff:8.8.8.8']) t.notOk(isPrivate(address), address);
   t.end();
+});
+
+test('approvals: the first decision counts, is logged before it does, and what is withdrawn or unlogged is a no', async (t) => {
+  const events: unknown[] = [];
+  let isLogBroken = false;
+  const log = (event: unknown): Promise<void> => {
+    if (isLogBroken) return Promise.reject(new Error('the spool is full'));
+    events.push(event);
+    return Promise.resolve();
+  };
+  let nowMs = 0;
+  const make = (phone?: ScriptedDeskPhone): ApprovalDesk =>
+    new ApprovalDesk({
+      ...{ log, nowMs: () => nowMs, logger: keepingLogger() },
+      ...(phone === undefined
+        ? {}
+        : { phone: { port: phone, desks: ['broken', 'away', 'office'], text: (words) => `${words}. Press 1 or 2.` } }),
+    });
+  const request = (id: string, signal = new AbortController().signal) => ({
+    callId: 'c1',
+    id,
+    tool: 'refund',
+    summary: 'Refund 40 euros',
+    signal,
+  });
+
+  const desk = make();
+  const first = desk.ask(request('e1'));
+  const second = desk.ask(request('e2'));
+  nowMs = 1500;
+  t.match(desk.open, [{ callId: 'c1', id: 'e1', tool: 'refund', summary: 'Refund 40 euros', waitingMs: 1500 }, { id: 'e2' }]);
+  await desk.decide('c1', 'e2', 'denied', { via: 'console', by: 'ann' });
+  await desk.decide('c1', 'e1', 'approved', { via: 'console', by: 'ann' });
+  t.equal(await first, 'approved');
+  t.equal(await second, 'denied');
+  t.match(events, [
+    { type: 'approval.given', callId: 'c1', body: { id: 'e2', decision: 'denied', via: 'console' }, content: { by: 'ann' } },
+    { body: { id: 'e1', tool: 'refund', decision: 'approved' } },
+  ]);
+  await t.rejects(desk.decide('c1', 'e1', 'denied', { via: 'console', by: 'bob' }), { code: 'APPROVAL_GONE' }, 'decided already');
+  await t.rejects(desk.decide('c2', 'e1', 'approved', { via: 'console', by: 'bob' }), { code: 'APPROVAL_GONE' }, "another call's");
+
+  const late = new AbortController();
+  const withdrawn = desk.ask(request('e3', late.signal));
+  late.abort(new Error('too late'));
+  t.equal(await withdrawn, 'denied', 'its time is over');
+  t.strictSame(desk.open, []);
+  t.equal(await desk.ask(request('e4', late.signal)), 'denied');
+
+  isLogBroken = true;
+  const unlogged = desk.ask(request('e5'));
+  await t.rejects(desk.decide('c1', 'e5', 'approved', { via: 'console', by: 'ann' }), { message: 'the spool is full' });
+  t.equal(await unlogged, 'denied');
+  isLogBroken = false;
+
+  const twice = desk.ask(request('e6'));
+  const both = await Promise.allSettled(
+    ['approved', 'denied'].map((decision) => desk.decide('c1', 'e6', decision as 'approved' | 'denied', { via: 'console', by: 'x' })),
+  );
+  t.strictSame(
+    both.map((one) => one.status),
+    ['fulfilled', 'rejected'],
+  );
+  t.equal(await twice, 'approved');
+
+  const yes = new ScriptedDeskPhone({ broken: new ParleyError('PBX_LINK_DOWN', 'no'), away: null, office: '1' });
+  t.equal(await make(yes).ask(request('p1')), 'approved');
+  t.strictSame(
+    yes.asked.map((one) => one.desk),
+    ['broken', 'away', 'office'],
+  );
+  t.match(yes.asked[2], { text: 'Refund 40 euros. Press 1 or 2.' });
+  t.equal(await make(new ScriptedDeskPhone({ office: '2' })).ask(request('p2')), 'denied');
+  t.match(events.at(-1), { body: { via: 'phone', decision: 'denied' }, content: { by: 'office' } });
+  const nobody = make(new ScriptedDeskPhone({ office: '7' }));
+  const open = nobody.ask(request('p3'));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(nobody.open.length, 1, 'a wrong key leaves it to the console');
+  await nobody.decide('c1', 'p3', 'approved', { via: 'console', by: 'ann' });
+  t.equal(await open, 'approved');
 });
