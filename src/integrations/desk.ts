@@ -10,6 +10,7 @@ import {
   type ToolDefinition,
   type ToolOutcome,
   type ToolRequest,
+  type ToolShape,
   type ToolValue,
 } from '../contracts/index.ts';
 import { ToolGate } from './limits.ts';
@@ -17,6 +18,7 @@ import { type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, T
 import { fitted } from './shape.ts';
 import { thinkOnce } from './think.ts';
 
+const HANDLE_CHARS = 64;
 /** A caller hears a word after this much waiting. */
 const SLOW_MS = 600;
 /** Whatever tries there are, a caller gets a way on by then. */
@@ -122,7 +124,7 @@ export class ErrandDesk {
       const isSecret = definition.arguments[name]?.secret === true;
       if (isSecret !== isSecretHandle(value)) return null;
       const secret = isSecret ? (this.#options.secrets?.take(about.callId, String(value)) ?? null) : value;
-      if (secret === null) return null;
+      if (secret === null || (isSecret && String(secret).length > (definition.arguments[name]?.maxLength ?? 0))) return null;
       filled[name] = secret;
     }
     return filled;
@@ -220,5 +222,12 @@ function scoped(request: ToolRequest, definition: ToolDefinition, context: CallC
       given[name] = field.type === 'number' ? Number(value) : value;
     }
   }
-  return fitted(given, definition.arguments);
+  return fitted(given, withHandles(definition.arguments));
+}
+
+/** A handle is longer than what it stands for: the secret itself is measured when it is there. */
+function withHandles(shape: ToolShape): ToolShape {
+  return Object.fromEntries(
+    Object.entries(shape).map(([name, field]) => [name, field.secret ? { ...field, maxLength: HANDLE_CHARS } : field]),
+  );
 }

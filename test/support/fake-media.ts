@@ -103,7 +103,7 @@ export class FakeMediaSession implements MediaSession {
   gain(): void {}
   pause(): void {}
   resume(): void {}
-  secure(): void {}
+  secure: (mode: 'off' | 'on' | 'spoken') => void = () => undefined;
   sendDtmf(): void {}
   stats(): MediaStats {
     const sample = Math.round(this.#nowMs * 16);

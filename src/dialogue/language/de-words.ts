@@ -185,7 +185,7 @@ export const WORDS: LanguagePack['words'] = {
 export const INTENTS: LanguagePack['intents'] = {
   machine: [
     'sind|bist sie|du * mensch|maschine|roboter|computer|bot|ki|automat|echt',
-    '(ist das|spreche ich|rede ich) * maschine|roboter|computer|bot|ki|automat|mensch|band|aufnahme',
+    '(ist das|spreche ich|rede ich) * maschine|roboter|computer|bot|ki|automat|mensch|menschen|band|aufnahme',
   ],
   person: [
     '(mit|einen|einem|eine|jemanden) * mensch|menschen|person|mitarbeiter|mitarbeiterin|kollegen|kollegin|berater|jemandem|zentrale sprechen|reden|verbinden|haben?',

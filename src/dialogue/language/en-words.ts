@@ -183,7 +183,7 @@ export const EN_WORDS: LanguagePack['words'] = {
 export const EN_INTENTS: LanguagePack['intents'] = {
   machine: [
     'are you * person|human|machine|robot|computer|bot|real|ai|automated|recording',
-    '(am i|is this|is it|do i) * machine|robot|computer|bot|ai|recording|real|human',
+    '(am i|is this|is that|is it|do i) * machine|robot|computer|bot|ai|recording|real|human',
   ],
   person: [
     'speak|talk|chat * person|human|agent|operator|someone|somebody|colleague|representative|manager|adviser|people',
