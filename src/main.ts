@@ -18,12 +18,14 @@ import {
   createErrands,
   createPbx,
   createPrivacyParts,
+  createVoiceDetector,
   destinations,
   FlowDesk,
   keepIndexed,
   keysFolder,
   knowledgeTools,
   localDay,
+  mediaFormats,
   openCallFiles,
   readOrCreateToken,
   recordingPolicy,
@@ -33,6 +35,7 @@ import {
   turnRecords,
   subjectActs,
   version,
+  voiceHealth,
 } from './parts/index.ts';
 import { createStore, type Store } from './store/index.ts';
 
@@ -83,7 +86,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => egress.close());
   const engines = await createEngines(config, logger);
   const { stt, tts, llm } = engines;
-  const { ports, host, maxCalls, historyMs, codec, noise, echo } = config.media;
+  const { ports, host, maxCalls, historyMs, noise, echo } = config.media;
   const cleaning = { noise, echo };
   const keepSent = recordingPolicy(config) !== 'off';
   const media = createMediaEngine({
@@ -92,12 +95,14 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => media.close());
   const turns = turnOptions(config);
   const detector = createDetector(config, logger);
+  const vad = createVoiceDetector(config, logger);
 
   const store = createStore(await storeOptions(config, logger));
   const audit = createAudit({ ...auditOptions(config), store, clock: systemClock, log: logger });
   ups.onDown(() => store.stop());
   ups.onDown(() => audit.stop());
   ups.onDown(() => stt.stop());
+  ups.onDown(() => vad.stop());
   ups.onDown(() => tts.stop());
   ups.onDown(() => detector?.stop());
   ups.onDown(() => llm?.stop());
@@ -111,6 +116,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     audit.start(),
     store.start(),
     stt.start(media.audio),
+    vad.start(media.audio),
     llm?.start() ?? Promise.resolve(),
     detector?.start(media.audio) ?? Promise.resolve(),
     tts.start().then(() => engines.prerender(flows.dialogues(today()), turns.fillers)),
@@ -133,6 +139,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       pbx: pbx.driver,
       media,
       stt,
+      vad,
       tts,
       audit,
       logger,
@@ -146,7 +153,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       ...(detector === null ? {} : { detector }),
       admit: (from) => (restrictions.has(from) ? 'restricted' : audit.full ? config.audit.whenFull : 'continue'),
     },
-    { receive: codec, send: codec, ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config), ...capacityOptions(config) },
+    { ...mediaFormats(config), ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config), ...capacityOptions(config) },
   );
   engines.follow(runner);
   const http = await startHttp({
@@ -167,13 +174,19 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
             .catch(() => logger.warn('texts of a changed flow are not rendered ahead; they are when said')),
       }),
     },
-    health: () => ({ postgres: store.state === 'up', spool: audit.healthy, backlog: audit.backlog, egressRefused: egress.refused }),
+    health: () => ({
+      postgres: store.state === 'up',
+      spool: audit.healthy,
+      backlog: audit.backlog,
+      egressRefused: egress.refused,
+      ...voiceHealth(vad),
+    }),
   });
   ups.onDown(() => http.close());
   const body = { version: version(), config: configHash(config), flows: flows.versions };
   await runner.journal.before({
     type: 'gateway.started',
-    body: { ...body, stt: stt.description, tts: tts.description, pbx: pbx.driver.kind },
+    body: { ...body, stt: stt.description, vad: vad.description, tts: tts.description, pbx: pbx.driver.kind },
   });
   const upkeep = startUpkeep({ config, desk, runner, egress, restrictions, logger });
   ups.onDown(upkeep);

@@ -16,6 +16,7 @@ import {
   type EngineAnswer,
   type EngineUse,
   type KeptCall,
+  type GateEvent,
   type MediaEvent,
   type MediaSession,
   ParleyError,
@@ -30,6 +31,7 @@ import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
 import { Errands } from './errands.ts';
 import { Doubt } from './doubt.ts';
+import { Ear } from './ear.ts';
 import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Keeper } from './keeper.ts';
@@ -51,6 +53,7 @@ interface Open {
   readonly media: MediaSession;
   readonly speaker: Speaker;
   readonly listener: Listener;
+  readonly ear: Ear;
   readonly speculator: Speculator;
   readonly doubt: Doubt | null;
   readonly bridge: Bridge;
@@ -286,7 +289,9 @@ export class CallPipeline {
     const { detector } = this.#stages;
     const doubt = detector === undefined ? null : new Doubt({ detector, session, timers, onProbability });
     const bridge = new Bridge(speaker, this.#options.fillers ?? {}, () => this.#conversation.language);
-    return { media: session, speaker, listener, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
+    const vad = this.#stages.vad?.open({ callId: this.id, slot: session.slot, generation: session.generation }) ?? null;
+    const ear = new Ear({ vad, timers, onVoice: (event) => this.#onVoice(event) });
+    return { media: session, speaker, listener, ear, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
   }
 
   #recogniser({ slot, generation }: MediaSession, language: string): SttSession {
@@ -336,7 +341,12 @@ export class CallPipeline {
     if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
     if (event.t === 'speech-hint') this.#turn.tell({ t: 'speech-hint', sample: event.sample, atMs: this.#nowMs() });
     // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
-    if (event.t !== 'speech-start' && event.t !== 'speech-end') return;
+    open.ear.onMedia(event);
+  }
+
+  #onVoice(event: GateEvent): void {
+    const open = this.#open;
+    if (open === null) return;
     open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
     if (event.t === 'speech-end') open.doubt?.begin();
     else open.doubt?.end();
@@ -476,6 +486,7 @@ export class CallPipeline {
     this.#open?.doubt?.end();
     this.#open?.speaker.close();
     this.#open?.speculator.abandon();
+    this.#open?.ear.close();
     this.#open?.listener.close();
     this.#privacy.secrets.end();
     const recorded = this.#privacy.recording.end(reason);

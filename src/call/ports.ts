@@ -18,6 +18,7 @@ import type {
   SpeechToText,
   TextToSpeech,
   Timers,
+  Vad,
 } from '../contracts/index.ts';
 import type { TurnOptions } from '../turn/index.ts';
 import type { GovernorPolicy } from './governor.ts';
@@ -37,6 +38,8 @@ export interface Stages {
   readonly pbx: PbxDriver;
   readonly media: MediaEngine;
   readonly stt: SpeechToText;
+  /** Which sounds are a voice; the talk gate alone decides when left out. */
+  readonly vad?: Vad;
   readonly tts: TextToSpeech;
   readonly audit: AuditLog;
   readonly logger: Logger;

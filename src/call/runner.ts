@@ -47,6 +47,7 @@ export class CallRunner {
       this.#journal.write({ type: 'engine.state', body: { engine: 'stt', state, why } });
       this.#capacity.engine('stt', state === 'up');
     });
+    stages.vad?.onState((state, why) => this.#journal.write({ type: 'engine.state', body: { engine: 'vad', state, why } }));
   }
 
   /** What is saved on now, and whether new calls are taken. */

@@ -50,6 +50,7 @@ export interface Config {
     readonly noise: 'off' | 'suppress';
     readonly echo: 'off' | 'cancel';
   };
+  readonly vad: ConfigFile['vad'];
   readonly stt: EngineChoices['stt'];
   readonly tts: EngineChoices['tts'];
   readonly llm: EngineChoices['llm'];
@@ -99,6 +100,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
       rtpPorts: range(pbx.rtpPorts),
     },
     media: { ...media, ports: range(media.ports) },
+    vad: { ...file.vad, model: absolute(file.vad.model) },
     ...toEngines(file, absolute),
     capacity: toCapacity(file),
     turn: toTurn(file, absolute),

@@ -6,6 +6,7 @@ import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './en
 import { toolsSchema } from './tools.ts';
 import { turnSchema } from './turn.ts';
 import { knowledgeSection } from './knowledge-section.ts';
+import { vadSchema } from './vad.ts';
 
 const path = z.string().trim().min(1, 'expected a path');
 const host = z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, 'expected a host name or an IP address');
@@ -60,7 +61,10 @@ const media = z.strictObject({
   host: host.default('127.0.0.1').describe('Address for RTP with the PBX; another one only when the PBX is on another host.'),
   ports: ports.default('30000-30999').describe('UDP ports for RTP and RTCP with the PBX: two for each call.'),
   maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
-  codec: z.enum(['ulaw', 'alaw', 'slin']).default('ulaw').describe('Audio format between the PBX and Parley.'),
+  codec: z
+    .enum(['ulaw', 'alaw', 'slin', 'g722', 'slin16'])
+    .default('ulaw')
+    .describe('Audio format between the PBX and Parley. Wideband: g722, or slin16 (16 kHz to us, G.722 back, nothing to decode).'),
   historyMs: ms(5000, 300_000).default(30_000).describe("The caller's audio kept in memory for the recogniser."),
   noise: z.enum(['off', 'suppress']).default('off').describe('Take steady noise out before recognition. Needs libspeexdsp.'),
   echo: z.enum(['off', 'cancel']).default('off').describe('Take our own voice out of speakerphones and poor adapters. Needs libspeexdsp.'),
@@ -155,6 +159,7 @@ export const configSchema = z
     gateway: gateway.prefault({}).describe('This program.'),
     pbx: pbx.prefault({}).describe('Asterisk in front of Parley.'),
     media: media.prefault({}).describe('Audio between the PBX and Parley.'),
+    vad: vadSchema.prefault({}).describe('Which sounds are a voice.'),
     stt: sttSchema.prefault({}).describe('From speech to text.'),
     tts: ttsSchema.prefault({}).describe('From text to speech.'),
     llm: llmSchema.prefault({}).describe('Language models.'),

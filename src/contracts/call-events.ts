@@ -43,13 +43,13 @@ export interface Waterfall {
 export type CallEvent =
   | Base<
       'gateway.started',
-      { version: string; config: string; flows: Readonly<Record<string, string>>; stt: string; tts: string; pbx: string }
+      { version: string; config: string; flows: Readonly<Record<string, string>>; stt: string; vad: string; tts: string; pbx: string }
     >
   | Base<'gateway.draining', { openCalls: number }>
   | Base<'gateway.stopped', { reason: string }>
   | Base<'gateway.heartbeat', { openCalls: number }>
   | Base<'pbx.link', { state: 'up' | 'down'; attempt: number; version: string }>
-  | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm'; state: 'up' | 'down'; why: string; name?: string }>
+  | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm' | 'vad'; state: 'up' | 'down'; why: string; name?: string }>
   /** Before the first byte: what of this call will leave the operator's machines, to whom and why that is lawful. */
   | Base<'engine.external', { kind: EngineKind; engine: string; external: ExternalProcessor }>
   /** A language model worked for the call. */

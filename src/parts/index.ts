@@ -15,3 +15,4 @@ export { createDetector, turnOptions } from './turn.ts';
 export { createErrands } from './tools.ts';
 export { keepNoLonger, startUpkeep } from './upkeep.ts';
 export { type SubjectAct, subjectActs } from './subject-acts.ts';
+export { createVoiceDetector, mediaFormats, voiceHealth } from './voice.ts';

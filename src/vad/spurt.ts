@@ -1,4 +1,4 @@
-import type { GateEvent, VadEvent } from '../contracts/index.ts';
+import type { GateEvent, Prosody, VadEvent } from '../contracts/index.ts';
 import type { CallNews } from './messages.ts';
 
 /** A voice that the model finds so soon after the gate's first loud sample began with it: 160 ms. The model hears vowels best. */
@@ -20,6 +20,7 @@ export class Spurt {
   #opening = 0;
   #gateOpen = false;
   #gateEnd = 0;
+  #prosody: Prosody | undefined;
   #openedAt = 0;
   /** The worker has not yet said all it has to say about the gate's openings since `#from`; `#answered`: there was a voice in them. */
   #owed = false;
@@ -61,7 +62,8 @@ export class Spurt {
     if (!this.#gateOpen) return null;
     this.#gateOpen = false;
     this.#gateEnd = edge.sample;
-    this.#say('speech-end', edge.sample, edge.atUs, 'gate');
+    this.#prosody = edge.prosody;
+    this.#pause(edge.atUs);
     return hasWorker ? { t: 'close', sample: edge.sample } : null;
   }
 
@@ -87,7 +89,7 @@ export class Spurt {
     } else {
       // A voice that only the model heard, or one that it had not yet judged.
       if (owed && !this.#answered) this.#say('speech-start', this.#from, atUs, 'gate');
-      this.#say('speech-end', this.#gateEnd, atUs, 'gate');
+      this.#pause(atUs);
     }
     return owed;
   }
@@ -110,7 +112,7 @@ export class Spurt {
     if (!this.#gateOpen && this.#playing && !judged) return;
     this.#answered = true;
     this.#say('speech-start', begin, atUs, 'model');
-    if (!this.#gateOpen && judged) this.#say('speech-end', this.#gateEnd, atUs, 'gate');
+    if (!this.#gateOpen && judged) this.#pause(atUs);
   }
 
   #drained({ opening, atUs }: CallNews): void {
@@ -121,10 +123,15 @@ export class Spurt {
     if (!this.#modelSpeaking) this.#say('speech-end', this.#gateEnd, atUs, 'model');
   }
 
-  #say(t: GateEvent['t'], sample: number, atUs: number, by: VadEvent['by']): void {
+  /** The gate has heard a pause, and how the voice sounded before it. */
+  #pause(atUs: number): void {
+    this.#say('speech-end', this.#gateEnd, atUs, 'gate', this.#prosody);
+  }
+
+  #say(t: GateEvent['t'], sample: number, atUs: number, by: VadEvent['by'], prosody?: Prosody): void {
     if (this.#speaking === (t === 'speech-start')) return;
     this.#speaking = !this.#speaking;
     this.#lastSample = Math.max(this.#lastSample, sample);
-    this.#emit({ t, sample: this.#lastSample, atUs, by });
+    this.#emit({ t, sample: this.#lastSample, atUs, by, ...(t === 'speech-end' && prosody !== undefined ? { prosody } : {}) });
   }
 }

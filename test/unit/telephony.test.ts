@@ -231,7 +231,10 @@ test('causes: every reason has a number, every number a reason', (t) => {
 test('configuration that cannot work is refused before anything is connected', (t) => {
   const invalid = { code: 'CONFIG_INVALID' };
   for (const format of ['slin16', 'opus', 'g729', ''])
-    t.throws(() => checkMediaFormat(format), { ...invalid, message: /use ulaw, alaw or slin/ });
+    t.throws(() => checkMediaFormat(format), { ...invalid, message: /use ulaw, alaw, slin or g722/ });
+  for (const format of ['opus', 'slin48', '']) t.throws(() => checkMediaFormat(format, 'receive'), invalid);
+  t.equal(checkMediaFormat('slin16', 'receive'), 'slin16', 'wideband from Asterisk');
+  t.equal(checkMediaFormat('g722', 'send'), 'g722');
   t.equal(checkMediaFormat('alaw'), 'alaw');
   t.equal(parseAriUrl('http://127.0.0.1:8088/'), 'http://127.0.0.1:8088');
   t.equal(parseAriUrl('https://pbx/asterisk/ari/'), 'https://pbx/asterisk');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import type { GateEvent, VadEvent } from '../../src/contracts/index.ts';
+import type { GateEvent, Prosody, VadEvent } from '../../src/contracts/index.ts';
 import { decimate, HISTORY } from '../../src/vad/decimate.ts';
 import { BATCH } from '../../src/vad/desk.ts';
 import { Hysteresis, WINDOW } from '../../src/vad/hysteresis.ts';
@@ -271,7 +271,7 @@ test('a gate that opens again in the middle of a word: the new opening hears of 
 });
 
 test('spurt: whatever happens, starts and ends alternate and the gate loses nothing', (t) => {
-  const steps = fc.constantFrom<SpurtStep>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back');
+  const steps = fc.constantFrom<SpurtStep>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back', 'play', 'silent');
   const script = fc.array(fc.tuple(steps, fc.integer({ min: 0, max: 500 })), { maxLength: 40 });
   fc.assert(
     fc.property(script, (steps) => {
@@ -302,6 +302,83 @@ test('spurt: a voice found just after the gate opened began with the gate', (t) 
     [10_000, 14_000, 15_000, 16_000],
   );
   t.end();
+});
+
+test('spurt: early pauses, noise, echo', (t) => {
+  const events: string[] = [];
+  const spurt = new Spurt((event) => {
+    const sounded = event.t === 'speech-end' && event.prosody !== undefined ? ' p' : '';
+    events.push(`${event.t === 'speech-start' ? '+' : '-'}${event.sample}${sounded}`);
+  });
+  const gate = (t: GateEvent['t'], sample: number, prosody?: Prosody): unknown =>
+    spurt.gate({ t, sample, atUs: sample, ...(prosody === undefined || t === 'speech-start' ? {} : { prosody }) } as GateEvent, true);
+  const model = (t: 'speech-start' | 'speech-end', sample: number): void => spurt.news({ t, call: 1, opening: 1, sample, atUs: sample });
+  const told = (): string[] => events.splice(0);
+  gate('speech-start', 10_000);
+  t.same(told(), [], 'the model is asked');
+  model('speech-start', 10_300);
+  t.same(told(), ['+10000']);
+  gate('speech-end', 14_000, { pitchSlope: -3, levelDropDb: -6 });
+  t.same(told(), ['-14000 p'], 'the pause is told at once, with how it sounded');
+  gate('speech-start', 16_000);
+  t.same(told(), ['+16000'], 'the voice goes on: nobody has to be asked');
+  model('speech-end', 18_000);
+  t.same(told(), ['-18000'], 'noise keeps the gate open, the voice is over');
+  gate('speech-end', 30_000);
+  spurt.news({ t: 'drained', call: 1, opening: 2, atUs: 1 });
+  t.same(told(), []);
+  gate('speech-start', 40_000);
+  gate('speech-end', 42_000);
+  t.same(told(), []);
+  model('speech-start', 40_800);
+  t.same(told(), ['+40000', '-42000'], 'a word that was over before the model had judged it');
+  model('speech-end', 43_000);
+  spurt.news({ t: 'drained', call: 1, opening: 3, atUs: 1 });
+  gate('speech-start', 50_000);
+  gate('speech-end', 51_000);
+  spurt.news({ t: 'drained', call: 1, opening: 4, atUs: 1 });
+  t.equal(spurt.discarded, 1, 'a knock');
+  model('speech-start', 60_000);
+  t.same(told(), ['+60000'], 'a voice too soft for the gate');
+  model('speech-end', 62_000);
+  told();
+  spurt.playing = true;
+  model('speech-start', 70_000);
+  model('speech-end', 72_000);
+  t.same(told(), [], 'our own voice, come back');
+  t.end();
+});
+
+test('desk: it listens by itself to as many calls as it may, not while we speak, and to what came before it began', async (t) => {
+  const { desk, ring, news, model, pass, alarmed } = deskRig(t, 3);
+  const generations = [0, 1, 2].map((slot) => ring.open(slot));
+  for (const call of [0, 1, 2]) desk.receive({ t: 'listen', call, slot: call, generation: generations[call] ?? 0 });
+  const speak = (ms: number): void => {
+    if (ms % 20 === 0) for (const slot of [0, 1, 2]) ring.write(slot, loud(320, 500));
+  };
+  await pass(100, speak);
+  t.same(news.map(({ t, call }) => [t, call]).sort(), [
+    ['speech-start', 0],
+    ['speech-start', 1],
+  ]);
+  desk.receive({ t: 'rest', call: 0 }, { t: 'rest', call: 1 });
+  await pass(20);
+  t.same(
+    news.slice(2).map(({ t }) => t),
+    ['speech-end', 'speech-end'],
+  );
+  t.notOk(alarmed());
+  const before = model.sizes.length;
+  await pass(100, speak);
+  t.equal(model.sizes.length, before, 'nothing is looked at while we speak');
+  desk.receive({ t: 'listen', call: 2, slot: 2, generation: generations[2] ?? 0 });
+  const written = ring.written(2);
+  desk.receive({ t: 'open', call: 2, opening: 1, slot: 2, generation: generations[2] ?? 0, sample: written - 800 });
+  await pass(100, speak);
+  const start = news.at(-1);
+  t.ok(start?.t === 'speech-start' && start.call === 2 && start.sample < written, 'the gate points to where the voice began');
+  desk.receive({ t: 'forget', call: 0 }, { t: 'forget', call: 1 }, { t: 'forget', call: 2 });
+  t.notOk(alarmed());
 });
 
 test('the gate alone', (t) => {

@@ -94,8 +94,8 @@ class AsteriskDriver implements PbxDriver {
 
   async openMedia(id: PbxCallId, want: MediaWish): Promise<PbxMedia> {
     const held = this.#need(id);
-    checkMediaFormat(want.receive);
-    checkMediaFormat(want.send);
+    checkMediaFormat(want.receive, 'receive');
+    checkMediaFormat(want.send, 'send');
     await this.#release(held);
     const leg = this.#legs.newIds(id);
     held.leg = leg;

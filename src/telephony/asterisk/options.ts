@@ -61,17 +61,19 @@ export function checkApp(app: string): string {
   return app;
 }
 
-const TWO_WAY = new Set<string>(['ulaw', 'alaw', 'slin'] satisfies Codec[]);
+const TWO_WAY = new Set<string>(['ulaw', 'alaw', 'slin', 'g722'] satisfies Codec[]);
+const ONLY_TO_US = new Set<string>(['slin16'] satisfies Codec[]);
 
 /**
  * The format of a media leg as a codec of ours. Over plain RTP Asterisk has no SDP with us: it knows static payload
- * types only, and drops what we send as slin16 or opus without a word. So those are refused here, at configuration time.
+ * types only, and drops what we send as slin16 or opus without a word. So those are refused here, at configuration time. It sends
+ * slin16 to us, and takes a format with a static type for an answer: wideband without a decoder is slin16 in, g722 out.
  * Error: CONFIG_INVALID.
  */
-export function checkMediaFormat(format: string): Codec {
-  if (TWO_WAY.has(format)) return format as Codec;
+export function checkMediaFormat(format: string, direction: 'receive' | 'send' = 'send'): Codec {
+  if (TWO_WAY.has(format) || (direction === 'receive' && ONLY_TO_US.has(format))) return format as Codec;
   throw new ParleyError(
     'CONFIG_INVALID',
-    `Media format '${format}' does not work both ways over RTP with Asterisk (its payload type is dynamic, and what we send would be dropped in silence): use ulaw, alaw or slin.`,
+    `Media format '${format}' does not work both ways over RTP with Asterisk (its payload type is dynamic, and what we send would be dropped in silence): use ulaw, alaw, slin or g722, and slin16 only for what comes from it.`,
   );
 }
