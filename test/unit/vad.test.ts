@@ -311,7 +311,7 @@ test('spurt: early pauses, noise, echo', (t) => {
     events.push(`${event.t === 'speech-start' ? '+' : '-'}${event.sample}${sounded}`);
   });
   const gate = (t: GateEvent['t'], sample: number, prosody?: Prosody): unknown =>
-    spurt.gate({ t, sample, atUs: sample, ...(prosody === undefined || t === 'speech-start' ? {} : { prosody }) } as GateEvent, true);
+    spurt.gate({ t, sample, atUs: sample, ...(prosody === undefined || t === 'speech-start' ? {} : { prosody }) }, true);
   const model = (t: 'speech-start' | 'speech-end', sample: number): void => spurt.news({ t, call: 1, opening: 1, sample, atUs: sample });
   const told = (): string[] => events.splice(0);
   gate('speech-start', 10_000);
