@@ -121,9 +121,14 @@ for (const [what, yaml, expected] of [
     ['1: media.ports: has 10 ports, expected two for each of media.maxCalls (100): RTP and RTCP'],
   ],
   [
+    'thresholds of the voice detector that cross',
+    'vad: { start: 0.4, stop: 0.5 }',
+    ['1: vad.stop: is above vad.start, expected at most that'],
+  ],
+  [
     'a value that is not offered',
     'media: { codec: ulow }',
-    ['1: media.codec: is "ulow", expected one of ulaw, alaw, slin; did you mean ulaw?'],
+    ['1: media.codec: is "ulow", expected one of ulaw, alaw, slin, g722, slin16; did you mean ulaw?'],
   ],
   [
     'a filler of a language that is none',
