@@ -230,6 +230,7 @@ class SpooledAudit implements Audit {
     await running?.spool.settled();
     for (let waitedMs = 0; this.backlog > 0; waitedMs += SHIPPED_POLL_MS) {
       if (running === null || waitedMs >= limitMs) return false;
+      running.shipper.hurry();
       await sleep(SHIPPED_POLL_MS);
     }
     return running !== null;

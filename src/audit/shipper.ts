@@ -29,6 +29,8 @@ interface Collected {
   erasures: boolean;
 }
 
+/** A small batch costs nearly what a large one does: so long the next one is waited for, unless somebody waits for what is in it. */
+const LINGER_MS = 100;
 /** Longest pause after a refusal: nothing is lost by waiting, and an admin may have repaired the cause. */
 const REFUSED_PAUSE_MS = 15_000;
 
@@ -50,6 +52,9 @@ export class Shipper {
   /** Counts notify(): a signal between "nothing to do" and the pause must not get lost. */
   #signals = 0;
   #wake: () => void = () => undefined;
+  /** Until everything is shipped: no waiting for more. */
+  #hurried = false;
+  #endLinger: () => void = () => undefined;
   #rewind = false;
   /** Set while Postgres refuses our rows: CHAIN_FORK or STORE_REFUSED. */
   refused: ParleyError | null = null;
@@ -80,8 +85,15 @@ export class Shipper {
     this.#wake();
   }
 
+  /** Somebody waits for what was written so far. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#endLinger();
+  }
+
   /** Ships what it can within `limitMs`, then ends. */
   async stop(limitMs: number): Promise<void> {
+    this.hurry();
     const rounds = Math.ceil(limitMs / 20);
     for (let round = 0; round < rounds && this.backlog > 0 && this.#parts.store.state === 'up' && this.refused === null; round++)
       await sleep(20);
@@ -103,12 +115,14 @@ export class Shipper {
       if (this.#rewind) await this.#begin();
       const collected = await this.#collect();
       if (collected === null) {
+        this.#hurried = false;
         await this.#parts.checkpoints.tick(this.#parts.clock.monoUs());
         await this.#pause(1000, seen);
         return;
       }
       await this.#ship(collected);
       this.refused = null;
+      if (!this.#hurried && collected.batch.events.length < this.#options.batchEvents / 2) await this.#linger();
     } catch (error) {
       await this.#failed(error);
     }
@@ -218,6 +232,18 @@ export class Shipper {
     for (const tail of collected.tails) await checkpoints.closed(tail);
     if (collected.head !== null) await checkpoints.shipped(collected.head, collected.batch.events.length, clock.monoUs());
     await checkpoints.tick(clock.monoUs());
+  }
+
+  async #linger(): Promise<void> {
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, LINGER_MS);
+      timer.unref();
+      this.#endLinger = () => {
+        clearTimeout(timer);
+        done();
+      };
+    });
+    this.#endLinger = () => undefined;
   }
 
   /** Until notify(), at most `limitMs`. */

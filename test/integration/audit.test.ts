@@ -323,7 +323,7 @@ const TAMPERINGS: readonly Tampering[] = [
   },
 ];
 
-test('every class of tampering is found, as superuser with triggers off', async (t) => {
+test('GDPR 5(2), 32: every class of tampering is found, as superuser with triggers off', async (t) => {
   const database = await postgres.database();
   const { folder } = await fill(database, { boots: 3, callsPerBoot: 2 });
   const clean = await verify(database, folder);
@@ -410,7 +410,7 @@ test('erasure leaves the chain whole; a later loss is not excused by it', async 
   await store.stop();
 });
 
-test('canary: with content discarded no name and no number is in the database, the spool or the operational log', async (t) => {
+test('GDPR 5(1)(c), 25: canary: with content discarded no name and no number is in the database, the spool or the operational log', async (t) => {
   const database = await postgres.database();
   const { folder } = await fill(database, { boots: 1, callsPerBoot: 2, audit: { content: 'discard' } });
   const tables = await database.query<{ name: string }>(
@@ -513,7 +513,7 @@ test('GDPR 15, 17, 20: export as vCon, legal hold, erasure with a certificate, a
   t.same(await broken(database), []);
 });
 
-test('a caller who is erased while he talks gets a new subject; a restored backup does not bring anybody back', async (t) => {
+test('GDPR 17: a caller who is erased while he talks gets a new subject; a restored backup does not bring anybody back', async (t) => {
   const database = await postgres.database();
   const folder = await testFolder();
   const clock = handClock();

@@ -1,6 +1,6 @@
 /** The law, article by article: what the log, the vault, the reports and the guard have to do with it. Against a real Postgres. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import {
@@ -23,6 +23,7 @@ import {
 import { makeReport } from '../../src/cli/report.ts';
 import { toJson, toMarkdown } from '../../src/cli/report/document.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
+import { keepNoLonger } from '../../src/parts/index.ts';
 import { asRole, createStore, type Store } from '../../src/store/index.ts';
 import { CANARY, logCall } from '../support/audit-fill.ts';
 import { eventually, handClock, MORNING_US, stepEvent } from '../support/audit.ts';
@@ -43,10 +44,11 @@ async function configured(more = ''): Promise<Config> {
   await writeFile(join(folder, 'url'), `${database.url('gw_writer')}\n`);
   await writeFile(join(folder, 'auditor'), `${database.url('auditor')}\n`);
   await writeFile(join(folder, 'dpo'), `${database.url('dpo')}\n`);
+  await writeFile(join(folder, 'retention'), `${database.url('gw_retention')}\n`);
   await writeFile(
     file,
     `audit: { spoolDirectory: "${spool}" }
-store: { urlFile: "${folder}/url", auditorUrlFile: "${folder}/auditor", dpoUrlFile: "${folder}/dpo" }
+store: { urlFile: "${folder}/url", auditorUrlFile: "${folder}/auditor", dpoUrlFile: "${folder}/dpo", retentionUrlFile: "${folder}/retention" }
 desks: { host: { context: parley-desks, extension: "100" } }
 ${more}`,
   );
@@ -253,6 +255,25 @@ test('HIPAA 164.312(b): no reading of content without an entry', async (t) => {
   for (const role of ['auditor', 'dpo', 'gw_retention']) {
     await t.rejects(database.query('SELECT ct FROM vault.payload LIMIT 1', [], role), /permission denied/, `${role} cannot read around it`);
   }
+});
+
+test('GDPR 5(1)(e): what the gateway keeps no longer goes by itself, and the log says so first', async (t) => {
+  const turns = join(folder, 'turns');
+  await mkdir(turns);
+  const config = await configured(`replay: { directory: "${turns}" }\ndata: { replay: { days: 3, basis: legitimateInterests } }`);
+  const old = new Date(clock.wallUs() / 1000 - 4 * 86_400_000);
+  for (const name of ['old.turns.jsonl', 'new.turns.jsonl', 'old.other']) await writeFile(join(turns, name), '');
+  for (const name of ['old.turns.jsonl', 'old.other']) await utimes(join(turns, name), old, old);
+  const fresh = new Date(clock.wallUs() / 1000);
+  await utimes(join(turns, 'new.turns.jsonl'), fresh, fresh);
+  await keepNoLonger({ config: { ...config, audit: { ...config.audit, spoolDirectory: spool } }, desk: desk() });
+  t.strictSame((await readdir(turns)).sort(), ['new.turns.jsonl', 'old.other'], 'only records of turns, only old ones');
+  await first.audit.shipped(5000);
+  const said = await database.query<{ body: string }>(`SELECT body FROM audit.event WHERE type = 'retention.swept'`);
+  t.strictSame(
+    said.map(({ body }) => JSON.parse(body) as unknown),
+    [{ data: 'replay', removed: 1 }],
+  );
 });
 
 test('GDPR 17, 17(3): a hold stops the erasure; then nothing is left, and a restored backup does not bring it back', async (t) => {

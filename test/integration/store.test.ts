@@ -88,7 +88,7 @@ test('drift: what an admin changed by hand is named, and nothing is shipped mean
 });
 
 // Every statement on every object for every login, made from the live catalogue: what is not listed here as allowed is refused.
-test('rights: the whole matrix', async (t) => {
+test('GDPR 32, HIPAA 164.312(a): rights: the whole matrix', async (t) => {
   const database = await postgres.database();
   await database.query('SELECT audit.add_month(current_date)');
   const relations = await database.query<{ name: string; kind: string; first: string }>(`

@@ -482,6 +482,35 @@ test('a write that fails refuses the events and leaves the chain as it was', asy
   t.ok(verifyMemory(store).ok);
 });
 
+for (const code of ['EROFS', 'EIO', 'EDQUOT', 'ENOSPC']) {
+  test(`a disk that says ${code}, also in the middle of a write: refused, and the chain goes on when it is well again`, async (t) => {
+    const { store, open } = await bench();
+    const audit = await open();
+    await audit.append(stepEvent('one'));
+    const sick = await sickDisk(code);
+    for (const halfway of [false, true]) {
+      sick.begin(halfway);
+      const lost = await Promise.allSettled([audit.append(stepEvent('lost')), audit.append(stepEvent('lost too'))]);
+      sick.end();
+      t.same(
+        lost.map((each) => (each.status === 'rejected' ? (each.reason as ParleyError).code : each.status)),
+        ['SPOOL_FAILED', 'SPOOL_FAILED'],
+        halfway ? 'half of it was written' : 'nothing was written',
+      );
+      t.notOk(audit.healthy, 'the health report says so');
+      // A disk that was full gave up the reserve: until it is set aside again, only the end of calls is taken.
+      if (code === 'ENOSPC') break;
+      await audit.append(stepEvent(halfway ? 'three' : 'two'));
+    }
+    const body = { outcome: 'x', reason: 'x', durationMs: 1, turns: 0, packetsReceived: 0, packetsSent: 0, dropped: 0 };
+    await audit.append({ type: 'call.ended', callId: null, body });
+    await audit.stop();
+    t.notOk(store.events.some((event) => event.body.includes('lost')));
+    t.equal(store.events.filter((event) => event.type === 'call.ended').length, 1);
+    t.ok(verifyMemory(store).ok);
+  });
+}
+
 test('bad input', async (t) => {
   const { folder, store, clock, open } = await bench();
   t.throws(() => createAudit({ folder, gateway: 'a b', store, clock, log: keepingLogger() }), { code: 'CONFIG_INVALID' });
@@ -588,3 +617,22 @@ test('kill -9 at any moment: nothing acknowledged is lost, nothing is there twic
   t.ok(report.ok, formatReport(report));
   t.equal(store.streams.length, 3);
 });
+
+/** Every write of this process fails, as a system call does; or the first half of each is written before it fails. */
+async function sickDisk(code: string): Promise<{ begin(halfway: boolean): void; end(): void }> {
+  const probe = await open('/dev/null', 'r');
+  const handle = Object.getPrototypeOf(probe) as { write: (...args: unknown[]) => Promise<unknown> };
+  await probe.close();
+  const well = handle.write;
+  return {
+    begin: (halfway) => {
+      handle.write = async function (this: unknown, data, from, length, at) {
+        if (halfway) await well.call(this, data, from, Math.ceil(Number(length) / 2), at);
+        throw Object.assign(new Error(`${code}: write`), { code });
+      };
+    },
+    end: () => {
+      handle.write = well;
+    },
+  };
+}

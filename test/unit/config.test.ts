@@ -201,7 +201,7 @@ for (const [what, yaml, expected] of [
     ['1: flows.default: names <folder>/flows/reception.yaml, which does not exist'],
   ],
   [
-    'content that is kept without a legal basis',
+    'GDPR 5(1)(b), 6: content that is kept without a legal basis',
     'data:\n  content:\n    days: 30',
     [
       '2: data.content.basis: is missing, expected the legal basis on which this is kept for 30 days: one of consent, contract, legalObligation, vitalInterests, publicTask, legitimateInterests',
@@ -226,7 +226,7 @@ for (const [what, yaml, expected] of [
     ['1: data.metadata.days: is 400, expected at least 1827 with the profile uwg'],
   ],
   [
-    'a class that Parley does not have',
+    'GDPR 9: a class that Parley does not have',
     'data:\n  emotion: { days: 5 }',
     ['2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, cost'],
   ],
@@ -372,7 +372,7 @@ media: { maxCalls: 50 }
   t.same((await load('')).llm.engines, []);
 });
 
-test('data: what is kept by default, and by profile', async (t) => {
+test('GDPR 25, UWG 7a, 45 CFR 164.316: what is kept by default, and how long by profile', async (t) => {
   const { data } = await load('');
   t.match(data.metadata, { days: 400, basis: 'legitimateInterests' });
   for (const name of ['content', 'recording', 'memory'] as const) t.match(data[name], { days: 0, basis: null }, `${name} is not kept`);
