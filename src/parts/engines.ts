@@ -14,7 +14,14 @@ import {
 import { OllamaModel, OpenAiModel } from '../dialogue/index.ts';
 import { type AnswerRecord, ResilientModel, ResilientStt, ResilientTts } from '../engines/index.ts';
 import { systemClock as clock, systemTimers as timers } from '../observability/index.ts';
-import { createDeepgram, createGoogleStt, createOpenAiStt, createWhisper, createWhisperServer } from '../stt/index.ts';
+import {
+  createDeepgram,
+  createDeepgramStream,
+  createGoogleStt,
+  createOpenAiStt,
+  createWhisper,
+  createWhisperServer,
+} from '../stt/index.ts';
 import { createElevenLabs, createEspeak, createPiper, createPiperHttp, createPolly } from '../tts/index.ts';
 import { PROJECT_ROOT } from './host.ts';
 
@@ -80,8 +87,10 @@ function sttOf(choice: SttChoice, logger: Logger): SpeechToText {
       return createWhisperServer({ ...shared, ...given({ url }), ...site });
     case 'openai':
       return createOpenAiStt({ url: url ?? '', model: model ?? '', ...shared, ...given({ keyFile }), ...site });
-    case 'deepgram':
-      return createDeepgram({ keyFile: keyFile ?? '', external: external ?? NOBODY, ...shared, ...given({ model, url, streaming }) });
+    case 'deepgram': {
+      const create = streaming === false ? createDeepgram : createDeepgramStream;
+      return create({ keyFile: keyFile ?? '', external: external ?? NOBODY, ...shared, ...given({ model, url }) });
+    }
     case 'google':
       return createGoogleStt({ keyFile: keyFile ?? '', external: external ?? NOBODY, ...shared, ...given({ model, url }) });
   }

@@ -8,6 +8,6 @@
  *
  * Errors: STT_MODEL (start), STT_FAILED (this utterance; retryable), STT_ABORTED (given up, or a newer decode took over).
  */
-export { createDeepgram, createGoogleStt, createOpenAiStt, createWhisperServer } from './adapters/index.ts';
+export { createDeepgram, createDeepgramStream, createGoogleStt, createOpenAiStt, createWhisperServer } from './adapters/index.ts';
 export { createWhisper, type WhisperOptions } from './whisper.ts';
 export { createScriptedStt, spoken, type ScriptedStt, type ScriptedSttOptions } from './testing/scripted.ts';

@@ -10,6 +10,7 @@
  * Errors: ENGINE_EXTERNAL and CONFIG_INVALID (creation), STT_FAILED and STT_MODEL (start), STT_FAILED, STT_ABORTED (decode).
  */
 export { createDeepgram, type DeepgramOptions } from './deepgram.ts';
+export { createDeepgramStream, type DeepgramStreamOptions } from './deepgram-stream.ts';
 export { createGoogleStt, type GoogleSttOptions } from './google.ts';
 export { createOpenAiStt, type OpenAiSttOptions } from './openai.ts';
 export { createWhisperServer, type WhisperServerOptions } from './whisper-server.ts';
