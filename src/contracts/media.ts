@@ -64,7 +64,7 @@ export type MediaEvent =
   | { readonly t: 'speech-start'; readonly sample: number; readonly atUs: number }
   | { readonly t: 'speech-end'; readonly sample: number; readonly atUs: number; readonly prosody?: Prosody }
   /**
-   * Early: two voiced 10 ms frames in a row, above the noise and above what may come back of our own voice. Enough to speak softer,
+   * Early, and only while we play: two voiced 10 ms frames in a row, above the noise and above what may come back of our own voice. Enough to speak softer,
    * not enough to believe: within 40 ms of audio a `speech-start` follows, or it was a click. Once for each candidate.
    */
   | { readonly t: 'speech-hint'; readonly sample: number; readonly atUs: number }

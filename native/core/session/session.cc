@@ -227,7 +227,10 @@ void Session::store(std::span<const int16_t> pcm, uint8_t flags) {
         if (!edge.open) return speechEnded(edge);
         emit(EventType::speechStart, callerTime(edge.sample));
       },
-      [this](uint64_t sample) { emit(EventType::speechHint, callerTime(sample)); });
+      [this](uint64_t sample) {
+        // Only whoever speaks can speak softer: otherwise it would wake JavaScript for nothing.
+        if (gate_.echoPossible()) emit(EventType::speechHint, callerTime(sample));
+      });
 }
 
 // With how it sounded: whoever weighs the pause must not go and look at audio.
