@@ -162,11 +162,12 @@ subject
 
 program
   .command('report <kind>')
-  .description('ropa, dpia, breach, consents or egress: a document from the live configuration and the log')
+  .description('ropa, dpia, breach, consents, egress, cost or outcome: a document from the live configuration and the log')
   .option(...CONFIG)
   .option('--from <date>', 'first moment: 2026-11-20 or 2026-11-20T09:00:00Z; default: the first entry')
   .option('--to <date>', 'the moment after the last; default: the last entry')
   .option('--date <date>', 'date of the report; default: now')
+  .option('--flow <name>', 'only calls of this flow, for cost and outcome')
   .option('--json', 'JSON instead of Markdown')
   .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
   .action(command(report));

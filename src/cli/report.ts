@@ -10,14 +10,16 @@ import { withAuditor } from './auditor.ts';
 import { EXIT } from './exit.ts';
 import { breach } from './report/breach.ts';
 import { consents } from './report/consents.ts';
+import { cost } from './report/cost.ts';
 import { type Report, toJson, toMarkdown } from './report/document.ts';
 import { dpia } from './report/dpia.ts';
 import { egress } from './report/egress.ts';
+import { outcome } from './report/outcome.ts';
 import { ropa } from './report/ropa.ts';
 import type { Reporter } from './report/source.ts';
 
 /** By the name on the command line. */
-const REPORTS: Readonly<Record<string, Reporter>> = { ropa, dpia, breach, consents, egress };
+const REPORTS: Readonly<Record<string, Reporter>> = { ropa, dpia, breach, consents, egress, cost, outcome };
 
 export interface ReportOptions {
   readonly config: string;
@@ -25,6 +27,8 @@ export interface ReportOptions {
   readonly to?: string;
   /** Date of the report; now when left out. */
   readonly date?: string;
+  /** Only calls of this flow, for cost and outcome. */
+  readonly flow?: string;
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -52,7 +56,15 @@ export async function makeReport(kind: string, config: Config, options: Omit<Rep
     withReportReader(connection, async (reader) => {
       const whole = (await reader.span()) ?? { fromUs: 0, toUs: 0 };
       const span = { fromUs: from ?? whole.fromUs, toUs: to ?? whole.toUs };
-      return reporter({ config, flows, destinations: places, reader, span, made: new Date(madeUs / 1000).toISOString() });
+      return reporter({
+        config,
+        flow: options.flow ?? null,
+        flows,
+        destinations: places,
+        reader,
+        span,
+        made: new Date(madeUs / 1000).toISOString(),
+      });
     }),
   );
 }

@@ -26,4 +26,13 @@ export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vaul
 export { asRole } from './as-role.ts';
 export { knowledgeShelf } from './knowledge-tables.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';
-export { withReportReader, type CallTouched, type LoggedEvent, type ReportReader, type Span, type TypeCount } from './report-tables.ts';
+export {
+  withReportReader,
+  type CallTouched,
+  type FlowOutcome,
+  type FlowUsage,
+  type LoggedEvent,
+  type ReportReader,
+  type Span,
+  type TypeCount,
+} from './report-tables.ts';

@@ -42,6 +42,36 @@ export interface ReportReader {
   calls(span: Span): Promise<readonly CallTouched[]>;
   /** Events whose type starts with one of these, oldest first. */
   events(span: Span, prefixes: readonly string[]): Promise<readonly LoggedEvent[]>;
+  /** Usage of the calls that began in the span, by flow. `flow`: only this one. */
+  usage(span: Span, flow: string | null): Promise<readonly FlowUsage[]>;
+  /** How they came out, by flow, disposition, outcome and reason of the escalation. */
+  outcomes(span: Span, flow: string | null): Promise<readonly FlowOutcome[]>;
+}
+
+/** Sums over the calls of one flow. Fees are in the operator's currency. */
+export interface FlowUsage {
+  readonly flow: string;
+  readonly calls: number;
+  readonly telephonyMs: number;
+  readonly sttMs: number;
+  readonly ttsMs: number;
+  readonly llmMs: number;
+  readonly engineTokens: number;
+  readonly thoughtTokens: number;
+  readonly toolCalls: number;
+  readonly toolFailures: number;
+  readonly engineFees: number;
+  readonly toolFees: number;
+}
+
+export interface FlowOutcome {
+  readonly flow: string;
+  readonly disposition: 'resolved' | 'escalated' | 'abandoned' | 'failed' | 'open';
+  readonly outcome: string;
+  /** Why a person took over: the reason of the last step before; empty for all others. */
+  readonly escalation: string;
+  readonly desk: string;
+  readonly calls: number;
 }
 
 /** Errors: STORE_DOWN, STORE_REFUSED. */
@@ -76,6 +106,8 @@ function readerOf(client: pg.Client): ReportReader {
       return rows.map(({ type, n }) => ({ type, events: Number(n) }));
     },
     calls: (span) => callsTouched(client, span),
+    usage: (span, flow) => usage(client, span, flow),
+    outcomes: (span, flow) => outcomes(client, span, flow),
     events: async ({ fromUs, toUs }, prefixes) => {
       const { rows } = await client.query<{ ts: string; call: string | null; subject: string | null; type: string; body: string }>(
         `SELECT ts_us AS ts, call_id AS call, subject_id AS subject, type, body FROM audit.event
@@ -112,4 +144,29 @@ async function callsTouched(client: pg.Client, { fromUs, toUs }: Span): Promise<
     ...{ callId: row.call, firstUs: Number(row.first), lastUs: Number(row.last), subjects: row.subjects },
     ...{ events: Number(row.n), payloads: Number(row.payloads), stored: Number(row.stored) },
   }));
+}
+
+async function usage(client: pg.Client, { fromUs, toUs }: Span, flow: string | null): Promise<readonly FlowUsage[]> {
+  const { rows } = await client.query<Record<keyof FlowUsage, string>>(
+    `SELECT coalesce(u.flow, '') AS flow, count(*) AS calls, sum(u.telephony_ms) AS "telephonyMs", sum(u.stt_ms) AS "sttMs", sum(u.tts_ms) AS "ttsMs",
+            sum(u.llm_ms) AS "llmMs", sum(u.engine_tokens) AS "engineTokens", sum(u.thought_tokens) AS "thoughtTokens",
+            sum(u.tool_calls) AS "toolCalls", sum(u.tool_failures) AS "toolFailures", sum(u.engine_fees) AS "engineFees", sum(u.tool_fees) AS "toolFees"
+       FROM ops.call_usage u WHERE u.started_us >= $1 AND u.started_us < $2 AND ($3::text IS NULL OR u.flow = $3) GROUP BY 1 ORDER BY 1`,
+    [fromUs, toUs, flow],
+  );
+  return rows.map(({ flow: name, ...sums }) => {
+    const numbers = Object.entries(sums).map(([key, value]) => [key, Number(value)] as const);
+    return { flow: name, ...(Object.fromEntries(numbers) as Omit<FlowUsage, 'flow'>) };
+  });
+}
+
+async function outcomes(client: pg.Client, { fromUs, toUs }: Span, flow: string | null): Promise<readonly FlowOutcome[]> {
+  const { rows } = await client.query<Omit<FlowOutcome, 'calls'> & { calls: string }>(
+    `SELECT coalesce(o.flow, '') AS flow, o.disposition, coalesce(o.outcome, '') AS outcome,
+            CASE o.disposition WHEN 'escalated' THEN coalesce(o.escalation_reason, '') ELSE '' END AS escalation, coalesce(o.desk, '') AS desk, count(*) AS calls
+       FROM ops.call_outcome o WHERE o.started_us >= $1 AND o.started_us < $2 AND ($3::text IS NULL OR o.flow = $3)
+      GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 6 DESC, 2, 3, 4, 5`,
+    [fromUs, toUs, flow],
+  );
+  return rows.map((row) => ({ ...row, calls: Number(row.calls) }));
 }

@@ -7,6 +7,8 @@ import { iso, type Report, type Section } from './document.ts';
 
 export interface Source {
   readonly config: Config;
+  /** Only this one; null: all. */
+  readonly flow: string | null;
   /** Name to content hash. */
   readonly flows: ReadonlyMap<string, { readonly version: string; readonly tools: readonly string[] }>;
   readonly destinations: readonly Destination[];
