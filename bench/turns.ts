@@ -4,9 +4,9 @@
  *
  *   --seed S      202 is the published set of callers; seeds below 200 are for tuning
  *   --rows R,R    some rows of the ablation only
- *   --repeat N    callers for each row of the first three passes; each row and caller has engines of its own
+ *   --repeat N    callers for each row of the first two passes; each row and caller has engines of its own
  *   --turns T     turns of each of them
- *   --passes P,P  of: ablation, engines, lines, load-10, load-50, load-100
+ *   --passes P,P  of: ablation, conditions (engine profiles B to D; loss, echo, noise), load-10, load-50, load-100
  *   --detail FILE every turn with what was decided in it, one JSON line each
  *   --sweep no    without the endpoint alone
  *
@@ -24,7 +24,7 @@ import type { Line } from './turns/wire.ts';
 import { benchResult, type BenchResult, type BenchRow, percentile } from './support/result.ts';
 
 const CAPACITIES = { stt: 4, llm: 8, tts: 2 };
-const FULL = ['ablation', 'engines', 'lines', 'load-10', 'load-50', 'load-100'];
+const FULL = ['ablation', 'conditions', 'load-10', 'load-50', 'load-100'];
 
 interface Pass {
   readonly groups: readonly Group[];
@@ -51,11 +51,10 @@ function passOf(name: string, { rows, repeat, turns }: Size): Pass {
   switch (name) {
     case 'ablation':
       return { turns, groups: rows.flatMap((row) => alone(row, row, repeat)) };
-    case 'engines':
-      return { turns, groups: ['B', 'C', 'D'].flatMap((profile) => alone(`ours, engines ${profile}`, 'ours', repeat, { profile })) };
-    case 'lines': {
-      const lines: readonly Line[] = ['loss', 'echo', 'noise'];
-      return { turns, groups: lines.flatMap((line) => alone(`ours, ${line}`, 'ours', repeat, { line })) };
+    case 'conditions': {
+      const engines = ['B', 'C', 'D'].flatMap((profile) => alone(`ours, engines ${profile}`, 'ours', repeat, { profile }));
+      const lines = (['loss', 'echo', 'noise'] as const).flatMap((line) => alone(`ours, ${line}`, 'ours', repeat, { line }));
+      return { turns, groups: [...engines, ...lines] };
     }
     case 'load-10':
       return together(10, 6);
@@ -121,11 +120,12 @@ const round = (value: number, digits = 0): number => Math.round(value * 10 ** di
 const share = (part: number, whole: number): number => (whole === 0 ? 0 : round((100 * part) / whole, 1));
 
 function rowsOf(name: string, figures: Figures, goals: Goals, tokens: { made: number; discarded: number }): BenchRow[] {
+  // What did not happen has no figure, and neither met nor missed its goal.
   const row = (metric: string, value: number, unit: string, most?: number): BenchRow => ({
     metric: `${name}: ${metric}`,
-    value,
-    unit,
-    ...(most === undefined ? {} : { goal: `<= ${most}`, met: value <= most }),
+    value: Number.isNaN(value) ? 0 : value,
+    unit: Number.isNaN(value) ? 'none' : unit,
+    ...(most === undefined || Number.isNaN(value) ? {} : { goal: `<= ${most}`, met: value <= most }),
   });
   const goal = (most: number): number | undefined => (goals.all ? most : undefined);
   const ms = (figure: readonly number[], p: number): number => round(percentile(figure, p));
