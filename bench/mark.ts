@@ -25,7 +25,7 @@ export async function run(): Promise<BenchResult> {
   const voices = await Promise.all(
     SENTENCES.map(async (text) => {
       const { pcm, rateHz } = await tts.synthesise(text, { language: 'en' });
-      return resample(pcm, rateHz, MARK_RATE_HZ);
+      return Int16Array.from(resample(pcm, rateHz, MARK_RATE_HZ), (sample) => Math.round(Math.max(-32_768, Math.min(32_767, sample))));
     }),
   );
   await tts.stop();
