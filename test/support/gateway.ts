@@ -1,0 +1,86 @@
+/** Parley as a process of its own behind a test's Asterisk and Postgres, to be killed and started again on the same folder. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freeTcpPort, type PrivateAsterisk } from './asterisk.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export interface GatewayOptions {
+  readonly folder: string;
+  readonly asterisk: PrivateAsterisk;
+  readonly databaseUrl: string;
+  /** First of 100 UDP ports. */
+  readonly mediaPort: number;
+  /** The built program (npm run build) instead of the sources. */
+  readonly built?: boolean;
+  /** YAML lines put at the end. */
+  readonly more?: string;
+  readonly name?: string;
+  readonly app?: string;
+}
+
+export interface Gateway {
+  readonly httpPort: number;
+  start(): void;
+  /** Resolves when calls can come. */
+  up(): Promise<void>;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with its exit code when it is gone. */
+  terminate(): Promise<number | null>;
+}
+
+export async function gatewayIn(options: GatewayOptions): Promise<Gateway> {
+  const { folder, asterisk, databaseUrl, mediaPort, more = '', name = 'test', app = 'parley' } = options;
+  await mkdir(folder, { recursive: true });
+  const file = (part: string): string => join(folder, part);
+  const httpPort = await freeTcpPort();
+  await writeFile(file('ari-password'), asterisk.ariPassword, { mode: 0o600 });
+  await writeFile(file('database-url'), databaseUrl, { mode: 0o600 });
+  await writeFile(
+    file('parley.yaml'),
+    `gateway: { name: ${name}, drainSeconds: 60 }
+pbx: { private: false, url: "${asterisk.ariUrl}", app: ${app}, user: ${asterisk.ariUser}, passwordFile: "${file('ari-password')}" }
+media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50 }
+desks: { host: { context: parley-desks, extension: "100" } }
+audit: { spoolDirectory: "${file('spool')}" }
+store: { urlFile: "${file('database-url')}" }
+http: { port: ${httpPort}, tokenFile: "${file('token')}" }
+${more}`,
+  );
+  const program = options.built === true ? [join(ROOT, 'dist/cli/main.js')] : ['--import', 'tsx', join(ROOT, 'src/cli/main.ts')];
+  const log = createWriteStream(file('parley.log'), { flags: 'a' });
+  await once(log, 'open');
+  let child: ChildProcess | null = null;
+  const gone = (it: ChildProcess): Promise<unknown> =>
+    it.exitCode === null && it.signalCode === null ? once(it, 'exit') : Promise.resolve();
+  const isUp = async (): Promise<boolean> => {
+    const answer = await fetch(`http://127.0.0.1:${httpPort}/healthz`).catch(() => null);
+    return answer?.status === 200;
+  };
+  return {
+    httpPort,
+    start() {
+      child = spawn(process.execPath, [...program, 'serve', '--config', file('parley.yaml')], { cwd: ROOT, stdio: ['ignore', log, log] });
+    },
+    async up() {
+      while (!(await isUp())) {
+        if (child === null || child.exitCode !== null)
+          throw new Error(`the gateway ended with ${child?.exitCode}: see ${file('parley.log')}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    async kill() {
+      child?.kill('SIGKILL');
+      if (child !== null) await gone(child);
+    },
+    async terminate() {
+      child?.kill('SIGTERM');
+      if (child !== null) await gone(child);
+      return child?.exitCode ?? null;
+    },
+  };
+}
