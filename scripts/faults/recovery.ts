@@ -125,7 +125,7 @@ async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; 
 async function judged(report: CallReport, killedMs: number | null, database: TestDatabase, asterisk: PrivateAsterisk): Promise<Run> {
   if (!report.answered || killedMs === null) return { backMs: null, goneOn: false, wrong: 'the call did not come up' };
   const ends = await database.query<{ type: string; outcome: string }>(
-    `SELECT type, body->>'outcome' AS outcome FROM audit.event WHERE type IN ('call.incoming', 'call.recovered', 'call.ended') ORDER BY stream_id, seq`,
+    `SELECT type, body::json->>'outcome' AS outcome FROM audit.event WHERE type IN ('call.incoming', 'call.recovered', 'call.ended') ORDER BY stream_id, seq`,
   );
   const of = (type: string): number => ends.filter((event) => event.type === type).length;
   const left = await leftovers(asterisk);

@@ -101,6 +101,7 @@ export class CallRunner {
     switch (event.t) {
       case 'link':
         this.#linkUp = event.state === 'up';
+        if (this.#linkUp && !this.#draining) this.#claim();
         this.#journal.write({ type: 'pbx.link', body: { state: event.state, attempt: event.attempt, version: this.#stages.pbx.version } });
         break;
       case 'resync':
@@ -154,6 +155,14 @@ export class CallRunner {
     this.#calls.set(call.id, pipeline);
     this.#capacity.calls(this.#calls.size);
     void pipeline.start();
+  }
+
+  /** A gateway that drains leaves new calls to the one that came after it. */
+  #claim(): void {
+    this.#stages.pbx.claim().catch((error: unknown) => {
+      const code = error instanceof ParleyError ? error.code : 'INTERNAL';
+      this.#stages.logger.warn('new calls could not be claimed', { code });
+    });
   }
 
   /** Back to the dialplan, which has a fallback. */

@@ -61,6 +61,11 @@ export interface PbxDriver {
   stop(): Promise<void>;
   /** One listener; events arrive in order. */
   onEvent(listener: (event: PbxEvent) => void): void;
+  /**
+   * New calls come to this gateway from now on: of two that run side by side the one that claimed last gets them, so that the other one
+   * can drain. The dialplan must ask for it (Asterisk: the global variable PARLEY_APP).
+   */
+  claim(): Promise<void>;
   answer(id: PbxCallId): Promise<void>;
   /** Joins the caller with an RTP leg that sends to `local` (already bound). Returns where to send. */
   openMedia(id: PbxCallId, want: { receive: Codec; send: Codec; localHost: string; localPort: number }): Promise<PbxMedia>;

@@ -87,6 +87,10 @@ class AsteriskDriver implements PbxDriver {
     return { ...this.#counters };
   }
 
+  async claim(): Promise<void> {
+    await this.#ari.request('POST /asterisk/variable', { query: { variable: 'PARLEY_APP', value: this.#options.app } });
+  }
+
   async answer(id: PbxCallId): Promise<void> {
     this.#need(id);
     await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/answer', { path: { channelId: id } }));

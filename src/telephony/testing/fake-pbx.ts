@@ -19,6 +19,7 @@ export type FakeAction =
   | { readonly t: 'transfer'; readonly id: PbxCallId; readonly context: string; readonly extension: string }
   | { readonly t: 'leave'; readonly id: PbxCallId; readonly variables: Readonly<Record<string, string>> }
   | { readonly t: 'hangup'; readonly id: PbxCallId; readonly reason: HangupReason }
+  | { readonly t: 'claim' }
   | { readonly t: 'sweep'; readonly keep: readonly PbxCallId[] };
 
 export interface FakePbxOptions {
@@ -86,6 +87,10 @@ class MemoryPbx implements FakePbx {
 
   counters(): Readonly<Record<string, number>> {
     return { connects: this.#attempt };
+  }
+
+  claim(): Promise<void> {
+    return this.#do({ t: 'claim' }, () => undefined);
   }
 
   answer(id: PbxCallId): Promise<void> {
