@@ -119,7 +119,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     vad.start(media.audio),
     llm?.start() ?? Promise.resolve(),
     detector?.start(media.audio) ?? Promise.resolve(),
-    tts.start().then(() => engines.prerender(flows.dialogues(today()), turns.fillers)),
+    tts.start(),
   ]);
 
   const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
@@ -156,6 +156,11 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     { ...mediaFormats(config), ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config), ...capacityOptions(config) },
   );
   engines.follow(runner);
+  // Beside the calls: a caller whom a crash left in silence does not wait for it, nor does whoever changes a flow.
+  const renderAhead = (): void =>
+    void engines
+      .prerender(flows.dialogues(today()), turns.fillers)
+      .catch(() => logger.warn('not all texts of the flows are rendered ahead; the others are when said'));
   const http = await startHttp({
     host: config.http.host,
     port: config.http.port,
@@ -167,11 +172,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       ...subjectActs(config, desk, restrictions),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
-        // New texts are rendered beside the calls: whoever asked does not wait for it.
-        changed: () =>
-          void engines
-            .prerender(flows.dialogues(today()), turns.fillers)
-            .catch(() => logger.warn('texts of a changed flow are not rendered ahead; they are when said')),
+        changed: renderAhead,
       }),
     },
     health: () => ({
@@ -193,6 +194,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => pbx.driver.stop());
   await runner.recover();
   connect(pbx.driver, logger);
+  renderAhead();
   logger.info('parley is up', { http: http.port, flows: Object.keys(flows.versions), sipPort: pbx.sip?.port ?? null });
 
   let stopping: Promise<void> | null = null;

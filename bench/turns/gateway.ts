@@ -293,6 +293,7 @@ class BenchPbx implements PbxDriver {
   }
   start = (): Promise<void> => Promise.resolve();
   stop = (): Promise<void> => Promise.resolve();
+  claim = (): Promise<void> => Promise.resolve();
   answer = (): Promise<void> => Promise.resolve();
   transfer = (): Promise<void> => Promise.resolve();
   leave = (): Promise<void> => Promise.resolve();

@@ -81,7 +81,7 @@ export function rig(
 
 export const session = (media: FakeMediaEngine): FakeMediaSession => media.sessions[0]!;
 export const doneTo = (pbx: ReturnType<typeof createFakePbx>): string[] =>
-  pbx.actions.map((action) => action.t).filter((name) => name !== 'sweep');
+  pbx.actions.map((action) => action.t).filter((name) => name !== 'sweep' && name !== 'claim');
 
 export const gate = (line: { time: VirtualTime; media: FakeMediaEngine }, t: 'speech-start' | 'speech-end', sampleMs: number): void =>
   session(line.media).emit({ t, sample: sampleMs * 16, atUs: line.time.us });
