@@ -85,7 +85,10 @@ function rows(done: readonly Run[]): readonly FaultRow[] {
 
 async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; folder: string; killAfterMs: number }): Promise<Run> {
   const { asterisk, database, folder, killAfterMs } = place;
-  const gateway = await gatewayIn({ folder, asterisk, databaseUrl: database.url(), mediaPort: 27_000, built: true });
+  const gateway = await gatewayIn(
+    { teardown: () => undefined },
+    { folder, asterisk, databaseUrl: database.url(), mediaPort: 27_000, built: true },
+  );
   gateway.start();
   await gateway.up();
   let killedMs: number | null = null;

@@ -50,7 +50,11 @@ const pbx = z.strictObject({
     .default('auto')
     .describe('Start an own Asterisk, as npm run setup made it. auto: yes, unless passwordFile is given.'),
   url: pbxUrl.default('http://127.0.0.1:8088').describe("HTTP server of the PBX (Asterisk's http.conf), without user and password."),
-  app: word.default('parley').describe('Name of the application in the dialplan: Stasis(parley).'),
+  app: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,31}$/, 'expected 1 to 32 letters, digits and underlines, a letter first')
+    .default('parley')
+    .describe('Name of the application in Asterisk: what Parley puts into PARLEY_APP, and Stasis(${PARLEY_APP}) of the dialplan calls.'),
   user: word.default('parley').describe('User in ari.conf.'),
   passwordFile: path.optional().describe('File that holds the password of this user and nothing else.'),
   sipPort: port.default(5070).describe('UDP port for SIP of the own Asterisk, on loopback.'),

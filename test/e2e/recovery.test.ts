@@ -15,6 +15,8 @@ import { startRig } from '../support/service.ts';
 const finished = { wait: 'agent-finished', timeoutMs: 60_000 } as const;
 /** As long as a new start may take on a busy machine. */
 const patient = { wait: 'agent-finished', quietMs: 12_000, timeoutMs: 90_000 } as const;
+/** Nobody is asked whether he is still there while he waits for a start. */
+const QUIET = 'turn: { silenceMs: 60000 }';
 const BOOK = { say: 'i want to book a table for four on friday at seven' } as const;
 
 test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
@@ -30,7 +32,13 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
 
   await t.test('1. killed in a call: the caller hears an apology, the conversation has its context, the log one end', async (t) => {
     const database = await postgres.database();
-    const gateway = await gatewayIn({ folder: join(folder, 'killed'), asterisk, databaseUrl: database.url(), mediaPort: 27_200 });
+    const gateway = await gatewayIn(t, {
+      folder: join(folder, 'killed'),
+      asterisk,
+      databaseUrl: database.url(),
+      mediaPort: 27_200,
+      more: QUIET,
+    });
     gateway.start();
     await gateway.up();
     let said = 0;
@@ -52,7 +60,7 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
     await gateway.up();
     const events = await database.query<{ type: string; outcome: string | null; turns: number | null }>(
       `SELECT type, body::json->>'outcome' AS outcome, (body::json->>'turns')::int AS turns FROM audit.event
-       WHERE type IN ('call.incoming', 'call.recovered', 'call.ended') ORDER BY ts`,
+       WHERE type IN ('call.incoming', 'call.recovered', 'call.ended') ORDER BY ts_us`,
     );
     t.same(
       events.map(({ type }) => type),
@@ -67,9 +75,9 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
 
   await t.test('2. an upgrade: the next gateway gets the new calls, the one before it ends its own', async (t) => {
     const database = await postgres.database();
-    const place = { asterisk, databaseUrl: database.url() };
-    const old = await gatewayIn({ ...place, folder: join(folder, 'old'), mediaPort: 27_300, name: 'old', app: 'parley-old' });
-    const next = await gatewayIn({ ...place, folder: join(folder, 'next'), mediaPort: 27_400, name: 'next', app: 'parley-next' });
+    const place = { asterisk, databaseUrl: database.url(), more: QUIET };
+    const old = await gatewayIn(t, { ...place, folder: join(folder, 'old'), mediaPort: 27_300, name: 'old', app: 'parley_old' });
+    const next = await gatewayIn(t, { ...place, folder: join(folder, 'next'), mediaPort: 27_400, name: 'next', app: 'parley_next' });
     old.start();
     await old.up();
     let gone: Promise<number | null> = Promise.resolve(null);
@@ -96,8 +104,8 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
     t.equal(await gone, 0);
     await next.terminate();
     const calls = await database.query<{ gateway: string; outcome: string }>(
-      `SELECT s.gateway, e.body::json->>'outcome' AS outcome FROM audit.event e JOIN audit.stream s USING (stream_id)
-       WHERE e.type = 'call.ended' ORDER BY s.gateway`,
+      `SELECT s.writer AS gateway, e.body::json->>'outcome' AS outcome FROM audit.event e JOIN audit.stream s USING (stream_id)
+       WHERE e.type = 'call.ended' ORDER BY s.writer`,
     );
     t.same(
       calls.map(({ gateway, outcome }) => [gateway.split('/')[0], outcome]),

@@ -33,7 +33,8 @@ export interface Gateway {
   terminate(): Promise<number | null>;
 }
 
-export async function gatewayIn(options: GatewayOptions): Promise<Gateway> {
+/** `t`: kills what is left of it when the test ends, however it ends. */
+export async function gatewayIn(t: { teardown: (fn: () => unknown) => void }, options: GatewayOptions): Promise<Gateway> {
   const { folder, asterisk, databaseUrl, mediaPort, more = '', name = 'test', app = 'parley' } = options;
   await mkdir(folder, { recursive: true });
   const file = (part: string): string => join(folder, part);
@@ -57,6 +58,10 @@ ${more}`,
   let child: ChildProcess | null = null;
   const gone = (it: ChildProcess): Promise<unknown> =>
     it.exitCode === null && it.signalCode === null ? once(it, 'exit') : Promise.resolve();
+  t.teardown(() => {
+    child?.kill('SIGKILL');
+    log.end();
+  });
   const isUp = async (): Promise<boolean> => {
     const answer = await fetch(`http://127.0.0.1:${httpPort}/healthz`).catch(() => null);
     return answer?.status === 200;
