@@ -8,7 +8,7 @@ export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
 export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';
-export { createPrivacyParts, masking, recordingPolicy } from './privacy.ts';
+export { createPrivacyParts, recordingPolicy } from './privacy.ts';
 export { indexAll, keepIndexed, knowledgeEmbedder, knowledgeTools } from './knowledge.ts';
 export { createPbx, type Pbx } from './pbx.ts';
 export { createDetector, turnOptions } from './turn.ts';
