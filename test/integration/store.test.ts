@@ -93,10 +93,10 @@ test('GDPR 32, HIPAA 164.312(a): rights: the whole matrix', async (t) => {
   await database.query('SELECT audit.add_month(current_date)');
   const relations = await database.query<{ name: string; kind: string; first: string }>(`
     SELECT c.oid::regclass::text AS name, c.relkind AS kind, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1) AS first
-      FROM pg_class c WHERE c.relnamespace::regnamespace::text IN ('audit', 'vault', 'ops', 'parley') AND c.relkind IN ('r', 'p', 'v')`);
+      FROM pg_class c WHERE c.relnamespace::regnamespace::text IN ('audit', 'vault', 'ops', 'knowledge', 'parley') AND c.relkind IN ('r', 'p', 'v')`);
   const functions = await database.query<{ name: string; call: string }>(`
     SELECT p.oid::regprocedure::text AS name, p.oid::regproc::text || '(' || (SELECT coalesce(string_agg('NULL::' || format_type(a, NULL), ', '), '') FROM unnest(p.proargtypes) a) || ')' AS call
-      FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('audit', 'vault', 'ops') AND p.prorettype <> 'trigger'::regtype`);
+      FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('audit', 'vault', 'ops', 'knowledge') AND p.prorettype <> 'trigger'::regtype`);
   const allowed = new Set<string>();
   const allow = (role: string, verbs: string, names: string): void => {
     for (const verb of verbs.split(' ')) for (const name of names.split(' ')) allowed.add(`${role} ${verb} ${name}`);
@@ -105,10 +105,17 @@ test('GDPR 32, HIPAA 164.312(a): rights: the whole matrix', async (t) => {
   allow('gw_writer', 'SELECT', 'ops.call ops.turn audit.dropped audit.expired vault.held vault.restriction');
   allow('auditor', 'SELECT', 'audit.stream audit.event audit.checkpoint audit.dropped audit.expired audit.broken ops.call ops.turn');
   allow('auditor', 'SELECT', 'audit.broken_link audit.broken_stream audit.broken_checkpoint audit.broken_payload');
+  for (const role of ['gw_writer', 'auditor'])
+    allow(role, 'SELECT', 'ops.call_usage ops.call_outcome knowledge.document knowledge.passage');
+  // Knowledge is the operator's own documents, indexed again at will: the one place where the gateway deletes (and who may delete may lock).
+  allow('gw_writer', 'INSERT DELETE LOCK', 'knowledge.document knowledge.passage');
+  allow('gw_writer', 'SELECT', 'knowledge.term');
   for (const role of ['gw_writer', 'auditor', 'dpo', 'gw_retention']) allow(role, 'SELECT', 'parley.migration');
   const may = (role: string, ...names: string[]): void => names.forEach((name) => allowed.add(`${role} EXECUTE ${name}`));
   may('gw_writer', 'vault.erase_announced()', 'vault.expire_announced()', 'audit.genesis(text,bigint,uuid,date,bigint,bytea)');
   may('gw_writer', 'audit.row_hash(bytea,uuid,bigint,bigint,bigint,uuid,uuid,text,text,bytea)');
+  may('gw_writer', 'knowledge.count_terms(text)');
+  may('gw_writer', 'knowledge.find(text,text,tsquery,tsquery[],double precision[],double precision,date,integer)');
   may('auditor', 'audit.payload_hashes()', 'audit.genesis(text,bigint,uuid,date,bigint,bytea)');
   may('auditor', 'audit.row_hash(bytea,uuid,bigint,bigint,bigint,uuid,uuid,text,text,bytea)');
   may(
