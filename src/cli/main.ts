@@ -14,7 +14,7 @@ import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
 import { report } from './report.ts';
 import { serve } from './serve.ts';
-import { simulate } from './simulate.ts';
+import { simulate, type SimulateOptions } from './simulate.ts';
 import { subjectConsents, subjectCorrect, subjectErase, subjectExport, subjectHold, subjectRestrict } from './subject.ts';
 import { watch } from './watch.ts';
 
@@ -58,7 +58,10 @@ program
   .option('-d, --directory <folder>', 'folder of the flows', 'config/flows')
   .option('-f, --facts <folder>', 'folder of the knowledge files', 'config/facts')
   .option('-r, --report <file>', 'all conversations as one HTML page')
-  .action(command((flow: string, options: { directory: string; facts: string; report?: string }) => simulate({ flow, ...options })));
+  .option('-t, --times <count>', 'hold every conversation so often; synthetic callers differ from one to the next', Number)
+  .option('-c, --config <file>', 'its language model plays the callers that have a goal')
+  .option('--audio', 'phone a private service with real audio: the tests marked audio: true')
+  .action(command((flow: string, options: Omit<SimulateOptions, 'flow'>) => simulate({ flow, ...options })));
 
 const versions = program.command('flows').description('the flow files and their versions');
 const VERSION_ACTS = [

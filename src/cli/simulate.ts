@@ -1,8 +1,13 @@
 /** `parley simulate FLOW`: holds the conversations of the flow's own test file in text and says what was not as expected. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { loadFlows, loadFlowTests } from '../dialogue/index.ts';
+import { loadConfig } from '../config/index.ts';
+import type { LanguageModel } from '../contracts/index.ts';
+import { type FlowTestFile, loadFlows, loadFlowTests, type LoadedFlow } from '../dialogue/index.ts';
+import { silentLogger } from '../observability/index.ts';
+import { createLlm } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
+import { holdInAudio } from './simulation/audio.ts';
 import { converse, type Conversation } from './simulation/conversation.ts';
 import { htmlReport } from './simulation/report.ts';
 
@@ -16,6 +21,11 @@ export interface SimulateOptions {
   readonly report?: string;
   /** Repeats every test this often. */
   readonly times?: number;
+  /** Phones a private service with real audio instead: tests marked `audio: true`. */
+  readonly audio?: boolean;
+  /** Configuration whose language model plays the callers that have a goal. */
+  readonly config?: string;
+  readonly callerModel?: LanguageModel;
   readonly print?: (line: string) => void;
 }
 
@@ -29,9 +39,7 @@ export async function simulate(options: SimulateOptions): Promise<number> {
     return EXIT.usage;
   }
   const file = await loadFlowTests(join(directory, `${name}.test.yaml`));
-  const conversations: Conversation[] = [];
-  for (let time = 0; time < (options.times ?? 1); time++)
-    for (const test of file.tests) conversations.push(await converse(loaded, file, test));
+  const conversations = options.audio === true ? await holdInAudio(loaded, file) : await hold(loaded, file, options);
   for (const { name: test, problems } of conversations) {
     print(`${problems.length === 0 ? 'passed' : 'FAILED'}  ${test}`);
     for (const problem of problems) print(`        ${problem}`);
@@ -44,4 +52,18 @@ export async function simulate(options: SimulateOptions): Promise<number> {
   const failed = conversations.filter(({ problems }) => problems.length > 0).length;
   print(`${name}: ${conversations.length} conversations, ${failed} failed`);
   return failed === 0 ? EXIT.ok : EXIT.failed;
+}
+
+async function hold(loaded: LoadedFlow, file: FlowTestFile, options: SimulateOptions): Promise<Conversation[]> {
+  const configured = options.config === undefined ? null : await createLlm(await loadConfig(options.config), silentLogger);
+  await configured?.start();
+  try {
+    const callerModel = options.callerModel ?? configured;
+    const conversations: Conversation[] = [];
+    for (let round = 0; round < (options.times ?? 1); round++)
+      for (const test of file.tests) conversations.push(await converse(loaded, file, test, { callerModel, round }));
+    return conversations;
+  } finally {
+    await configured?.stop();
+  }
 }

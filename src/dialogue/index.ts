@@ -9,7 +9,7 @@ export { type FlowSet, linkTexts, type LoadedFlow, loadFlows } from './flow/load
 export { parseFlow } from './flow/parse.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
-export { type FlowTest, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
+export { type FlowTest, type FlowTestCaller, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
 export { ManualTime, OllamaModel, OpenAiModel, ScriptedModel } from './llm/index.ts';
 export { FlowShelf } from './flow/shelf.ts';
 export { type OpenedState, type RecordingPolicy, withOpening } from './notice/opening.ts';

@@ -1,19 +1,24 @@
 /** One conversation of a flow's own tests, in words, on virtual time: the dialogue and the desk of errands are the real ones. */
-import type { DialogueEffect, DialogueEvent } from '../../contracts/index.ts';
+import type { CallFacts, Dialogue, DialogueEffect, DialogueEvent, LanguageModel } from '../../contracts/index.ts';
 import {
   createDialogue,
+  type FlowState,
   type FlowTest,
   type FlowTestFile,
   type FlowTestTurn,
   type LoadedFlow,
   ManualTime,
-  ScriptedModel,
 } from '../../dialogue/index.ts';
-import { ErrandDesk, Refused, type ToolAdapter } from '../../integrations/index.ts';
+import type { ErrandDesk } from '../../integrations/index.ts';
+import { createCaller, type Heard } from './callers.ts';
+import { checkCall, checkTurn } from './checks.ts';
+import { type Called, deskOf } from './desk.ts';
 
 export interface Line {
   readonly who: 'caller' | 'agent' | 'act' | 'wrong';
   readonly text: string;
+  /** Virtual time, milliseconds since the call began. */
+  readonly atMs: number;
 }
 
 export interface Conversation {
@@ -22,147 +27,178 @@ export interface Conversation {
   readonly problems: readonly string[];
   readonly turns: number;
   readonly cost: number;
+  /** Longest that the caller waited for a word, and for a way on. */
+  readonly waitMs: number;
+  readonly wayOnMs: number;
   readonly ended: string;
+  readonly slots: Readonly<Record<string, string>>;
 }
 
 /** Longest that a caller waits for an answer, ms of virtual time. */
 const PATIENCE_MS = 60_000;
 
-type Called = { readonly tool: string; readonly given: Readonly<Record<string, unknown>> };
-
-export async function converse(loaded: LoadedFlow, file: FlowTestFile, test: FlowTest): Promise<Conversation> {
-  const { flow } = loaded;
-  const time = new ManualTime();
-  const called: Called[] = [];
-  const lines: Line[] = [];
-  const problems: string[] = [];
-  const dialogue = createDialogue(flow, { ...loaded, today: file.today, desks: file.desks });
-  const desk = deskOf(test, time, called);
-  let state = dialogue.begin();
-  let reply: DialogueEffect[] = [];
-  let ended = 'open';
-  const signal = new AbortController().signal;
-  const tell = (event: DialogueEvent): void => {
-    const [next, effects] = dialogue.step(state, event);
-    state = next;
-    for (const effect of effects) {
-      reply.push(effect);
-      if (effect.t === 'say') lines.push({ who: 'agent', text: effect.text });
-      if (effect.t === 'transfer') ended = `transfer ${effect.desk}`;
-      if (effect.t === 'end') ended = effect.outcome;
-      if (effect.t === 'transfer' || effect.t === 'end') lines.push({ who: 'act', text: ended });
-      if (effect.t === 'route') lines.push({ who: 'act', text: `route to ${effect.choice} by ${effect.by}: ${effect.evidence}` });
-      if (effect.t === 'refused') lines.push({ who: 'act', text: `refused: ${effect.what}, ${effect.rule}` });
-      if (effect.t !== 'tool' && effect.t !== 'approval' && effect.t !== 'think') continue;
-      if (effect.t === 'tool') lines.push({ who: 'act', text: `tool ${effect.request.tool} ${JSON.stringify(effect.request.arguments)}` });
-      desk.begin(effect, { callId: 'simulated', context: test.context, signal }, tell);
-    }
-  };
-  const wrong = (text: string): void => {
-    problems.push(text);
-    lines.push({ who: 'wrong', text });
-  };
-  tell({ t: 'start', variables: test.variables });
-  for (const turn of test.turns) {
-    if (
-      turn.says !== undefined ||
-      turn.keys !== undefined ||
-      turn.silent === true ||
-      turn.unheard === true ||
-      turn.transferFails === true
-    ) {
-      reply = [];
-      lines.push({ who: 'caller', text: turn.says ?? (turn.keys === undefined ? '...' : `keys ${turn.keys}`) });
-      if (turn.transferFails === true) ended = 'open';
-      tell(eventOf(turn));
-    }
-    await time.advance(state.phase === 'working' ? PATIENCE_MS : 0);
-    checkTurn(turn, reply, dialogue.slots(state), wrong);
-  }
-  const cost = called.reduce((sum, { tool }) => sum + (flow.tools[tool]?.cost ?? 0), 0);
-  const turns = lines.filter(({ who }) => who === 'caller').length;
-  checkCall(test, { lines, called, ended, cost, turns }, wrong);
-  return { name: test.name, lines, problems, turns, cost, ended };
+export interface SimulationOptions {
+  /** Plays callers that have a goal; those that have none, or all without it, answer by their tables. */
+  readonly callerModel?: LanguageModel | null;
+  /** Counts repetitions: synthetic callers differ from one to the next. */
+  readonly round?: number;
 }
 
-function eventOf({ says, keys, silent, transferFails }: FlowTestTurn): DialogueEvent {
-  if (says !== undefined) return { t: 'heard', text: says, confidence: 0.9 };
+export async function converse(
+  loaded: LoadedFlow,
+  file: FlowTestFile,
+  test: FlowTest,
+  options: SimulationOptions = {},
+): Promise<Conversation> {
+  const talk = new SimulatedCall(loaded, file, test);
+  await talk.begin();
+  for (const turn of test.turns) await talk.turn(turn);
+  if (test.caller !== undefined) {
+    const caller = createCaller(test.caller, options.callerModel ?? null, options.round ?? 0);
+    for (let turns = 0; turns < test.caller.turns && !talk.isOver; turns++) {
+      const next = await caller.next(talk.heard);
+      if (next === null) break;
+      await talk.turn(next);
+    }
+    if (!talk.isOver) talk.wrong(`the caller had no more to say after ${test.caller.turns} turns at most, and the call goes on`);
+  }
+  return talk.result();
+}
+
+class SimulatedCall {
+  readonly #steps: ReadonlyMap<string, LoadedFlow['flow']>;
+  readonly #test: FlowTest;
+  readonly #time = new ManualTime();
+  readonly #called: Called[] = [];
+  readonly #lines: Line[] = [];
+  readonly #problems: string[] = [];
+  readonly #remembered: Record<string, string> = {};
+  readonly #dialogue: Dialogue<FlowState>;
+  readonly #desk: ErrandDesk;
+  readonly #signal = new AbortController().signal;
+  #state: FlowState;
+  #reply: DialogueEffect[] = [];
+  #ended = 'open';
+  #turns = 0;
+  /** Since when the caller waits for a word, and for a way on; null when he does not. */
+  #since: { word: number | null; way: number | null } = { word: null, way: null };
+  #waits = { word: 0, way: 0 };
+
+  constructor(loaded: LoadedFlow, file: FlowTestFile, test: FlowTest) {
+    this.#steps = new Map([[loaded.flow.name, loaded.flow], ...[...(loaded.called ?? [])].map(([name, one]) => [name, one.flow] as const)]);
+    this.#test = test;
+    const language = test.language ?? loaded.flow.language;
+    this.#dialogue = createDialogue(loaded.flow, { ...loaded, today: file.today, desks: file.desks, language });
+    this.#desk = deskOf(test, this.#time, this.#called);
+    this.#state = this.#dialogue.begin();
+  }
+
+  get isOver(): boolean {
+    return this.#ended !== 'open';
+  }
+
+  get heard(): Heard {
+    const says = this.#reply.filter((effect) => effect.t === 'say');
+    const step = this.#steps.get(this.#state.flow)?.steps[this.#state.step];
+    const kind = says.some((say) => say.kind === 'confirm') || step?.t === 'confirm' ? 'confirm' : 'question';
+    return { words: says.map(({ text }) => text).join(' '), slot: step?.t === 'ask' ? step.slot : null, kind };
+  }
+
+  async begin(): Promise<void> {
+    this.#tell({ t: 'start', variables: this.#test.variables, facts: factsOf(this.#test.facts) });
+    await this.#settle();
+  }
+
+  async turn(turn: FlowTestTurn): Promise<void> {
+    const event = eventOf(turn);
+    if (event !== null) {
+      this.#reply = [];
+      if (turn.interrupts === true) {
+        this.#note('act', 'talks into the reply');
+        this.#tell({ t: 'said', interrupted: true, heard: '' });
+      }
+      this.#turns++;
+      this.#note('caller', turn.says ?? (turn.keys === undefined ? (turn.unheard === true ? '(unclear)' : '...') : `keys ${turn.keys}`));
+      if (turn.transferFails === true) this.#ended = 'open';
+      this.#since = { word: this.#time.nowMs, way: this.#time.nowMs };
+      this.#tell(event);
+    }
+    await this.#settle();
+    checkTurn(turn, this.#reply, this.#dialogue.slots(this.#state), (text) => this.wrong(text));
+  }
+
+  /** Lets what is under way come to its end. */
+  async #settle(): Promise<void> {
+    await this.#time.advance(0);
+    for (let ms = 0; this.#state.phase === 'working' && ms < PATIENCE_MS; ms += 50) await this.#time.advance(50);
+  }
+
+  #tell(event: DialogueEvent): void {
+    const [next, effects] = this.#dialogue.step(this.#state, { ...event, atMs: this.#time.nowMs });
+    this.#state = next;
+    for (const effect of effects) {
+      this.#reply.push(effect);
+      this.#show(effect);
+      if (effect.t === 'say') this.#waited('word');
+      if (effect.t === 'listen' || effect.t === 'transfer' || effect.t === 'end') this.#waited('way');
+      if (effect.t === 'remember') this.#remembered[effect.name] = effect.value;
+      if (effect.t !== 'tool' && effect.t !== 'approval' && effect.t !== 'think') continue;
+      const about = { callId: 'simulated', context: this.#test.context, signal: this.#signal };
+      this.#desk.begin(effect, about, (answer) => this.#tell(answer));
+    }
+  }
+
+  #waited(what: 'word' | 'way'): void {
+    const since = this.#since[what];
+    if (since === null) return;
+    this.#waits = { ...this.#waits, [what]: Math.max(this.#waits[what], this.#time.nowMs - since) };
+    this.#since = { ...this.#since, [what]: null };
+  }
+
+  #show(effect: DialogueEffect): void {
+    if (effect.t === 'say') this.#note('agent', effect.text);
+    if (effect.t === 'transfer') this.#ended = `transfer ${effect.desk}`;
+    if (effect.t === 'end') this.#ended = effect.outcome;
+    if (effect.t === 'transfer' || effect.t === 'end') this.#note('act', this.#ended);
+    if (effect.t === 'route') this.#note('act', `route to ${effect.choice} by ${effect.by}: ${effect.evidence}`);
+    if (effect.t === 'refused') this.#note('act', `refused: ${effect.what}, ${effect.rule}`);
+    if (effect.t === 'language') this.#note('act', `language ${effect.language}`);
+    if (effect.t === 'persona') this.#note('act', `persona ${effect.persona}`);
+    if (effect.t === 'approval') this.#note('act', `a colleague is asked: ${effect.summary}`);
+    if (effect.t === 'tool') this.#note('act', `tool ${effect.request.tool} ${JSON.stringify(effect.request.arguments)}`);
+  }
+
+  #note(who: Line['who'], text: string): void {
+    this.#lines.push({ who, text, atMs: this.#time.nowMs });
+  }
+
+  readonly wrong = (text: string): void => {
+    this.#problems.push(text);
+    this.#note('wrong', text);
+  };
+
+  result(): Conversation {
+    const slots = Object.fromEntries(Object.entries(this.#dialogue.slots(this.#state)).map(([name, { value }]) => [name, value]));
+    const figures = { turns: this.#turns, cost: this.#state.spent, waitMs: this.#waits.word, wayOnMs: this.#waits.way, ended: this.#ended };
+    checkCall(this.#test, { ...figures, lines: this.#lines, called: this.#called, remembered: this.#remembered }, this.wrong);
+    return { name: this.#test.name, lines: this.#lines, problems: this.#problems, slots, ...figures };
+  }
+}
+
+function factsOf({ at, history, ...facts }: FlowTest['facts']): CallFacts {
+  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
+  return {
+    ...(Object.fromEntries(known) as CallFacts),
+    ...(at === undefined ? {} : { wallMs: Date.parse(at) }),
+    ...(history === undefined ? {} : { history }),
+  };
+}
+
+/** Null for a turn that only looks at what was said. */
+function eventOf({ says, keys, silent, unheard, transferFails, confidence }: FlowTestTurn): DialogueEvent | null {
+  if (says !== undefined) return { t: 'heard', text: says, confidence: confidence ?? 0.9 };
   if (keys !== undefined) return { t: 'digits', digits: keys };
   if (transferFails === true) return { t: 'transfer-failed', reason: 'simulated' };
-  return silent === true ? { t: 'silence' } : { t: 'not-understood' };
-}
-
-function deskOf(test: FlowTest, time: ManualTime, called: Called[]): ErrandDesk {
-  const counts = new Map<string, number>();
-  const adapter =
-    (tool: string): ToolAdapter =>
-    ({ arguments: given }) => {
-      const count = counts.get(tool) ?? 0;
-      counts.set(tool, count + 1);
-      called.push({ tool, given });
-      const answers = [test.tools[tool] ?? 'refuses'].flat();
-      const answer = answers[Math.min(count, answers.length - 1)];
-      if (answer === 'fails') return Promise.reject(new Error('simulated'));
-      if (answer === 'refuses' || answer === undefined) return Promise.reject(new Refused('simulated'));
-      if (answer === 'hangs') return new Promise(() => undefined);
-      return Promise.resolve(answer === 'lies' ? ['nonsense'] : answer);
-    };
-  const model = new ScriptedModel({
-    timers: time,
-    script: (_, seen) => {
-      const thought = test.model[seen];
-      if (thought === undefined) return [{ fail: 'LLM_FAILED' }];
-      const call = { id: `m${seen}`, name: thought.calls ?? '', arguments: thought.with };
-      return [
-        ...(thought.says === undefined ? [] : [{ delta: { t: 'text' as const, text: thought.says } }]),
-        ...(thought.calls === undefined ? [] : [{ delta: { t: 'tool-call' as const, call } }]),
-        { delta: { t: 'done' as const, reason: 'stop' as const } },
-      ];
-    },
-  });
-  const ask = (): Promise<'approved' | 'denied'> =>
-    test.approves === 'nobody' ? new Promise(() => undefined) : Promise.resolve(test.approves === 'yes' ? 'approved' : 'denied');
-  const any: ToolAdapter = (call) => adapter(call.tool)(call);
-  return new ErrandDesk({ clock: time, timers: time, adapters: { http: any, mcp: any, port: any }, approvers: { ask }, model });
-}
-
-function checkTurn(
-  turn: FlowTestTurn,
-  reply: readonly DialogueEffect[],
-  slots: Readonly<Record<string, { readonly value: string }>>,
-  wrong: (text: string) => void,
-): void {
-  const prompts = reply.flatMap((effect) => (effect.t === 'say' ? [effect.prompt] : []));
-  const words = reply.flatMap((effect) => (effect.t === 'say' ? [effect.text] : [])).join(' ');
-  for (const expected of turn.hears ?? []) {
-    const pattern = /^\/(.*)\/$/.exec(expected)?.[1];
-    const isHeard = pattern === undefined ? prompts.includes(expected) : new RegExp(pattern, 'iu').test(words);
-    if (!isHeard) wrong(`expected to hear ${expected}, heard ${prompts.join(', ') || 'nothing'}`);
-  }
-  for (const [name, value] of Object.entries(turn.slots ?? {})) {
-    const found = slots[name]?.value ?? 'nothing';
-    if (found !== String(value)) wrong(`expected ${name} to be ${value}, it is ${found}`);
-  }
-}
-
-function checkCall(
-  test: FlowTest,
-  { lines, called, ended, cost, turns }: { lines: readonly Line[]; called: readonly Called[]; ended: string; cost: number; turns: number },
-  wrong: (text: string) => void,
-): void {
-  const said = lines.filter(({ who }) => who === 'agent').map(({ text }) => text.toLowerCase());
-  for (const phrase of test.neverSaid) if (said.some((text) => text.includes(phrase.toLowerCase()))) wrong(`must never be said: ${phrase}`);
-  if (test.ended !== undefined && test.ended !== ended) wrong(`expected the call to end with ${test.ended}, it is ${ended}`);
-  if (test.called !== undefined) {
-    const expected = test.called.map(({ tool, with: given }) => ({ tool, given }));
-    const fits =
-      expected.length === called.length &&
-      expected.every(
-        ({ tool, given }, i) =>
-          called[i]?.tool === tool && Object.entries(given).every(([name, value]) => called[i]?.given[name] === value),
-      );
-    if (!fits) wrong(`expected the calls ${JSON.stringify(expected)}, there were ${JSON.stringify(called)}`);
-  }
-  if (test.bounds.turns !== undefined && turns > test.bounds.turns) wrong(`took ${turns} turns, at most ${test.bounds.turns} were allowed`);
-  if (test.bounds.cost !== undefined && cost > test.bounds.cost) wrong(`cost ${cost}, at most ${test.bounds.cost} was allowed`);
+  if (silent === true) return { t: 'silence' };
+  return unheard === true ? { t: 'not-understood' } : null;
 }

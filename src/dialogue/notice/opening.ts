@@ -79,7 +79,9 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
     language: inner.language,
     fixedTexts: [...new Set([...inner.fixedTexts, ...Object.values(own.texts as unknown as Record<string, string>)])],
     begin: () => begin,
+    ...(inner.otherTexts === undefined ? {} : { otherTexts: inner.otherTexts }),
     slots: (state) => inner.slots(state.inner),
+    languageOf: (state) => state.language,
     step: (state, event) => step(languages.get(state.language) ?? own, state, event),
   };
 }
@@ -126,7 +128,9 @@ function begin<S>(opening: Opening<S>, before: OpenedState<S>, event: DialogueEv
   // The flow's own notices come first; a flow that has none gets ours.
   const disclosed = firstSay?.kind === 'notice';
   const rest = effects.findIndex(
-    (effect) => (effect.t === 'say' && effect.kind !== 'notice') || !['say', 'step', 'slot'].includes(effect.t),
+    (effect) =>
+      (effect.t === 'say' && effect.kind !== 'notice') ||
+      !['say', 'step', 'slot', 'route', 'language', 'persona', 'refused'].includes(effect.t),
   );
   const preamble = disclosed ? effects.slice(0, rest < 0 ? effects.length : rest) : [say('ai_disclosure', texts.disclosure, 'notice')];
   const deferred = disclosed ? effects.slice(preamble.length) : effects;
