@@ -6,7 +6,7 @@ import { test } from 'tap';
 import { flows as flowsCommand } from '../../src/cli/flows.ts';
 import { simulate } from '../../src/cli/simulate.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { FlowShelf } from '../../src/dialogue/index.ts';
+import { FlowShelf, ManualTime, ScriptedModel } from '../../src/dialogue/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
 import { FlowDesk } from '../../src/parts/index.ts';
 
@@ -184,4 +184,30 @@ test('the running service: versions by its acts, logged before they count; a run
   t.ok(next.get('mini', '2026-11-20', 'call-1'), 'a new start takes the file');
   t.strictSame(warnings, ['a version of a flow cannot be used'], 'and says so');
   t.match(await act('list'), { flows: [{ flow: 'mini', active: first }] });
+});
+
+test('synthetic callers: every manner comes to its end, differently each time; a model plays the caller', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-callers-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'mini.yaml'), MINI);
+  const personas = ['calm', 'hasty', 'chatty', 'mumbling', 'silent', 'forgetful', 'contrary'];
+  const test = (persona: string, more = ''): string =>
+    `  - name: ${persona}\n    caller: { persona: ${persona}, wants: hello, knows: { number: four }${more} }\n    ended: done\n`;
+  await writeFile(join(folder, 'mini.test.yaml'), `tests:\n${personas.map((one) => test(one)).join('')}`);
+  const lines: string[] = [];
+  t.equal(await simulate({ flow: 'mini', directory: folder, times: 10, print: (line) => lines.push(line) }), 0, lines.join('\n'));
+  t.equal(lines.at(-1), 'mini: 70 conversations, 0 failed');
+  await writeFile(join(folder, 'mini.test.yaml'), `tests:\n${test('hasty', ', goal: order four').replace('number: four', 'number: nine')}`);
+  const report = join(folder, 'report.html');
+  const played = (says: string): Promise<number> => {
+    const time = new ManualTime();
+    const callerModel = new ScriptedModel({
+      timers: time,
+      script: () => [{ delta: { t: 'text', text: says } }, { delta: { t: 'done', reason: 'stop' } }],
+    });
+    return simulate({ flow: 'mini', directory: folder, report, callerModel, print: () => undefined });
+  };
+  t.equal(await played('four please'), 0);
+  t.match(await readFile(report, 'utf8'), 'four please');
+  t.equal(await played('HANGUP'), 1, 'who hangs up has not come to the end');
 });
