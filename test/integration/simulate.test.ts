@@ -133,7 +133,7 @@ test('the running service: versions by its acts, logged before they count; a run
   const desk = await FlowDesk.open({ config: await loadConfig(config), hasModel: false, logger });
   const log: unknown[] = [];
   let told = 0;
-  const acts = desk.acts({ before: async (change) => log.push([change.act, change.percent, active()]), changed: () => told++ });
+  const acts = desk.acts({ before: (change) => Promise.resolve(log.push([change.act, change.percent, active()])), changed: () => told++ });
   const act = (name: string, input: Record<string, unknown> = {}): Promise<unknown> =>
     acts[`/v1/flows/${name}`]?.(input) ?? Promise.reject(new Error(name));
   const active = (): string => desk.versions['mini'] ?? '';
