@@ -26,15 +26,16 @@ type Kind = (typeof KINDS)[number];
 type What = 'noise' | 'echo' | 'both';
 
 function build(): void {
-  const flags = spawnSync('pkg-config', ['--cflags', '--libs', 'webrtc-audio-processing'], { encoding: 'utf8' });
-  if (flags.status !== 0)
+  const headers = '/usr/include/webrtc_audio_processing';
+  if (!existsSync(headers))
     throw new Error('this bench needs two Debian packages: apt-get install libspeexdsp1 libwebrtc-audio-processing-dev');
+  const flags = ['-DWEBRTC_POSIX', '-DWEBRTC_AUDIO_PROCESSING_ONLY_BUILD', `-I${headers}`, '-lwebrtc_audio_processing'];
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
   const sources = ['bench/noise/filter.cc', 'native/core/clean/cleaner.cc', 'native/core/clean/speexdsp.cc'].map((file) =>
     join(ROOT, file),
   );
   const include = `-I${join(ROOT, 'native/core')}`;
-  execFileSync(process.env['CXX'] ?? 'g++', ['-std=c++20', '-O2', include, ...sources, '-o', PROGRAM, ...flags.stdout.trim().split(/\s+/)]);
+  execFileSync(process.env['CXX'] ?? 'g++', ['-std=c++20', '-O2', include, ...sources, '-o', PROGRAM, ...flags, '-ldl']);
 }
 
 /** What a line does: what the microphone hears, what we play, and the parts of which it is made, at 8 kHz. */
