@@ -10,7 +10,8 @@ import type { Script } from '../caller/index.ts';
 import type { LiveCallEvent } from '../live.ts';
 import { startServiceProcess, writePrivateConfig } from '../private-service.ts';
 import { terminalStyle } from '../show.ts';
-import type { Conversation, Line } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import type { Line } from './line.ts';
 
 const FOLDER = join(PROJECT_ROOT, '.runtime/simulate');
 

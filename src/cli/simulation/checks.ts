@@ -1,8 +1,8 @@
 /** What a test expects of a turn and of a whole call, compared with what there was. */
 import type { DialogueEffect } from '../../contracts/index.ts';
 import type { FlowTest, FlowTestTurn } from '../../dialogue/index.ts';
-import type { Line } from './conversation.ts';
 import type { Called } from './desk.ts';
+import type { Line } from './line.ts';
 
 type Wrong = (text: string) => void;
 

@@ -13,13 +13,7 @@ import type { ErrandDesk } from '../../integrations/index.ts';
 import { createCaller, type Heard } from './callers.ts';
 import { checkCall, checkTurn } from './checks.ts';
 import { type Called, deskOf } from './desk.ts';
-
-export interface Line {
-  readonly who: 'caller' | 'agent' | 'act' | 'wrong';
-  readonly text: string;
-  /** Virtual time, milliseconds since the call began. */
-  readonly atMs: number;
-}
+import type { Line } from './line.ts';
 
 export interface Conversation {
   readonly name: string;

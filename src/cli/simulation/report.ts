@@ -1,5 +1,6 @@
 /** The conversations of a simulation as one HTML page that needs nothing else. */
-import type { Conversation, Line } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import type { Line } from './line.ts';
 
 const STYLE = `
 :root{--ink:#1c2430;--soft:#5d6876;--line:#e1e5ea;--page:#f5f6f8;--card:#fff;--agent:#eef1f5;--caller:#1f5fae;--caller-ink:#fff;--good:#1d7a46;--good-soft:#e3f4ea;--bad:#b3261e;--bad-soft:#fce8e6;--bar:#8db3e2}
