@@ -119,7 +119,9 @@ ${more.replace('PORT', String(port))}`,
     const { code, stdout, stderr } = await parley('check', '--config', file);
     t.equal(stderr, '');
     t.equal(code, 0);
-    t.match(stdout, /good\.yaml: valid\nflow booking: valid/);
+    t.match(stdout, /^[^\n]*good\.yaml: valid\n/);
+    t.match(stdout, /^flow booking: valid, version [0-9a-f]{12}$/m);
+    t.match(stdout, /^flow orders: valid, .*; takes no calls, it lacks the port shop\.order of tool find_order \(tools\.ports\)/m);
   });
 
   await t.test('5. without Asterisk and Postgres the service says what is down, keeps its log, and ends cleanly on SIGTERM', async (t) => {

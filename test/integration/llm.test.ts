@@ -346,9 +346,9 @@ test('where a language model may be', async (t) => {
   t.throws(() => new OllamaModel({ ...base, baseUrl: 'http://8.8.8.8/', external: { processor: 'Example', legalBasis: ' ' } }), {
     code: 'LLM_EXTERNAL',
   });
-  t.doesNotThrow(
-    () => new OllamaModel({ ...base, baseUrl: 'http://8.8.8.8/', external: { processor: 'Example', legalBasis: 'contract' } }),
-  );
+  const named = { external: { processor: 'Example', legalBasis: 'contract' } };
+  t.doesNotThrow(() => new OllamaModel({ ...base, baseUrl: 'https://8.8.8.8/', ...named }));
+  t.throws(() => new OllamaModel({ ...base, baseUrl: 'http://8.8.8.8/', ...named }), { code: 'LLM_REFUSED', message: /in clear/ });
   t.match(await rejection(new OllamaModel({ ...base, baseUrl: 'http://outside/', resolve }).start()), {
     code: 'LLM_EXTERNAL',
     message: /outside/,
