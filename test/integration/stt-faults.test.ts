@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -183,4 +183,24 @@ void test('the worker answers nonsense with an error and lives on', async (t) =>
   t.equal(await ended, 0, 'and ends with its input');
   t.equal(err, '', 'stderr stays empty');
   ring.free();
+});
+
+void test('a CUDA build without the toolkit says what is missing and touches nothing', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'parley-cuda-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [programs, source] = [path.join(folder, 'bin'), path.join(folder, 'source')];
+  for (const made of [programs, path.join(source, 'include')]) mkdirSync(made, { recursive: true });
+  writeFileSync(path.join(source, 'include/whisper.h'), '');
+  // All that the script may use before it looks for nvcc, which a developer's machine may well have.
+  symlinkSync('/usr/bin/dirname', path.join(programs, 'dirname'));
+  const built = readFileSync(PROGRAM);
+  const { status, stdout, stderr } = spawnSync('/bin/bash', ['scripts/build-whisper.sh'], {
+    encoding: 'utf8',
+    env: { PATH: programs, PARLEY_WHISPER_CUDA: '1', PARLEY_WHISPER_SOURCE: source },
+  });
+  t.equal(status, 1);
+  t.equal(stdout, '');
+  t.match(stderr, /^build-whisper: PARLEY_WHISPER_CUDA=1 needs the CUDA toolkit: nvcc is not in PATH \(.*nvidia-cuda-toolkit.*\)\n$/);
+  t.ok(built.equals(readFileSync(PROGRAM)), 'the recogniser that is there stays');
+  t.end();
 });
