@@ -1,19 +1,17 @@
 /**
  * Writes a language model of about half a megabyte with random weights: the smallest file that llama.cpp loads as a "llama". What it says
  * means nothing; that a foreign server runs it over the real protocol is the point. Deterministic.
- * Format: GGUF 3 (magic, version, counts, typed key-value pairs, tensor directory, data aligned to 32 bytes), all little-endian.
  *
  *   node --import tsx scripts/tiny-gguf.ts FILE
  */
-import { writeFileSync } from 'node:fs';
 import { Draws } from '../bench/servers/draws.ts';
+import { pair, writeGguf, type GgufPair } from '../bench/support/gguf.ts';
 
 const WIDTH = 64;
 const HEADS = 4;
 const LAYERS = 2;
 const FEED_FORWARD = 128;
 const CONTEXT = 4096;
-const ALIGNMENT = 32;
 
 const WORDS =
   'the a of to and in is you we can help with your day time name number please thank call open from until table book yes no one two three four five'.split(
@@ -30,72 +28,37 @@ const vocabulary = [
 const TEMPLATE =
   "{% for message in messages %}{{ message['role'] + ': ' + (message['content'] or '') + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}";
 
-class Writer {
-  readonly #parts: Buffer[] = [];
-  size = 0;
-  bytes(part: Buffer): this {
-    this.#parts.push(part);
-    this.size += part.length;
-    return this;
-  }
-  u32(value: number): this {
-    const part = Buffer.alloc(4);
-    part.writeUInt32LE(value);
-    return this.bytes(part);
-  }
-  u64(value: number): this {
-    const part = Buffer.alloc(8);
-    part.writeBigUInt64LE(BigInt(value));
-    return this.bytes(part);
-  }
-  f32(values: readonly number[]): this {
-    return this.bytes(Buffer.from(Float32Array.from(values).buffer));
-  }
-  text(value: string): this {
-    const part = Buffer.from(value);
-    return this.u64(part.length).bytes(part);
-  }
-  pad(): this {
-    return this.bytes(Buffer.alloc((ALIGNMENT - (this.size % ALIGNMENT)) % ALIGNMENT));
-  }
-  done(): Buffer {
-    return Buffer.concat(this.#parts);
-  }
-}
-
-/** Value types of GGUF: uint32 4, int32 5, float32 6, string 8, array 9. */
-const pairs: readonly ((writer: Writer) => unknown)[] = [
-  (w) => w.text('general.architecture').u32(8).text('llama'),
-  (w) => w.text('general.name').u32(8).text('tiny random, for tests only'),
-  (w) => w.text('llama.context_length').u32(4).u32(CONTEXT),
-  (w) => w.text('llama.embedding_length').u32(4).u32(WIDTH),
-  (w) => w.text('llama.block_count').u32(4).u32(LAYERS),
-  (w) => w.text('llama.feed_forward_length').u32(4).u32(FEED_FORWARD),
-  (w) => w.text('llama.attention.head_count').u32(4).u32(HEADS),
-  (w) => w.text('llama.attention.head_count_kv').u32(4).u32(HEADS),
-  (w) => w.text('llama.attention.layer_norm_rms_epsilon').u32(6).f32([1e-5]),
-  (w) =>
-    w
-      .text('llama.rope.dimension_count')
-      .u32(4)
-      .u32(WIDTH / HEADS),
-  (w) => w.text('llama.vocab_size').u32(4).u32(vocabulary.length),
-  (w) => w.text('tokenizer.ggml.model').u32(8).text('llama'),
-  (w) => vocabulary.reduce((out, token) => out.text(token.text), w.text('tokenizer.ggml.tokens').u32(9).u32(8).u64(vocabulary.length)),
-  (w) =>
-    w
-      .text('tokenizer.ggml.scores')
-      .u32(9)
-      .u32(6)
-      .u64(vocabulary.length)
-      .f32(vocabulary.map((_, i) => -i)),
-  (w) => vocabulary.reduce((out, token) => out.u32(token.type), w.text('tokenizer.ggml.token_type').u32(9).u32(5).u64(vocabulary.length)),
-  (w) => w.text('tokenizer.ggml.bos_token_id').u32(4).u32(1),
-  (w) => w.text('tokenizer.ggml.eos_token_id').u32(4).u32(2),
-  (w) => w.text('tokenizer.ggml.unknown_token_id').u32(4).u32(0),
-  // A space in front of every text would not fit what a grammar expects after the prompt. Type 7: bool.
-  (w) => w.text('tokenizer.ggml.add_space_prefix').u32(7).bytes(Buffer.of(0)),
-  (w) => w.text('tokenizer.chat_template').u32(8).text(TEMPLATE),
+const pairs: readonly GgufPair[] = [
+  pair.text('general.architecture', 'llama'),
+  pair.text('general.name', 'tiny random, for tests only'),
+  pair.count('llama.context_length', CONTEXT),
+  pair.count('llama.embedding_length', WIDTH),
+  pair.count('llama.block_count', LAYERS),
+  pair.count('llama.feed_forward_length', FEED_FORWARD),
+  pair.count('llama.attention.head_count', HEADS),
+  pair.count('llama.attention.head_count_kv', HEADS),
+  pair.float('llama.attention.layer_norm_rms_epsilon', 1e-5),
+  pair.count('llama.rope.dimension_count', WIDTH / HEADS),
+  pair.count('llama.vocab_size', vocabulary.length),
+  pair.text('tokenizer.ggml.model', 'llama'),
+  pair.texts(
+    'tokenizer.ggml.tokens',
+    vocabulary.map((token) => token.text),
+  ),
+  pair.floats(
+    'tokenizer.ggml.scores',
+    vocabulary.map((_, i) => -i),
+  ),
+  pair.counts(
+    'tokenizer.ggml.token_type',
+    vocabulary.map((token) => token.type),
+  ),
+  pair.count('tokenizer.ggml.bos_token_id', 1),
+  pair.count('tokenizer.ggml.eos_token_id', 2),
+  pair.count('tokenizer.ggml.unknown_token_id', 0),
+  // A space in front of every text would not fit what a grammar expects after the prompt.
+  pair.flag('tokenizer.ggml.add_space_prefix', false),
+  pair.text('tokenizer.chat_template', TEMPLATE),
 ];
 
 const draws = new Draws(7n);
@@ -122,26 +85,13 @@ const tensors: readonly { name: string; shape: readonly number[]; values: readon
   { name: 'output.weight', shape: [WIDTH, vocabulary.length], values: outputRows },
 ];
 
-function write(): Buffer {
-  const writer = new Writer();
-  writer.bytes(Buffer.from('GGUF')).u32(3).u64(tensors.length).u64(pairs.length);
-  for (const pair of pairs) pair(writer);
-  let offset = 0;
-  for (const { name, shape, values } of tensors) {
-    writer.text(name).u32(shape.length);
-    for (const size of shape) writer.u64(size);
-    // Type 0 is float32.
-    writer.u32(0).u64(offset);
-    offset += Math.ceil((values.length * 4) / ALIGNMENT) * ALIGNMENT;
-  }
-  writer.pad();
-  for (const { values } of tensors) writer.f32(values).pad();
-  return writer.done();
-}
-
 const file = process.argv[2];
 if (file === undefined) {
   console.error('usage: scripts/tiny-gguf.ts FILE');
   process.exit(64);
 }
-writeFileSync(file, write());
+writeGguf(
+  file,
+  pairs,
+  tensors.map(({ name, shape, values }) => ({ name, shape, type: 'f32', data: () => [Buffer.from(Float32Array.from(values).buffer)] })),
+);
