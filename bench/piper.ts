@@ -3,47 +3,19 @@
  * The voice has the true size of Piper "medium" with random weights (scripts/test-voice/medium.ts): compute only, it says nothing.
  * Whole, cut in two and cut in three run in turn, in the same process and thread, so that load hits all alike; medians.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { mediumVoice } from '../scripts/test-voice/medium.ts';
-import { smallVoice } from '../scripts/test-voice/small.ts';
 import type { Logger } from '../src/contracts/index.ts';
 import { createPiper } from '../src/tts/piper/index.ts';
-import { VoiceRunner, type RunnerOptions, type Utterance } from '../src/tts/piper/runner.ts';
+import { VoiceRunner, type RunnerOptions } from '../src/tts/piper/runner.ts';
 import { loadVoiceFile } from '../src/tts/piper/voice-file.ts';
+import { placeMedium, sentenceOf, speak, type Spoken } from './support/medium-voice.ts';
 import { benchResult, percentile, type BenchResult, type BenchRow } from './support/result.ts';
 
-const RATE_HZ = 22050;
-const HOP = 256;
-/** Frames of a phoneme with its pad in the medium voice. */
-const FRAMES = 7;
 const CUTS = ['whole', 'two', 'best'] as const;
 type Cuts = (typeof CUTS)[number];
-
-interface Spoken {
-  readonly firstMs: number;
-  readonly totalMs: number;
-  readonly longestPieceMs: number;
-  readonly samples: Float32Array;
-}
-
-async function speak(runner: VoiceRunner, utterance: Utterance): Promise<Spoken> {
-  const startedAt = performance.now();
-  let [firstMs, lastAt, longestPieceMs] = [NaN, startedAt, 0];
-  const pieces: Float32Array[] = [];
-  for await (const piece of runner.run(utterance)) {
-    const now = performance.now();
-    if (pieces.length === 0) firstMs = now - startedAt;
-    else longestPieceMs = Math.max(longestPieceMs, now - lastAt);
-    lastAt = now;
-    pieces.push(piece.samples);
-  }
-  const samples = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  pieces.reduce((at, piece) => (samples.set(piece, at), at + piece.length), 0);
-  return { firstMs, totalMs: lastAt - startedAt, longestPieceMs, samples };
-}
 
 function differing(a: Float32Array, b: Float32Array): number {
   let count = Math.abs(a.length - b.length);
@@ -101,19 +73,15 @@ export async function run(options: Readonly<Record<string, string>>): Promise<Be
   const rounds = Number(options['rounds'] ?? 7);
   const folder = mkdtempSync(join(tmpdir(), 'parley-bench-'));
   try {
-    const path = join(folder, 'medium.onnx');
-    writeFileSync(path, mediumVoice());
-    writeFileSync(`${path}.json`, smallVoice().settings);
+    const path = placeMedium(folder);
     const file = await loadVoiceFile(path);
     const base: Omit<RunnerOptions, 'cuts'> = { threads: 1, chunkFrames: 160 };
     const runners = new Map<Cuts, VoiceRunner>();
     for (const cuts of CUTS) runners.set(cuts, await VoiceRunner.load(file, { ...base, cuts }));
-    const phonemes = Math.round((seconds * RATE_HZ) / HOP / FRAMES);
-    const ids = Array.from({ length: 2 * phonemes }, (_, index) => (index % 2 === 0 ? 10 + ((index / 2) % 90) : 0));
     const spoken = new Map<Cuts, Spoken[]>(CUTS.map((cuts) => [cuts, []]));
     for (let round = 0; round <= rounds; round++) {
       for (const [cuts, runner] of runners) {
-        const result = await speak(runner, { ids, scales: [0, 1, 0], sid: null });
+        const result = await speak(runner, sentenceOf(seconds));
         if (round > 0) spoken.get(cuts)?.push(result);
       }
     }

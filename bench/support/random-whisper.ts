@@ -5,7 +5,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
-interface Shape {
+export interface WhisperShape {
   readonly vocab: number;
   readonly state: number;
   readonly heads: number;
@@ -20,7 +20,7 @@ export const SHAPES = {
   base: { vocab: 51864, state: 512, heads: 8, audioLayers: 6, textLayers: 6, mels: 80 },
   small: { vocab: 51864, state: 768, heads: 12, audioLayers: 12, textLayers: 12, mels: 80 },
   turbo: { vocab: 51866, state: 1280, heads: 20, audioLayers: 32, textLayers: 4, mels: 128 },
-} as const satisfies Record<string, Shape>;
+} as const satisfies Record<string, WhisperShape>;
 
 const AUDIO_CONTEXT = 1500;
 const TEXT_CONTEXT = 448;
@@ -56,7 +56,7 @@ function feedForward(prefix: string, state: number): Tensor[] {
   ];
 }
 
-function tensorsOf({ vocab, state, audioLayers, textLayers, mels }: Shape): Tensor[] {
+function tensorsOf({ vocab, state, audioLayers, textLayers, mels }: WhisperShape): Tensor[] {
   const layers = (count: number, make: (layer: number) => Tensor[]): Tensor[] => Array.from({ length: count }, (_, i) => make(i)).flat();
   return [
     ['encoder.positional_embedding', F32, [state, AUDIO_CONTEXT], 'zero'],
@@ -119,10 +119,9 @@ function words(): Buffer {
 }
 
 /** Writes the file once and returns its path. */
-export function randomWhisper(name: keyof typeof SHAPES, directory: string): string {
+export function randomWhisper(name: keyof typeof SHAPES, directory: string, shape: WhisperShape = SHAPES[name]): string {
   const file = path.join(directory, `random-${name}.bin`);
   if (existsSync(file)) return file;
-  const shape = SHAPES[name];
   mkdirSync(directory, { recursive: true });
   const fd = openSync(`${file}.part`, 'w');
   const { vocab, state, heads, audioLayers, textLayers, mels } = shape;

@@ -16,7 +16,11 @@ export interface RunnerOptions {
   readonly chunkFrames: number;
   /** 'whole' never cuts, 'two' leaves the flow in the text half; for comparisons. */
   readonly cuts: 'best' | 'two' | 'whole';
+  /** What onnxruntime computes with; 'cpu' when left out. 'cuda' needs libraries that its package does not carry, and fails without. */
+  readonly provider?: 'cpu' | 'cuda';
 }
+
+type SessionSettings = Pick<RunnerOptions, 'threads' | 'provider'>;
 
 export interface RunnerFacts {
   /** Graphs that the voice runs as: 3 text, flow, vocoder; 2 text with flow, vocoder; 1 whole. */
@@ -86,7 +90,7 @@ export class VoiceRunner {
    */
   static async load({ model, bytes, config }: VoiceFile, options: RunnerOptions): Promise<VoiceRunner> {
     const output = model.graph.outputs[0]?.name ?? '';
-    const whole = await open(bytes, options.threads);
+    const whole = await open(bytes, options);
     const utterance: Utterance = { ids: checkIds(config.symbols), scales: [0, 1, 0], sid: config.speakers > 1 ? 0 : null };
     const expected = await runWhole(whole, output, utterance);
     const { runner, why } = await cutRunner(candidatesOf(model, options), options, output, utterance, expected);
@@ -99,7 +103,7 @@ export class VoiceRunner {
 
   /** A runner of these cuts, not yet checked. */
   static async cut(split: SplitVoice, why: string | null, options: RunnerOptions, output: string): Promise<VoiceRunner> {
-    const stages = await openStages(split, options.threads);
+    const stages = await openStages(split, options);
     const { perFrame, marginFrames } = stages.vocoder;
     const facts = { graphs: stages.flow === null ? 2 : 3, why, bitIdentical: null, hopSamples: perFrame, marginFrames } as const;
     return new VoiceRunner(facts, null, stages, options, output);
@@ -244,24 +248,23 @@ class Flow {
 }
 
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
-  executionProviders: ['cpu'],
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
   interOpNumThreads: 1,
   logSeverityLevel: 3,
 };
 
-const open = (bytes: Uint8Array, threads: number): Promise<InferenceSession> =>
-  InferenceSession.create(bytes, { ...SESSION_OPTIONS, intraOpNumThreads: threads });
+const open = (bytes: Uint8Array, { threads, provider = 'cpu' }: SessionSettings): Promise<InferenceSession> =>
+  InferenceSession.create(bytes, { ...SESSION_OPTIONS, executionProviders: [provider], intraOpNumThreads: threads });
 
-async function openStages(split: SplitVoice, threads: number): Promise<Stages> {
-  const text = await open(split.text, threads);
-  const flow = split.flow === null ? null : await openStage(split.flow, threads);
-  return { text, latent: split.latent, durations: split.durations, flow, vocoder: await openStage(split.vocoder, threads) };
+async function openStages(split: SplitVoice, settings: SessionSettings): Promise<Stages> {
+  const text = await open(split.text, settings);
+  const flow = split.flow === null ? null : await openStage(split.flow, settings);
+  return { text, latent: split.latent, durations: split.durations, flow, vocoder: await openStage(split.vocoder, settings) };
 }
 
-async function openStage({ bytes, ...graph }: ChunkedGraph, threads: number): Promise<Stage> {
-  return { ...graph, session: await open(bytes, threads) };
+async function openStage({ bytes, ...graph }: ChunkedGraph, settings: SessionSettings): Promise<Stage> {
+  return { ...graph, session: await open(bytes, settings) };
 }
 
 function feedsOf(session: InferenceSession, { ids, scales, sid }: Utterance): Record<string, Tensor> {
