@@ -43,6 +43,8 @@ started=$SECONDS
 echo "native: compiling ${targets[*]} ($jobs jobs; log: $log)"
 gyp=node_modules/node-gyp/bin/node-gyp.js
 configured="build/.native-configured"
+# The generated Makefile holds paths: a copied or moved checkout is configured anew.
+wanted="$(sha256sum <binding.gyp)$PWD"
 run() {
   if ! "$@" >>"$log" 2>&1; then
     tail -n 40 "$log" >&2
@@ -51,9 +53,9 @@ run() {
   fi
 }
 : >"$log"
-if [ $force -eq 1 ] || [ ! -f build/Makefile ] || [ "$(cat "$configured" 2>/dev/null)" != "$(sha256sum <binding.gyp)" ]; then
+if [ $force -eq 1 ] || [ ! -f build/Makefile ] || [ "$(cat "$configured" 2>/dev/null)" != "$wanted" ]; then
   run node "$gyp" configure "${nodedir[@]}"
-  sha256sum <binding.gyp >"$configured"
+  echo "$wanted" >"$configured"
 fi
 # One line per compiled file, so that a slow machine shows progress.
 if ! make -C build BUILDTYPE=Release -j"$jobs" "${targets[@]}" 2>&1 | tee -a "$log" | sed -un 's|^ *CXX(target).*/native/\(.*\)\.o$|native:   \1|p'; then

@@ -15,6 +15,9 @@ using parley::CallRef;
 using parley::Engine;
 using parley::Event;
 
+// Raised with API_VERSION of src/media/native.ts whenever the edge changes: functions, their arguments, the order of fields.
+constexpr uint32_t kApiVersion = 1;
+
 constexpr size_t kEventFields = 10;  // type, slot, generation, a, b, sample, atUs, pitchSlope, levelDropDb, syllablesPerS
 
 struct Handle {
@@ -262,6 +265,7 @@ Napi::Value readSent(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports["apiVersion"] = Napi::Number::New(env, kApiVersion);
   exports["createEngine"] = Napi::Function::New(env, createEngine);
   exports["closeEngine"] = Napi::Function::New(env, closeEngine);
   exports["audioMemory"] = Napi::Function::New(env, audioMemory);

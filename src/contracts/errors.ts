@@ -49,6 +49,11 @@ export const ERRORS = {
     action: 'Run npm run setup; it compiles the addon.',
     retryable: false,
   },
+  MEDIA_ADDON_VERSION: {
+    meaning: 'The compiled media engine is older or newer than the program around it.',
+    action: 'Run scripts/build-native.sh (or npm run setup), then start again.',
+    retryable: false,
+  },
   MEDIA_CLEANING: {
     meaning: 'Noise or echo is to be taken out of the audio, and libspeexdsp is not on this machine. Calls go on uncleaned.',
     action: 'Install it (Debian, Ubuntu: apt-get install libspeexdsp1), or set media.noise and media.echo to off.',

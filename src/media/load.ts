@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ParleyError } from '../contracts/index.ts';
-import type { NativeMedia } from './native.ts';
+import { API_VERSION, type NativeMedia } from './native.ts';
 
 const ADDON = join('build', 'Release', 'parley_media.node');
 
@@ -36,15 +36,27 @@ function failed(what: string, cause: unknown): ParleyError {
 
 let loaded: NativeMedia | undefined;
 
-/** Loads once; another path is for tests. Errors: MEDIA_ADDON. */
+/** Errors: MEDIA_ADDON_VERSION when the addon is of another version than src/media, before anything of it is called. */
+export function checkedVersion(addon: unknown): NativeMedia {
+  const version = typeof addon === 'object' && addon !== null && 'apiVersion' in addon ? addon.apiVersion : undefined;
+  if (version === API_VERSION) return addon as NativeMedia;
+  throw new ParleyError(
+    'MEDIA_ADDON_VERSION',
+    `The media addon ${ADDON} has ${typeof version === 'number' ? `API version ${version}` : 'no API version'}, this program needs ${API_VERSION}: compile it again with scripts/build-native.sh.`,
+  );
+}
+
+/** Loads once; another path is for tests. Errors: MEDIA_ADDON, MEDIA_ADDON_VERSION. */
 export function loadAddon(path?: string): NativeMedia {
   if (loaded !== undefined && path === undefined) return loaded;
   const file = path ?? join(packageRoot(), ADDON);
   if (!existsSync(file)) throw failed('the file does not exist', undefined);
+  let addon: unknown;
   try {
-    loaded = createRequire(import.meta.url)(file) as NativeMedia;
+    addon = createRequire(import.meta.url)(file);
   } catch (error) {
     throw failed(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
   }
+  loaded = checkedVersion(addon);
   return loaded;
 }

@@ -1,11 +1,18 @@
 /** The addon's edge, in the order of native/binding/addon.cc. Plain values only; callers here have validated them. */
 
+/**
+ * Which edge this is. Raise it here and in addon.cc with every change of a function, an argument or the order of fields below: an addon
+ * of another version reads arguments that are not there, and takes the whole process down.
+ */
+export const API_VERSION = 1;
+
 /** An opaque native object. */
 export interface NativeEngine {
   readonly __native: 'parley_media engine';
 }
 
 export interface NativeMedia {
+  readonly apiVersion: number;
   /** An engine, or the errno of what failed. */
   createEngine(
     host: string,

@@ -1,6 +1,8 @@
 /** The media face without sockets: the native unit tests, event decoding, refused arguments. */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
@@ -8,8 +10,8 @@ import { ERRORS } from '../../src/contracts/index.ts';
 import type { MediaEngine } from '../../src/contracts/index.ts';
 import { decodeEvent } from '../../src/media/events.ts';
 import { createMediaEngine } from '../../src/media/index.ts';
-import { loadAddon } from '../../src/media/load.ts';
-import { EVENTS } from '../../src/media/native.ts';
+import { checkedVersion, loadAddon } from '../../src/media/load.ts';
+import { API_VERSION, EVENTS } from '../../src/media/native.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const OPTIONS = { host: '127.0.0.1', portMin: 9000, portMax: 9003, maxCalls: 2, historyMs: 1000 };
@@ -75,5 +77,24 @@ void test('a missing or foreign addon says what to do', (t) => {
   t.throws(() => loadAddon('/nowhere/parley_media.node'), { code: 'MEDIA_ADDON', message: /does not exist.*npm run setup/ });
   t.throws(() => loadAddon(fileURLToPath(import.meta.url)), { code: 'MEDIA_ADDON', message: /could not be loaded/ });
   t.equal(ERRORS.MEDIA_ADDON.retryable, false);
+  t.end();
+});
+
+void test('an addon of another version is refused before anything of it is called', (t) => {
+  const refused = { code: 'MEDIA_ADDON_VERSION', message: /scripts\/build-native\.sh/ };
+  t.throws(() => checkedVersion({ apiVersion: API_VERSION - 1 }), { ...refused, message: /has API version 0, this program needs 1/ });
+  t.throws(() => checkedVersion({ createEngine: () => 0 }), { ...refused, message: /has no API version/ });
+  for (const odd of [{ apiVersion: API_VERSION + 1 }, { apiVersion: '1' }, undefined, null, 7])
+    t.throws(() => checkedVersion(odd), refused);
+  t.equal(checkedVersion(loadAddon()).apiVersion, API_VERSION, 'the addon that is here');
+  t.end();
+});
+
+void test('whoever changes the edge raises its version', (t) => {
+  const text = readFileSync(join(root, 'src/media/native.ts'), 'utf8');
+  const edge = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\s/g, '');
+  const seen = createHash('sha256').update(edge).digest('hex').slice(0, 12);
+  t.equal(seen, '049f53d07b74', 'native.ts has changed: raise API_VERSION there and kApiVersion in addon.cc, then put this hash here');
+  t.match(readFileSync(join(root, 'native/binding/addon.cc'), 'utf8'), `kApiVersion = ${API_VERSION};`);
   t.end();
 });
