@@ -12,9 +12,10 @@
 import { createLogger } from '../observability/index.ts';
 import type { Config } from '../config/index.ts';
 import type { LanguageModel } from '../contracts/index.ts';
-import { createLlm, createStt, createTts } from '../parts/index.ts';
+import { createLlm, createStt, createTts, createVoiceDetector } from '../parts/index.ts';
 import { findingLine, type Finding } from './doctor/finding.ts';
 import { BUDGETS, measureLlm, measureStt, measureTts, measuredLines, RAMP, type Ramp } from './doctor/measure.ts';
+import { measureVad, VAD_PROBE, vadLines, type VadProbe } from './doctor/measure-vad.ts';
 import { checkConfig, checkEngines, type EngineSearch } from './doctor/own.ts';
 import { checkPbx } from './doctor/pbx.ts';
 import { EXIT, explain } from './exit.ts';
@@ -28,6 +29,7 @@ export interface DoctorOptions {
   /** False: the checks only. */
   readonly measure?: boolean;
   readonly ramp?: Ramp;
+  readonly vadProbe?: VadProbe;
   readonly engines?: EngineSearch;
   /** The configured language model, where there is one. */
   readonly languageModel?: LanguageModel;
@@ -51,7 +53,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
 
 /** False when an engine does not start. */
 async function measureAll(config: Config, options: DoctorOptions, print: (line: string) => void): Promise<boolean> {
-  const { ramp = RAMP, languageModel } = options;
+  const { ramp = RAMP, vadProbe = VAD_PROBE, languageModel } = options;
   const { language } = config.stt;
   const logger = createLogger({ level: 'error', name: 'doctor' });
   let well = true;
@@ -73,6 +75,8 @@ async function measureAll(config: Config, options: DoctorOptions, print: (line: 
     measuredLines(tts.measured).forEach(print);
     utterance = tts.pcm16;
   }
+  const vad = await attempt('vad', () => measureVad(createVoiceDetector(config, logger), utterance, vadProbe));
+  if (vad !== null) vadLines(vad).forEach(print);
   for (const engine of config.stt.engines) {
     const alone = { ...config, stt: { ...config.stt, engines: [engine] as const } };
     const stt = await attempt(`stt ${engine.name}`, () =>

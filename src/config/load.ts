@@ -93,6 +93,7 @@ async function missingFiles(config: Config, yaml: YamlText): Promise<Problem[]> 
   await look(['flows', 'directory'], config.flows.directory, 'folder');
   if (problems.length === 0) await look(['flows', 'default'], join(config.flows.directory, `${config.flows.default}.yaml`), 'file');
   await look(['pbx', 'passwordFile'], config.pbx.passwordFile, 'file');
+  await look(['vad', 'model'], config.vad.engine === 'gate' ? null : config.vad.model, 'file');
   await look(['turn', 'detector', 'model'], config.turn.detector?.model ?? null, 'file');
   if (config.store.kind === 'url') {
     for (const key of ['urlFile', 'auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const)

@@ -189,9 +189,14 @@ test('the engines are measured, each with its budget', async (t) => {
     release: () => undefined,
     stop: () => Promise.resolve(),
   };
-  const { lines } = await run({ measure: true, ramp: { calls: [1, 2], rounds: 1, mostMs: 5000 }, languageModel });
+  const vadProbe = { calls: 8, ms: 2000 };
+  const { lines } = await run({ measure: true, ramp: { calls: [1, 2], rounds: 1, mostMs: 5000 }, vadProbe, languageModel });
   const text = lines.join('\n');
   t.match(text, /^tts: .+\n {2}load \d+ ms, first audio p95 \d+ ms, real-time factor [\d.]+; (keeps|BREAKS)/m);
+  t.match(
+    text,
+    /^vad: Silero VAD: silero-vad-v6\.onnx \(sha256 1a153a22f450\)\n {2}load \d+ ms, \d+ calls per core with 8 at once, \d of 8 openings left/m,
+  );
   t.match(text, /^stt: .+\n {2}load \d+ ms, tail decode p95 \d+ ms, real-time factor [\d.]+; (keeps|BREAKS)/m);
   t.match(text, /^llm: fake model\n {2}load \d+ ms, first token p95 \d+ ms; keeps 400 ms up to at least 2 calls at once/m);
 });
@@ -202,4 +207,15 @@ test('an engine that does not start is said, with exit 1', async (t) => {
   const { exit, lines } = await run({ config: join(root, 'parley.yaml'), measure: true, ramp: { calls: [1], rounds: 1, mostMs: 1000 } });
   t.equal(exit, 1);
   t.match(lines.join('\n'), /^stt whisper: STT_MODEL: /m);
+});
+
+test('a detector without a model says so; one whose model is no model does not start', async (t) => {
+  const root = folder(t, { 'gate.yaml': 'vad: { engine: gate }\n', 'bad.onnx': 'no model' });
+  writeFileSync(join(root, 'bad.yaml'), `vad: { model: ${join(root, 'bad.onnx')} }\n`);
+  const short = { measure: true, ramp: { calls: [1], rounds: 1, mostMs: 1000 }, vadProbe: { calls: 2, ms: 100 } };
+  const gate = await run({ config: join(root, 'gate.yaml'), ...short });
+  t.match(gate.lines.join('\n'), /^vad: talk gate alone \(energy\), no model\n {2}load \d+ ms, no model runs, energy alone decides$/m);
+  const bad = await run({ config: join(root, 'bad.yaml'), ...short });
+  t.equal(bad.exit, 1);
+  t.match(bad.lines.join('\n'), /^vad: VAD_MODEL: /m);
 });

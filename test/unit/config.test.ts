@@ -12,6 +12,8 @@ const folder = await mkdtemp(join(tmpdir(), 'parley-config-'));
 await mkdir(join(folder, 'flows'));
 await writeFile(join(folder, 'flows', 'booking.yaml'), 'flow: booking\n');
 await writeFile(join(folder, 'model.bin'), 'model');
+await mkdir(join(folder, 'models', 'vad'), { recursive: true });
+await writeFile(join(folder, 'models', 'vad', 'silero-vad-v6.onnx'), 'model');
 await writeFile(join(folder, 'secret'), 'hush\n');
 await writeFile(join(folder, 'key'), 'hush\n', { mode: 0o600 });
 await writeFile(join(folder, 'open-key'), 'hush\n', { mode: 0o600 });
@@ -245,6 +247,7 @@ for (const [what, yaml, expected] of [
     'store: { dpoUrlFile: secret }',
     ['1: store.dpoUrlFile: is given without store.urlFile: the embedded Postgres needs none'],
   ],
+  ['a missing voice model', 'vad:\n  model: gone.onnx', ['2: vad.model: names <folder>/gone.onnx, which does not exist']],
   ['a missing model', 'stt: { model: nowhere.bin }', ['1: stt.model: names <folder>/nowhere.bin, which does not exist']],
   [
     'an engine outside without a processor',

@@ -11,10 +11,12 @@ const RING_SAMPLES = 1 << 18;
 export interface ProbeMemory {
   readonly audio: AudioMemory;
   readonly generation: number;
+  /** Lets every call have come so far, in samples: for engines that follow the audio. */
+  arrived(samples: number): void;
   free(): void;
 }
 
-/** `pcm`: 16 kHz, at most 16 s. */
+/** `pcm`: 16 kHz, at most 16 s; all of it has arrived. */
 export function probeMemory(pcm: Int16Array, slots: number): ProbeMemory {
   const flagsOffset = CONTROL_BYTES + RING_SAMPLES * 2;
   const stride = Math.ceil((flagsOffset + RING_SAMPLES / FLAG_BLOCK) / PAGE) * PAGE;
@@ -38,10 +40,12 @@ export function probeMemory(pcm: Int16Array, slots: number): ProbeMemory {
   const said = pcm.subarray(0, RING_SAMPLES);
   const control = Buffer.alloc(CONTROL_BYTES);
   control.writeUInt32LE(1, 0);
-  control.writeBigUInt64LE(BigInt(said.length), 64);
-  for (let slot = 0; slot < slots; slot++) {
-    writeSync(fd, control, 0, control.length, PAGE + slot * stride);
+  const arrived = (samples: number): void => {
+    control.writeBigUInt64LE(BigInt(samples), 64);
+    for (let slot = 0; slot < slots; slot++) writeSync(fd, control, 0, control.length, PAGE + slot * stride);
+  };
+  arrived(said.length);
+  for (let slot = 0; slot < slots; slot++)
     writeSync(fd, Buffer.from(said.buffer, said.byteOffset, said.byteLength), 0, said.byteLength, PAGE + slot * stride + CONTROL_BYTES);
-  }
-  return { audio: { fd, bytes }, generation: 1, free: () => closeSync(fd) };
+  return { audio: { fd, bytes }, generation: 1, arrived, free: () => closeSync(fd) };
 }
