@@ -27,18 +27,27 @@ export interface ServiceOptions {
   readonly more?: string;
   /** First of 100 UDP ports. */
   readonly mediaPort: number;
+  /** media.codec; default ulaw. */
+  readonly codec?: 'ulaw' | 'alaw' | 'slin' | 'g722' | 'slin16';
 }
 
 export const EXTENSION = '700';
 
-export async function startRig({ folder, asterisk, databaseUrl, more = '', mediaPort }: ServiceOptions): Promise<ServiceRig> {
+export async function startRig({
+  folder,
+  asterisk,
+  databaseUrl,
+  more = '',
+  mediaPort,
+  codec = 'ulaw',
+}: ServiceOptions): Promise<ServiceRig> {
   await mkdir(folder, { recursive: true });
   const file = (name: string): string => join(folder, name);
   await writeFile(file('ari-password'), asterisk.ariPassword, { mode: 0o600 });
   await writeFile(file('database-url'), databaseUrl, { mode: 0o600 });
   const config = `gateway: { name: test, drainSeconds: 1 }
 pbx: { private: false, url: "${asterisk.ariUrl}", user: ${asterisk.ariUser}, passwordFile: "${file('ari-password')}" }
-media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50 }
+media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50, codec: ${codec} }
 desks: { host: { context: parley-desks, extension: "100" } }
 audit: { spoolDirectory: "${file('spool')}" }
 store: { urlFile: "${file('database-url')}" }
