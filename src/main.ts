@@ -10,6 +10,7 @@ import { systemClock, systemTimers } from './observability/index.ts';
 import {
   approvalActs,
   auditOptions,
+  callMemory,
   capacityOptions,
   configHash,
   createDetector,
@@ -150,6 +151,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       errands: errands.desk,
       openCalls,
       ...privacy.stages,
+      ...(await callMemory(config, desk)),
       ...(detector === null ? {} : { detector }),
       admit: (from) => (restrictions.has(from) ? 'restricted' : audit.full ? config.audit.whenFull : 'continue'),
     },

@@ -2,18 +2,22 @@
 import { type DialogueEffect, ParleyError, type PbxDriver } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 import type { Stages } from './ports.ts';
+import { type Slots, summaryOf, withoutSecrets } from './summary.ts';
 
 export interface DeparturePorts {
   readonly pbx: PbxDriver;
   readonly pbxId: string;
   readonly desk: Stages['desk'];
   readonly journal: Journal;
-  /** Slots of the conversation, canonical values. */
-  readonly slots: () => Readonly<Record<string, { readonly value: string }>>;
+  readonly flow: string;
+  /** Slots of the conversation. */
+  readonly slots: () => Slots;
   readonly transferFailed: (reason: string) => void;
   readonly end: (outcome: string, reason: string) => Promise<void>;
 }
 
+/** Channel variables are bounded. */
+const MAX_VALUE = 1000;
 const BY_CALLER = { outcome: 'caller-hangup', reason: '' };
 
 export class Departure {
@@ -53,7 +57,7 @@ export class Departure {
     await journal.before({ type: 'transfer.requested', body: { desk: name } });
     this.#parting = { outcome: 'transferred', reason: 'transfer' };
     try {
-      await pbx.transfer(pbxId, desk);
+      await pbx.transfer(pbxId, desk, this.#variables('transferred'));
     } catch (error) {
       if (!(error instanceof ParleyError)) throw error;
       this.#parting = BY_CALLER;
@@ -73,10 +77,11 @@ export class Departure {
     await end(outcome, reason);
   }
 
-  /** What the dialplan finds after Stasis returns. */
+  /** What the dialplan finds after Stasis returns, and at the desk. A handle of a secret is of no use there. */
   #variables(outcome: string): Record<string, string> {
-    const variables: Record<string, string> = { PARLEY_OUTCOME: outcome };
-    for (const [name, slot] of Object.entries(this.#ports.slots())) variables[`PARLEY_SLOT_${name}`] = slot.value;
+    const slots = this.#ports.slots();
+    const variables: Record<string, string> = { PARLEY_OUTCOME: outcome, PARLEY_SUMMARY: summaryOf(this.#ports.flow, slots) };
+    for (const [name, { value }] of Object.entries(withoutSecrets(slots))) variables[`PARLEY_SLOT_${name}`] = value.slice(0, MAX_VALUE);
     return variables;
   }
 }

@@ -25,7 +25,7 @@ export function noteEffect(journal: Journal, effect: Note): void {
     case 'language':
       journal.write({ type: 'language.changed', body: { language: effect.language } });
       return;
-    // A persona is in the route that chose it; what is remembered is content, and kept by whoever has the consent for it.
+    // A persona is in the route that chose it; what is remembered is kept at the end of the call (memory-desk.ts).
     case 'persona':
     case 'remember':
   }

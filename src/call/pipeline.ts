@@ -22,6 +22,7 @@ import {
   ParleyError,
   type PbxCall,
   type PbxEvent,
+  type Recalled,
   type SttSession,
   type TurnEffect,
 } from '../contracts/index.ts';
@@ -36,6 +37,7 @@ import { Bridge } from './filler.ts';
 import { Journal } from './journal.ts';
 import { Keeper } from './keeper.ts';
 import { Listener } from './listener.ts';
+import { MemoryDesk } from './memory-desk.ts';
 import { apologise, nameProcessors } from './outside.ts';
 import type { CallOptions, LiveListener, Stages } from './ports.ts';
 import { createPrivacy, type Privacy } from './privacy.ts';
@@ -76,6 +78,7 @@ export class CallPipeline {
   readonly #conversation: Conversation;
   readonly #errands: Errands;
   readonly #keeper: Keeper;
+  readonly #memory: MemoryDesk;
   readonly #kept: KeptCall | null;
   readonly #clock: TurnClock;
   readonly #turn: TurnDesk;
@@ -148,6 +151,10 @@ export class CallPipeline {
       tell: (event) => this.#conversation.tell(event),
     });
     const { args, from, to } = options.call;
+    this.#memory = new MemoryDesk({
+      ...{ memory: stages.memory ?? null, callId: this.id, number: from.number, flow: dialogue.flow, timers: stages.timers },
+      logger: logger.child({ call: this.id }),
+    });
     this.#errands = new Errands({
       port: stages.errands ?? null,
       callId: this.id,
@@ -182,6 +189,7 @@ export class CallPipeline {
       pbx: stages.pbx,
       pbxId: this.pbxId,
       desk: stages.desk,
+      flow: dialogue.flow,
       journal: this.#journal,
       slots: () => dialogue.slots(this.#conversation.state),
       transferFailed: (reason) => this.#conversation.tell({ t: 'transfer-failed', reason }),
@@ -203,10 +211,12 @@ export class CallPipeline {
   async start(): Promise<void> {
     try {
       await this.#announce();
+      const begins = this.#kept === null || this.#kept.state === null;
+      const recalling = begins ? this.#memory.recall() : null;
       if (!this.#ended) await this.#join();
+      const recalled = await recalling;
       if (this.#isEnded()) return;
-      if (this.#kept === null || this.#kept.state === null) this.#conversation.tell(this.#beginning());
-      else this.#conversation.tell({ t: 'recovered' });
+      this.#conversation.tell(begins ? this.#beginning(recalled) : { t: 'recovered' });
     } catch (error) {
       await this.#fail(error);
     }
@@ -304,10 +314,10 @@ export class CallPipeline {
     if (this.#open !== null) this.#open.listener.change(this.#recogniser(this.#open.media, language));
   }
 
-  #beginning(): DialogueEvent {
+  #beginning(recalled: Recalled | null): DialogueEvent {
     const { to, from, args } = this.#call;
     const wallMs = Math.round(this.#stages.clock.wallUs() / 1000);
-    return { t: 'start', variables: args, facts: { to, from: from.number, wallMs } };
+    return { t: 'start', variables: args, facts: { to, from: from.number, wallMs, ...recalled } };
   }
 
   #voiceHooks(): SpeakerHooks {
@@ -492,6 +502,11 @@ export class CallPipeline {
     const recorded = this.#privacy.recording.end(reason);
     // What was said last is taken over before it is gone.
     if (recorded !== null) await recorded;
+    const { state } = this.#conversation;
+    const remembering = this.#memory.keep({
+      ...{ outcome, turns: this.#turns, slots: this.#dialogue.slots(state) },
+      values: this.#dialogue.remembered?.(state) ?? {},
+    });
     const stats = this.#media?.stats();
     this.#media?.close();
     this.#open = null;
@@ -508,6 +523,7 @@ export class CallPipeline {
     this.#turn.settle();
     this.#onEnded(this);
     await this.#journal.settled();
+    await remembering;
     this.#keeper.drop();
   }
 

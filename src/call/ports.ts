@@ -2,6 +2,7 @@
 import type {
   AuditLog,
   CallEvent,
+  CallMemory,
   CallRecorder,
   Clock,
   Codec,
@@ -60,6 +61,8 @@ export interface Stages {
   readonly openCalls?: OpenCalls;
   /** Tools, models and colleagues; none when left out: errands fail at once then. */
   readonly errands?: ErrandPort;
+  /** What is remembered of contacts from call to call; nothing when left out. */
+  readonly memory?: CallMemory;
   /** Where calls are recorded; none when left out: nothing is. */
   readonly recorder?: CallRecorder;
   /** Numbers and addresses in a text, as characters [from, to): kept out of recordings and replay records. */

@@ -171,6 +171,11 @@ export type CallEvent =
       'knowledge.searched',
       { collection: string; found: boolean; passage: string | null; passageSha256: string | null; score: number; candidates: number }
     >
+  /**
+   * What later calls of this contact may know of this one; words and values are content, under a subject of their own. `agreed`: when the
+   * contact said so; null where the basis asks for no consent.
+   */
+  | Base<'memory.kept', { outcome: string; values: number; slots: number; basis: string; agreed: 'now' | 'earlier' | null }>
   | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>

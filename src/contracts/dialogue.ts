@@ -227,6 +227,8 @@ export interface Dialogue<S> {
   begin(): S;
   step(state: S, event: DialogueEvent): readonly [S, readonly DialogueEffect[]];
   slots(state: S): Readonly<Record<string, SlotValue>>;
+  /** What was to be kept about the contact so far, by name: content. Nothing when left out. */
+  remembered?(state: S): Readonly<Record<string, string>>;
   /** In which language the caller is understood in this state; always `language` when left out. */
   languageOf?(state: S): string;
 }

@@ -13,6 +13,7 @@ export * from './knowledge.ts';
 export * from './llm.ts';
 export * from './log.ts';
 export * from './media.ts';
+export * from './memory.ts';
 export * from './open-calls.ts';
 export * from './pbx.ts';
 export * from './problems.ts';

@@ -69,8 +69,8 @@ export interface PbxDriver {
   answer(id: PbxCallId): Promise<void>;
   /** Joins the caller with an RTP leg that sends to `local` (already bound). Returns where to send. */
   openMedia(id: PbxCallId, want: { receive: Codec; send: Codec; localHost: string; localPort: number }): Promise<PbxMedia>;
-  /** Sends the caller on to a dialplan extension (blind transfer); the media leg is released. */
-  transfer(id: PbxCallId, target: { context: string; extension: string }): Promise<void>;
+  /** Sends the caller on to a dialplan extension (blind transfer), with these channel variables; the media leg is released. */
+  transfer(id: PbxCallId, target: { context: string; extension: string }, variables?: Readonly<Record<string, string>>): Promise<void>;
   /** Sets channel variables, then lets the dialplan go on after the Stasis line. */
   leave(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void>;
   /** Idempotent: an unknown call is success. */

@@ -6,7 +6,7 @@ export { approvalActs, createApprovals } from './approvals.ts';
 export { FlowDesk } from './flow-desk.ts';
 export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
-export { auditOptions, keysFolder, loginOf, openCallFiles, storeOptions, turnRecords } from './log.ts';
+export { auditOptions, callMemory, keysFolder, loginOf, openCallFiles, storeOptions, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';
 export { createPrivacyParts, recordingPolicy } from './privacy.ts';
 export { indexAll, keepIndexed, knowledgeEmbedder, knowledgeTools } from './knowledge.ts';

@@ -1,8 +1,8 @@
 /** The log, the vault and the database: what the configuration says of them, and what may be done for a person. */
 import { join } from 'node:path';
-import type { AuditOptions } from '../audit/index.ts';
+import { type AuditOptions, openMemory, type SubjectDesk } from '../audit/index.ts';
 import { type Config, readSecret } from '../config/index.ts';
-import type { Logger } from '../contracts/index.ts';
+import type { CallMemory, Logger } from '../contracts/index.ts';
 import { masking } from './privacy.ts';
 import type { asRole, Store, StoreOptions } from '../store/index.ts';
 
@@ -17,7 +17,7 @@ export function auditOptions(
     folder: spoolDirectory,
     gateway: config.gateway.name,
     content: contentDays === 0 ? 'discard' : { retentionDays: contentDays },
-    ownSubjects: config.data.recording.days > 0,
+    ownSubjects: config.data.recording.days > 0 || config.data.memory.days > 0,
     ...masking(config),
     maxBytes: spoolMaxBytes,
     ...(anchorFile === null ? {} : { anchorFile }),
@@ -32,6 +32,12 @@ export function openCallFiles(config: Config): { folder: string; keyFile: string
 }
 
 export const keysFolder = (config: Config): string => join(config.audit.spoolDirectory, 'keys');
+
+/** What contacts are remembered by: only with a time and a basis in `data.memory`. */
+export async function callMemory(config: Config, desk: SubjectDesk): Promise<{ memory?: CallMemory }> {
+  const { days, basis } = config.data.memory;
+  return days === 0 || basis === null ? {} : { memory: await openMemory({ ...desk, days, basis }) };
+}
 
 /** What `parley replay` reads later; without words unless what was said is kept anyway. */
 export function turnRecords(config: Config): { turnRecords?: { folder: string; words: boolean } } {

@@ -15,6 +15,7 @@ export {
   eventsOf,
   expiredSubjects,
   keylessSubjects,
+  memoriesOf,
   payloadsOf,
   restrictedNumbers,
   storedMonths,
@@ -22,7 +23,7 @@ export {
   subjectsOf,
   tailsOfMonth,
 } from './vault-tables.ts';
-export type { CallEventRow, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
+export type { CallEventRow, StoredMemory, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
 export { asRole } from './as-role.ts';
 export { knowledgeShelf } from './knowledge-tables.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

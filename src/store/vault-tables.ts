@@ -90,6 +90,41 @@ export async function payloadsOf(client: pg.ClientBase, subjectIds: readonly str
   return rows.map((row) => ({ ...row, seq: Number(row.seq) }));
 }
 
+/** One `memory.kept` with the key that opens it. */
+export interface StoredMemory {
+  readonly subjectId: string;
+  readonly wrappedDek: Buffer;
+  readonly kekId: string;
+  readonly held: boolean;
+  readonly streamId: string;
+  readonly seq: number;
+  readonly tsUs: number;
+  readonly body: string;
+  readonly ct: Buffer;
+}
+
+/** What is remembered of this number since then, newest first, at most `limit`; nothing of one whose content may not be used. */
+export async function memoriesOf(
+  client: pg.ClientBase,
+  numberMac: Buffer,
+  sinceUs: number,
+  limit: number,
+): Promise<readonly StoredMemory[]> {
+  const { rows } = await client.query<Omit<StoredMemory, 'seq' | 'tsUs'> & { seq: string; tsUs: string }>(
+    `SELECT k.subject_id AS "subjectId", k.wrapped_dek AS "wrappedDek", k.kek_id AS "kekId",
+            EXISTS (SELECT 1 FROM vault.held WHERE held.subject_id = k.subject_id) AS held,
+            e.stream_id AS "streamId", e.seq, e.ts_us AS "tsUs", e.body, p.ct
+       FROM vault.subject_key k
+       JOIN vault.payload p ON p.subject_id = k.subject_id
+       JOIN audit.event e ON e.stream_id = p.stream_id AND e.seq = p.seq
+      WHERE k.number_mac = $1 AND e.type = 'memory.kept' AND e.ts_us >= $2
+        AND NOT EXISTS (SELECT 1 FROM vault.restriction r WHERE r.number_mac = k.number_mac)
+      ORDER BY e.ts_us DESC, e.seq DESC LIMIT $3`,
+    [numberMac, sinceUs, limit],
+  );
+  return rows.map((row) => ({ ...row, seq: Number(row.seq), tsUs: Number(row.tsUs) }));
+}
+
 /** All events of the calls in which one of these subjects took part. */
 export async function eventsOf(client: pg.ClientBase, subjectIds: readonly string[]): Promise<readonly CallEventRow[]> {
   const { rows } = await client.query<Omit<CallEventRow, 'seq' | 'tsUs'> & { seq: string; tsUs: string }>(

@@ -290,6 +290,16 @@ test('transfer: an extension that the dialplan does not have', async (t) => {
     mock.requests.some((it) => it.uri === '/channels/c1/continue?context=parley-desks&extension=100&priority=1'),
     'without func_dialplan it is tried',
   );
+  const from = log.events.length;
+  mock.send(start('c2'));
+  await log.next('incoming', from);
+  mock.answer = (method, path) => (method === 'GET' && path.endsWith('/variable') ? exists : usual(method, path));
+  await pbx.transfer('c2', { context: 'parley-desks', extension: '100' }, { PARLEY_SUMMARY: 'booking:\nday Friday' });
+  const uris = mock.requests.map(({ uri }) => uri).filter((uri) => uri.startsWith('/channels/c2/'));
+  const variable = uris.findIndex((uri) =>
+    /^\/channels\/c2\/variable\?variable=PARLEY_SUMMARY&value=booking%3A(%20|\+)day(%20|\+)Friday$/.test(uri),
+  );
+  t.ok(variable >= 0 && variable < uris.findIndex((uri) => uri.includes('/continue')), 'what goes along is there before the caller is');
 });
 
 test('stop while Asterisk is away: start is told, and nothing is left running', async (t) => {

@@ -52,7 +52,11 @@ export const CLASS_FACTS: Readonly<Record<DataClassName, { readonly what: string
     readers: 'the gateway only; each reading is an entry of the chain',
   },
   recording: { what: 'audio of both sides', where: 'files, encrypted', readers: 'the gateway only; each reading is an entry of the chain' },
-  memory: { what: 'what is remembered of a caller', where: 'Postgres, encrypted', readers: 'the gateway only' },
+  memory: {
+    what: 'what flows note of a caller, what was asked for, one line per call',
+    where: 'Postgres, schema vault, AES-256-GCM under a key of each call',
+    readers: 'the gateway only; each reading is an entry of the chain',
+  },
   replay: {
     what: 'times and decisions of turns; words only where content is kept',
     where: 'files in replay.directory',

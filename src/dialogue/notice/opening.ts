@@ -81,6 +81,7 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
     begin: () => begin,
     ...(inner.otherTexts === undefined ? {} : { otherTexts: inner.otherTexts }),
     slots: (state) => inner.slots(state.inner),
+    remembered: (state) => inner.remembered?.(state.inner) ?? {},
     languageOf: (state) => state.language,
     step: (state, event) => step(languages.get(state.language) ?? own, state, event),
   };

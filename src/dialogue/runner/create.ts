@@ -57,6 +57,7 @@ export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<F
       take(talk, event);
       return [talk.state, talk.effects];
     },
+    remembered: ({ remembered = {} }) => remembered,
     languageOf: (state) => state.language,
     // Of all flows under way; what was asked last wins.
     slots: ({ frames, slots }) => Object.assign({}, ...frames.map((frame) => frame.slots), slots) as FlowState['slots'],

@@ -65,6 +65,8 @@ export interface FlowState extends Frame {
   /** Shared by all flows of the call, and kept about the contact. */
   readonly call: Readonly<Record<string, string>>;
   readonly contact: Readonly<Record<string, string>>;
+  /** What was set of it in this call. */
+  readonly remembered?: Readonly<Record<string, string>>;
   readonly facts: CallFacts;
   readonly language: string;
   readonly persona: string | null;

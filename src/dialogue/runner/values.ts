@@ -103,7 +103,7 @@ export function setVariable(talk: Talk, target: string, value: string, source: S
   if (field === undefined) update(talk, { variables: { ...talk.state.variables, [target]: text } });
   else if (scope === 'call') update(talk, { call: { ...talk.state.call, [field]: text } });
   else if (scope === 'contact') {
-    update(talk, { contact: { ...talk.state.contact, [field]: text } });
+    update(talk, { contact: { ...talk.state.contact, [field]: text }, remembered: { ...talk.state.remembered, [field]: text } });
     talk.effects.push({ t: 'remember', name: field, value: text });
   }
 }

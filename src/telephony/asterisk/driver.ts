@@ -116,13 +116,18 @@ class AsteriskDriver implements PbxDriver {
     }
   }
 
-  async transfer(id: PbxCallId, target: { context: string; extension: string }): Promise<void> {
+  async transfer(
+    id: PbxCallId,
+    target: { context: string; extension: string },
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const held = this.#need(id);
     const context = checkContext(target.context);
     const extension = checkExtension(target.extension);
     if (!(await this.#exists(id, context, extension))) {
       throw new ParleyError('PBX_BAD_INPUT', `The dialplan has no extension '${extension}' in context '${context}'.`);
     }
+    await this.#setVariables(id, variables);
     await this.#release(held);
     await this.#onChannel(
       id,
@@ -132,6 +137,12 @@ class AsteriskDriver implements PbxDriver {
 
   async leave(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void> {
     const held = this.#need(id);
+    await this.#setVariables(id, variables);
+    await this.#release(held);
+    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: {} }));
+  }
+
+  async #setVariables(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void> {
     const pairs = Object.entries(variables).map(([name, value]) => ({ name, value: cleanValue(value) }));
     for (const { name, value } of pairs) checkVariable(name, value);
     await this.#onChannel(
@@ -142,8 +153,6 @@ class AsteriskDriver implements PbxDriver {
         ),
       ),
     );
-    await this.#release(held);
-    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: {} }));
   }
 
   async hangup(id: PbxCallId, reason: HangupReason): Promise<void> {

@@ -16,7 +16,13 @@ export type FakeAction =
       readonly localHost: string;
       readonly localPort: number;
     }
-  | { readonly t: 'transfer'; readonly id: PbxCallId; readonly context: string; readonly extension: string }
+  | {
+      readonly t: 'transfer';
+      readonly id: PbxCallId;
+      readonly context: string;
+      readonly extension: string;
+      readonly variables: Readonly<Record<string, string>>;
+    }
   | { readonly t: 'leave'; readonly id: PbxCallId; readonly variables: Readonly<Record<string, string>> }
   | { readonly t: 'hangup'; readonly id: PbxCallId; readonly reason: HangupReason }
   | { readonly t: 'claim' }
@@ -108,8 +114,8 @@ class MemoryPbx implements FakePbx {
     });
   }
 
-  transfer(id: PbxCallId, target: { context: string; extension: string }): Promise<void> {
-    return this.#do({ t: 'transfer', id, ...target }, () => {
+  transfer(id: PbxCallId, target: { context: string; extension: string }, variables: Readonly<Record<string, string>> = {}): Promise<void> {
+    return this.#do({ t: 'transfer', id, ...target, variables }, () => {
       this.#need(id);
       const known = this.#options.extensions;
       if (known !== undefined && !known.includes(`${target.context}/${target.extension}`)) {
