@@ -1,9 +1,10 @@
 /**
  * The capacity governor: may one more call come, and how good can it be? `govern(state, event) -> [state, decision]`, pure; the time is in
- * the events. It looks at what callers wait for, not at processor load: the p95 of recent waits against two limits each. Above the first,
+ * the events. It looks at what callers wait for, not at processor load: the p95 of recent waits against two limits each (of few waits the third-longest). Above the first,
  * new calls are served in a cheaper way; above the second they go to people, before the calls that are open suffer.
  *
- * Worse takes effect at once. Better takes effect when every wait has been under `recoverShare` of the limit for `holdMs`. For equal times of
+ * Worse takes effect at once. Better takes effect when every wait has been under `recoverShare` of the limit for `holdMs`; an
+ * engine that is back serves at once. For equal times of
  * events, higher waits never lead to a milder decision.
  */
 
@@ -121,7 +122,8 @@ export function govern(before: GovernorState, event: GovernorEvent): readonly [G
   const { policy, nowMs } = noted;
   const reasons = reasonsOf(noted, 1);
   const now = levelOf(reasons);
-  const notRecovered = levelOf(reasonsOf(noted, policy.recoverShare));
+  // An engine that is back is back: only waits and calls swing, and are held.
+  const notRecovered = levelOf(reasonsOf(noted, policy.recoverShare).filter(({ why }) => why !== 'engine-down'));
   const seenMs = [nowMs, ...[1, 2].map((level) => (notRecovered >= level ? nowMs : (noted.seenMs[level] ?? -Infinity)))] as [
     number,
     number,
@@ -173,7 +175,7 @@ function reasonsOf({ policy, samples, open, down }: GovernorState, share: number
   }
   for (const wait of WAITS) {
     if (samples[wait].length < policy.leastSamples) continue;
-    const p95Ms = percentile95(samples[wait]);
+    const p95Ms = percentile95(samples[wait], policy.leastSamples);
     const { degradeMs, peopleMs } = policy.limits[wait];
     if (p95Ms >= peopleMs * share) reasons.push({ why: 'wait', wait, p95Ms, limitMs: peopleMs, action: 'people' });
     else if (p95Ms >= degradeMs * share) reasons.push({ why: 'wait', wait, p95Ms, limitMs: degradeMs, action: 'degrade' });
@@ -185,8 +187,9 @@ function levelOf(reasons: readonly Reason[]): number {
   return reasons.reduce((most, { action }) => Math.max(most, ACTIONS.indexOf(action)), 0);
 }
 
-/** Nearest rank. */
-function percentile95(samples: readonly Sample[]): number {
+/** Nearest rank; of few waits the `least`-longest: one that is late for a reason of its own turns nobody away. */
+function percentile95(samples: readonly Sample[], least: number): number {
   const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
-  return sorted[Math.ceil(0.95 * sorted.length) - 1] ?? 0;
+  const longer = Math.max(least, sorted.length - Math.ceil(0.95 * sorted.length) + 1);
+  return sorted[Math.max(0, sorted.length - longer)] ?? 0;
 }

@@ -127,9 +127,18 @@ test('calls, engines that are down, a clock that goes back', (t) => {
   t.match(run([{ t: 'calls', open: 100, atMs: 0 }]).at(-1), { action: 'people' });
   const down: GovernorEvent = { t: 'engine', engine: 'stt', up: false, atMs: 0 };
   t.same(run([down]).at(-1)?.reasons, [{ why: 'engine-down', engine: 'stt', action: 'people' }]);
-  t.match(run([down, { ...down, up: true, atMs: 100 }]).at(-1), { action: 'people', held: true });
-  t.match(run([down, { ...down, up: true, atMs: 100 }, look(2000), look(4000)]).at(-1), { action: 'admit' });
-  t.match(run([down, { ...down, up: true, atMs: 100 }, look(-1e9)]).at(-1), { action: 'people' });
+  t.match(run([down, look(50)]).at(-1), { action: 'people' });
+  t.match(run([down, { ...down, up: true, atMs: 100 }]).at(-1), { action: 'admit', held: false }, 'what is back serves at once');
+  const late = waits('sttQueue', 700, 0);
+  t.match(run([down, ...late, { ...down, up: true, atMs: 100 }]).at(-1), { action: 'people' }, 'the waits that it left behind count');
+  t.match(run([...late, look(-1e9)]).at(-1), { action: 'people' });
+  t.end();
+});
+
+test('one late answer turns nobody away', (t) => {
+  const quick = waits('sttQueue', 20, 10, 8);
+  t.match(run([...waits('sttQueue', 5000, 0, 1), ...quick]).at(-1), { action: 'admit' });
+  t.match(run([...waits('sttQueue', 5000, 0, 2), ...quick]).at(-1), { action: 'people' });
   t.end();
 });
 
