@@ -49,6 +49,7 @@ media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50 }
 desks: { host: { context: parley-desks, extension: "100" } }
 audit: { spoolDirectory: "${file('spool')}" }
 store: { urlFile: "${file('database-url')}" }
+capacity: { govern: false }
 http: { port: ${httpPort}, tokenFile: "${file('token')}" }
 ${more}`,
   );

@@ -1,4 +1,7 @@
-/** The whole service in this process, behind a real Asterisk and a real Postgres of the test's own, and callers for it. */
+/**
+ * The whole service in this process, behind a real Asterisk and a real Postgres of the test's own, and callers for it. It takes every call,
+ * however busy the machine of the tests is: the governor has tests of its own.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -51,6 +54,7 @@ media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50, codec: ${codec} 
 desks: { host: { context: parley-desks, extension: "100" } }
 audit: { spoolDirectory: "${file('spool')}" }
 store: { urlFile: "${file('database-url')}" }
+capacity: { govern: false }
 http: { port: ${await freeTcpPort()}, tokenFile: "${file('token')}" }
 ${more}`;
   await writeFile(file('parley.yaml'), config);
