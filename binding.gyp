@@ -75,6 +75,14 @@
       ],
     },
     {
+      # The digital test sequences of ITU-T G.722; takes their folder (native/README.md).
+      'target_name': 'parley_g722_vectors',
+      'type': 'executable',
+      'dependencies': ['parley_core'],
+      'include_dirs': ['native/core'],
+      'sources': ['native/test/g722_vectors.cc'],
+    },
+    {
       # Micro-benches (bench/codec.ts, resample.ts, ingest.ts): a plain program that prints JSON lines.
       'target_name': 'parley_core_bench',
       'type': 'executable',

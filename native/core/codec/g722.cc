@@ -113,26 +113,30 @@ void G722Encoder::encode(std::span<const int16_t> pcm, uint8_t* out) {
     const int32_t lowIn = (even + odd) >> 14;
     const int32_t highIn = (even - odd) >> 14;
 
-    const int32_t lowError = saturate(lowIn - low_.signal);
-    const int32_t lowSize = lowError >= 0 ? lowError : -(lowError + 1);
-    size_t level = 1;
-    while (level < 30 && lowSize >= (kQ6[level] * low_.scale) >> 12) level++;
-    const uint8_t lowCode = lowError < 0 ? kIln[level] : kIlp[level];
-    const size_t code4 = lowCode >> 2;
-    const int32_t lowDifference = scaled(low_.scale, kQm4[code4]);
-    rescaleLow(low_, code4);
-    low_.adapt(lowDifference);
-
-    const int32_t highError = saturate(highIn - high_.signal);
-    const int32_t highSize = highError >= 0 ? highError : -(highError + 1);
-    const size_t highLevel = highSize >= (kHighDecision * high_.scale) >> 12 ? 2 : 1;
-    const uint8_t code2 = highError < 0 ? kIhn[highLevel] : kIhp[highLevel];
-    const int32_t highDifference = scaled(high_.scale, kQm2[code2]);
-    rescaleHigh(high_, code2);
-    high_.adapt(highDifference);
-
-    *out++ = static_cast<uint8_t>(code2 << 6 | lowCode);
+    *out++ = encodeBands(lowIn, highIn);
   }
+}
+
+uint8_t G722Encoder::encodeBands(int32_t lowIn, int32_t highIn) {
+  const int32_t lowError = saturate(lowIn - low_.signal);
+  const int32_t lowSize = lowError >= 0 ? lowError : -(lowError + 1);
+  size_t level = 1;
+  while (level < 30 && lowSize >= (kQ6[level] * low_.scale) >> 12) level++;
+  const uint8_t lowCode = lowError < 0 ? kIln[level] : kIlp[level];
+  const size_t code4 = lowCode >> 2;
+  const int32_t lowDifference = scaled(low_.scale, kQm4[code4]);
+  rescaleLow(low_, code4);
+  low_.adapt(lowDifference);
+
+  const int32_t highError = saturate(highIn - high_.signal);
+  const int32_t highSize = highError >= 0 ? highError : -(highError + 1);
+  const size_t highLevel = highSize >= (kHighDecision * high_.scale) >> 12 ? 2 : 1;
+  const uint8_t code2 = highError < 0 ? kIhn[highLevel] : kIhp[highLevel];
+  const int32_t highDifference = scaled(high_.scale, kQm2[code2]);
+  rescaleHigh(high_, code2);
+  high_.adapt(highDifference);
+
+  return static_cast<uint8_t>(code2 << 6 | lowCode);
 }
 
 void G722Decoder::reset() {
@@ -142,19 +146,7 @@ void G722Decoder::reset() {
 
 void G722Decoder::decode(std::span<const uint8_t> codes, int16_t* out) {
   for (const uint8_t code : codes) {
-    const size_t code6 = code & 0x3f;
-    const size_t code4 = code6 >> 2;
-    const size_t code2 = code >> 6;
-    const int32_t lowOut = saturate15(low_.signal + scaled(low_.scale, kQm6[code6]));
-    const int32_t lowDifference = scaled(low_.scale, kQm4[code4]);
-    rescaleLow(low_, code4);
-    low_.adapt(lowDifference);
-
-    const int32_t highDifference = scaled(high_.scale, kQm2[code2]);
-    const int32_t highOut = saturate15(high_.signal + highDifference);
-    rescaleHigh(high_, code2);
-    high_.adapt(highDifference);
-
+    const auto [lowOut, highOut] = decodeBands(code);
     std::copy(history_.begin() + 2, history_.end(), history_.begin());
     history_[22] = lowOut + highOut;
     history_[23] = lowOut - highOut;
@@ -167,6 +159,22 @@ void G722Decoder::decode(std::span<const uint8_t> codes, int16_t* out) {
     *out++ = static_cast<int16_t>(saturate(first >> 11));
     *out++ = static_cast<int16_t>(saturate(second >> 11));
   }
+}
+
+G722Bands G722Decoder::decodeBands(uint8_t code) {
+  const size_t code6 = code & 0x3f;
+  const size_t code4 = code6 >> 2;
+  const size_t code2 = code >> 6;
+  const int32_t lowOut = saturate15(low_.signal + scaled(low_.scale, kQm6[code6]));
+  const int32_t lowDifference = scaled(low_.scale, kQm4[code4]);
+  rescaleLow(low_, code4);
+  low_.adapt(lowDifference);
+
+  const int32_t highDifference = scaled(high_.scale, kQm2[code2]);
+  const int32_t highOut = saturate15(high_.signal + highDifference);
+  rescaleHigh(high_, code2);
+  high_.adapt(highDifference);
+  return {lowOut, highOut};
 }
 
 }  // namespace parley

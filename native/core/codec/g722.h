@@ -29,11 +29,19 @@ class G722Encoder {
   void reset();
   // An even number of 16 kHz samples; writes half as many octets.
   void encode(std::span<const int16_t> pcm, uint8_t* out);
+  // One octet from one sample of each sub-band, 15 bits: what lies behind the filters, as the recommendation tests it.
+  uint8_t encodeBands(int32_t lowIn, int32_t highIn);
 
  private:
   G722Band low_;
   G722Band high_;
   std::array<int32_t, 24> history_{};
+};
+
+// A sample of each sub-band, 15 bits.
+struct G722Bands {
+  int32_t low;
+  int32_t high;
 };
 
 class G722Decoder {
@@ -42,6 +50,7 @@ class G722Decoder {
   void reset();
   // Writes two samples for each octet.
   void decode(std::span<const uint8_t> codes, int16_t* out);
+  G722Bands decodeBands(uint8_t code);
 
  private:
   G722Band low_;
