@@ -114,6 +114,20 @@ ${more.replace('PORT', String(port))}`,
     t.match(stderr, /desks\.yaml: desks\.host: flow 'booking' transfers to desk 'host'/);
   });
 
+  await t.test('3b. a model of the voice detector that is not there is found by check, with file, line and key', async (t) => {
+    const file = await write('voice.yaml', 'gateway: { name: a }\nvad:\n  model: models/vad/gone.onnx\n');
+    const { code, stdout, stderr } = await parley('check', '--config', file);
+    t.equal(code, 78);
+    t.equal(stdout, '');
+    t.match(stderr, /voice\.yaml:3: vad\.model: names .*models\/vad\/gone\.onnx, which does not exist/);
+  });
+
+  await t.test('3c. models verify hashes the detector that comes with Parley', async (t) => {
+    const { code, stdout } = await parley('models', 'verify', 'silero-vad-v6');
+    t.equal(code, 0);
+    t.equal(stdout, 'ok       models/vad/silero-vad-v6.onnx\n');
+  });
+
   await t.test('4. check of a good configuration says so', async (t) => {
     const { file } = await config('good', `http: { port: PORT, tokenFile: "${join(folder, 'token')}" }\n`);
     const { code, stdout, stderr } = await parley('check', '--config', file);

@@ -1,11 +1,12 @@
 /** Model files from a real HTTP server: resumed, verified, and refused when they are not what was promised. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { modelsVerify } from '../../src/cli/models.ts';
 import { download, type ModelFile, readModels, stateOf } from '../../src/cli/model-files.ts';
 
 const BYTES = randomBytes(300_000);
@@ -113,5 +114,29 @@ test('model files', async (t) => {
         else t.match(each.url, /^https:/);
       }
     }
+  });
+
+  await t.test('8. verify of the shipped detector: whole, one bit changed, cut short, gone', async (t) => {
+    const project = join(import.meta.dirname, '../..');
+    const copy = join(root, 'copy');
+    const model = join(copy, 'models/vad/silero-vad-v6.onnx');
+    await cp(join(project, 'models/models.json'), join(copy, 'models/models.json'));
+    await cp(join(project, 'models/vad'), join(copy, 'models/vad'), { recursive: true });
+    const bytes = await readFile(model);
+    const printed = t.capture(console, 'log');
+    const verify = async (): Promise<unknown> => ({
+      exit: await modelsVerify('silero-vad-v6', { root: copy }),
+      said: printed().at(-1)?.args,
+    });
+    t.same(await verify(), { exit: 0, said: ['ok       models/vad/silero-vad-v6.onnx'] });
+    await writeFile(
+      model,
+      bytes.map((byte, i) => (i === 1_000_000 ? byte ^ 1 : byte)),
+    );
+    t.same(await verify(), { exit: 1, said: ['damaged  models/vad/silero-vad-v6.onnx'] });
+    await writeFile(model, bytes.subarray(0, -1));
+    t.same(await verify(), { exit: 1, said: ['damaged  models/vad/silero-vad-v6.onnx'] });
+    await rm(model);
+    t.same(await verify(), { exit: 1, said: ['missing  models/vad/silero-vad-v6.onnx'] });
   });
 });
