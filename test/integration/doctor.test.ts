@@ -215,6 +215,8 @@ test('a detector without a model says so; one whose model is no model does not s
   const short = { measure: true, ramp: { calls: [1], rounds: 1, mostMs: 1000 }, vadProbe: { calls: 2, ms: 100 } };
   const gate = await run({ config: join(root, 'gate.yaml'), ...short });
   t.match(gate.lines.join('\n'), /^vad: talk gate alone \(energy\), no model\n {2}load \d+ ms, no model runs, energy alone decides$/m);
+  const brief = await run({ ...short });
+  t.match(brief.lines.join('\n'), /^vad: Silero VAD: .*\n {2}load \d+ ms, too short to measure with 2 at once/m);
   const bad = await run({ config: join(root, 'bad.yaml'), ...short });
   t.equal(bad.exit, 1);
   t.match(bad.lines.join('\n'), /^vad: VAD_MODEL: /m);

@@ -22,7 +22,9 @@ export interface MeasuredVad {
   readonly description: string;
   readonly loadMs: number;
   readonly calls: number;
-  /** Call time over CPU time of its worker; null where no model runs. */
+  /** False: the talk gate decides alone. */
+  readonly model: boolean;
+  /** Call time over CPU time of its worker; null when the probe was too short to tell. */
   readonly callsPerCore: number | null;
   /** Of the gates' openings, one for each call, those that the model left to the gate. */
   readonly shed: number;
@@ -53,21 +55,21 @@ export async function measureVad(vad: Vad, pcm16: Int16Array, { calls, ms }: Vad
         for (const session of sessions) session.gate({ t: 'speech-start', sample: come - WINDOW_SAMPLES, atUs });
       }
     }
-    const { cpuMs, callMs, shed, windows } = vad.stats();
+    const { cpuMs, callMs, shed } = vad.stats();
     for (const session of sessions) session.close();
     const spentMs = cpuMs - warm.cpuMs;
-    const callsPerCore = windows === 0 || spentMs <= 0 ? null : Math.round((callMs - warm.callMs) / spentMs);
-    return { description: vad.description, loadMs, calls, callsPerCore, shed };
+    const callsPerCore = spentMs <= 0 ? null : Math.round((callMs - warm.callMs) / spentMs);
+    return { description: vad.description, loadMs, calls, model: vad.name !== 'gate', callsPerCore, shed };
   } finally {
     await vad.stop();
     memory.free();
   }
 }
 
-export function vadLines({ description, loadMs, calls, callsPerCore, shed }: MeasuredVad): string[] {
-  const carried =
-    callsPerCore === null
-      ? 'no model runs, energy alone decides'
-      : `${callsPerCore} calls per core with ${calls} at once, ${shed} of ${calls} openings left to the talk gate`;
-  return [`vad: ${description}`, `  load ${loadMs.toFixed(0)} ms, ${carried}`];
+export function vadLines({ description, loadMs, calls, model, callsPerCore, shed }: MeasuredVad): string[] {
+  const carried = callsPerCore === null ? 'too short to measure' : `${callsPerCore} calls per core`;
+  const says = model
+    ? `${carried} with ${calls} at once, ${shed} of ${calls} openings left to the talk gate`
+    : 'no model runs, energy alone decides';
+  return [`vad: ${description}`, `  load ${loadMs.toFixed(0)} ms, ${says}`];
 }
