@@ -93,38 +93,45 @@ function gpuLlama(): string | null {
 }
 
 /** Words that no answer before has had: the cache is of no use. */
-function turnOf(start: number, tokens: number): number[] {
-  const words = LLAMA_SHAPES['1B'].vocabulary - FIRST_WORD;
-  return Array.from({ length: tokens }, (_, index) => FIRST_WORD + ((start + index * 7919) % words));
+function turnOf(vocabulary: number, start: number, tokens: number): number[] {
+  return Array.from({ length: tokens }, (_, index) => FIRST_WORD + ((start + index * 7919) % (vocabulary - FIRST_WORD)));
 }
 
-export async function languageModel(program: string, size: keyof typeof LLAMA_SHAPES, gpu: string): Promise<BenchRow[]> {
+/** What a conversation costs with the model that the server has. `label` begins each metric, `device` ends it. */
+export async function conversation(origin: string, vocabulary: number, label: string, device: string): Promise<BenchRow[]> {
+  await answerOf(origin, turnOf(vocabulary, 1, TURN_TOKENS), ANSWER_TOKENS);
+  const prompt = turnOf(vocabulary, 2, PROMPT_TOKENS);
+  const cold = await answerOf(origin, prompt, ANSWER_TOKENS);
+  const warm: Answer[] = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    prompt.push(...turnOf(vocabulary, 1000 * (turn + 3), TURN_TOKENS));
+    warm.push(await answerOf(origin, prompt, ANSWER_TOKENS));
+  }
+  const row = (what: string, figures: readonly number[]): BenchRow => ({
+    metric: `${label}, ${what}, ${LABEL}, on ${device}`,
+    value: Number(percentile(figures, 0.5).toFixed(2)),
+    unit: 'ms',
+  });
+  return [
+    row(`first token after ${cold.computed} new tokens`, [cold.firstMs]),
+    row(
+      `first token of a turn of ${TURN_TOKENS} tokens, the rest in the cache, p50`,
+      warm.map((answer) => answer.firstMs),
+    ),
+    row(
+      'each further token, p50',
+      [cold, ...warm].map((answer) => answer.perTokenMs),
+    ),
+  ];
+}
+
+async function languageModel(program: string, size: keyof typeof LLAMA_SHAPES, gpu: string): Promise<BenchRow[]> {
   const model = randomLlama(size, LLAMA_SHAPES[size], SCRATCH);
   // prettier-ignore
   const args = ['--model', model, '--n-gpu-layers', '999', '--ctx-size', '4096', '--parallel', '1', '--no-webui', '--log-disable'];
   const server = await serveLlama(program, args, process.env);
   try {
-    await answerOf(server.origin, turnOf(1, TURN_TOKENS), ANSWER_TOKENS);
-    const prompt = turnOf(2, PROMPT_TOKENS);
-    const cold = await answerOf(server.origin, prompt, ANSWER_TOKENS);
-    const warm: Answer[] = [];
-    for (let turn = 0; turn < TURNS; turn++) {
-      prompt.push(...turnOf(1000 * (turn + 3), TURN_TOKENS));
-      warm.push(await answerOf(server.origin, prompt, ANSWER_TOKENS));
-    }
-    const median = (figures: readonly number[]): number => Number(percentile(figures, 0.5).toFixed(2));
-    const row = (what: string, figures: readonly number[]): BenchRow => ({
-      metric: `Llama ${size} Q4_0, ${what}, ${LABEL}, on ${gpu}`,
-      value: median(figures),
-      unit: 'ms',
-    });
-    const firsts = warm.map((answer) => answer.firstMs);
-    const perToken = [cold, ...warm].map((answer) => answer.perTokenMs);
-    return [
-      row(`first token after ${cold.computed} new tokens`, [cold.firstMs]),
-      row(`first token of a turn of ${TURN_TOKENS} tokens, the rest in the cache, p50`, firsts),
-      row('each further token, p50', perToken),
-    ];
+    return await conversation(server.origin, LLAMA_SHAPES[size].vocabulary, `Llama ${size} Q4_0`, gpu);
   } finally {
     await server.stop();
   }

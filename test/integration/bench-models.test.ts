@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'tap';
 
-import { piperRow } from '../../bench/gpu.ts';
+import { conversation, piperRow } from '../../bench/gpu.ts';
 import { bytesOf, pair, writeGguf, type GgufTensor } from '../../bench/support/gguf.ts';
 import { answerOf, listsGpu } from '../../bench/support/llama-server.ts';
 import { LLAMA_SHAPES, llamaTensors, randomLlama, type LlamaShape } from '../../bench/support/random-llama.ts';
@@ -81,6 +81,16 @@ void test('llama-server loads and runs them', async (t) => {
     t.ok(next.computed <= 3, `${next.computed} tokens computed: the prompt before is in the cache`);
     t.ok(first.firstMs > 0 && next.perTokenMs >= 0);
     await t.rejects(answerOf(server.origin, [-5], 8), { message: /^llama-server: 4\d\d / }, 'a token that is none');
+    const rows = await conversation(server.origin, TINY.vocabulary, 'Tiny', 'a CPU');
+    t.match(
+      rows.map((row) => row.metric),
+      [
+        /^Tiny, first token after 10\d\d new tokens, random weights, compute only, on a CPU$/,
+        /^Tiny, first token of a turn/,
+        /^Tiny, each further token/,
+      ],
+    );
+    t.ok(rows.every((row) => row.unit === 'ms' && row.value >= 0));
   }
 });
 
