@@ -1,13 +1,16 @@
 /** `parley check`: is the configuration valid, with all flows? Every mistake with file, line and what was expected. Starts nothing. */
 import { loadConfig } from '../config/index.ts';
-import { loadFlows, loadNotices } from '../dialogue/index.ts';
+import { loadFlows, loadNotices, readApis } from '../dialogue/index.ts';
 import { silentLogger } from '../observability/index.ts';
 import { callableFlows, checkFlows, createLlm, createStt, createTts } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
 
 export async function check(options: { config: string }): Promise<number> {
   const config = await loadConfig(options.config);
-  const flows = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  const flows = await loadFlows(config.flows.directory, {
+    factsDirectory: config.flows.facts,
+    apis: await readApis(config.tools.openapi),
+  });
   const { callable, lacking } = callableFlows(flows, config, config.llm.engines.length > 0);
   checkFlows(callable, config, await loadNotices(config.privacy.notices));
   createStt(config, silentLogger);

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Config, loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
-import { loadFlows } from '../dialogue/index.ts';
+import { loadFlows, readApis } from '../dialogue/index.ts';
 import { systemClock } from '../observability/index.ts';
 import { destinations } from '../parts/index.ts';
 import { withReportReader } from '../store/index.ts';
@@ -49,7 +49,10 @@ export async function makeReport(kind: string, config: Config, options: Omit<Rep
     throw new ParleyError('CONFIG_INVALID', `there is no report '${kind}', expected one of ${Object.keys(REPORTS).join(', ')}`);
   const madeUs = moment(options.date, 'date') ?? systemClock.wallUs();
   const [from, to] = [moment(options.from, 'from'), moment(options.to, 'to')];
-  const loaded = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  const loaded = await loadFlows(config.flows.directory, {
+    factsDirectory: config.flows.facts,
+    apis: await readApis(config.tools.openapi),
+  });
   const flows = new Map([...loaded].map(([name, { flow }]) => [name, { version: flow.version, tools: Object.keys(flow.tools).sort() }]));
   const places = await destinations(config, loaded);
   return withAuditor(config, (connection) =>

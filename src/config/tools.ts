@@ -61,7 +61,14 @@ const portTarget = z
   })
   .refine(({ http, mcp }) => (http === undefined) !== (mcp === undefined), 'expected either http or mcp');
 
-export const toolsSchema = z.strictObject({
+const openApi = z.strictObject({
+  file: file.describe('OpenAPI document (3.0 or 3.1), YAML or JSON.'),
+  url: webUrl
+    .refine((text) => !/[?#]/.test(text), 'has a query or a fragment, expected an address that paths can follow')
+    .describe('Address that the paths of the document follow. Its host must stand in tools.http.'),
+});
+
+const toolsObject = z.strictObject({
   http: z
     .record(
       z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253})(:\d{1,5})?$/, 'expected a host, or host:port'),
@@ -69,6 +76,7 @@ export const toolsSchema = z.strictObject({
     )
     .default({})
     .describe('Hosts that HTTP tools may reach, as host or host:port.'),
+  openapi: z.record(name, openApi).default({}).describe('OpenAPI documents whose operations flows name, by name.'),
   mcp: z
     .record(z.string().regex(/^[A-Za-z0-9_-]{1,60}$/), mcpServer)
     .default({})
@@ -80,11 +88,20 @@ export const toolsSchema = z.strictObject({
   calendar: calendar.optional().describe('The calendar of the tools calendar.*.'),
 });
 
+export const toolsSchema = toolsObject.superRefine(({ http, openapi }, context) => {
+  for (const [api, { url }] of Object.entries(openapi)) {
+    const { host, hostname } = new URL(url);
+    if (host in http || hostname in http) continue;
+    context.addIssue({ code: 'custom', path: ['openapi', api, 'url'], message: `expected its host (${host}) in tools.http` });
+  }
+});
+
 export type ToolsFile = z.infer<typeof toolsSchema>;
 
 /** As the program uses it: files absolute. */
 export interface ToolsConfig {
   readonly http: Readonly<Record<string, { readonly private: boolean; readonly headerFiles: Readonly<Record<string, string>> }>>;
+  readonly openapi: Readonly<Record<string, { readonly file: string; readonly url: string }>>;
   readonly mcp: Readonly<
     Record<
       string,
@@ -97,13 +114,14 @@ export interface ToolsConfig {
   readonly calendar: { readonly url: string; readonly user: string; readonly passwordFile: string; readonly zone: string } | null;
 }
 
-export function toToolsConfig({ http, mcp, ports, calendar }: ToolsFile, absolute: (path: string) => string): ToolsConfig {
+export function toToolsConfig({ http, openapi, mcp, ports, calendar }: ToolsFile, absolute: (path: string) => string): ToolsConfig {
   const files = (given: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(Object.entries(given).map(([name, path]) => [name.toLowerCase(), absolute(path)]));
   return {
     http: Object.fromEntries(
       Object.entries(http).map(([name, given]) => [name, { private: given.private, headerFiles: files(given.headers) }]),
     ),
+    openapi: Object.fromEntries(Object.entries(openapi).map(([api, given]) => [api, { ...given, file: absolute(given.file) }])),
     mcp: Object.fromEntries(
       Object.entries(mcp).map(([name, { command, url, headers: given }]) => {
         const [program = '', ...args] = command ?? [];

@@ -28,7 +28,15 @@ export interface ToolField {
 export type ToolShape = Readonly<Record<string, ToolField>>;
 
 export type ToolTarget =
-  | { readonly t: 'http'; readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly url: string }
+  | {
+      readonly t: 'http';
+      readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+      readonly url: string;
+      /** Arguments that stand in the query whatever the method; of GET and DELETE all do. */
+      readonly query?: readonly string[];
+      /** What arguments of query and body are called there, where it is not the same. */
+      readonly names?: Readonly<Record<string, string>>;
+    }
   /** A tool of a Model Context Protocol server that the configuration names. */
   | { readonly t: 'mcp'; readonly server: string; readonly tool: string }
   /** A port of Parley by name: 'calendar.free', 'directory.find', 'message.send'. */

@@ -7,6 +7,7 @@ export { createDialogue } from './runner/create.ts';
 export type { FlowState } from './runner/state.ts';
 export { type FlowSet, linkTexts, type LoadedFlow, loadFlows } from './flow/load.ts';
 export { parseFlow } from './flow/parse.ts';
+export { readApis } from './flow/openapi.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
 export { type FlowTest, type FlowTestCaller, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';

@@ -13,8 +13,14 @@ export function httpTools(options: HttpToolOptions): ToolAdapter {
     if (target.t !== 'http') throw new Refused('this is no HTTP tool');
     const { url, rest } = filled(target.url, given);
     const hasBody = target.method !== 'GET' && target.method !== 'DELETE';
-    if (!hasBody) for (const [name, value] of Object.entries(rest)) url.searchParams.set(name, String(value));
-    const body = hasBody ? JSON.stringify(rest) : null;
+    const { names = {}, query = [] } = target;
+    const fields: Record<string, ToolValue> = {};
+    for (const [argument, value] of Object.entries(rest)) {
+      const name = names[argument] ?? argument;
+      if (hasBody && !query.includes(argument)) fields[name] = value;
+      else url.searchParams.set(name, String(value));
+    }
+    const body = hasBody ? JSON.stringify(fields) : null;
     const headers = {
       accept: 'application/json',
       'idempotency-key': idempotencyKey,

@@ -49,7 +49,7 @@ export class FlowDesk {
   /** Errors: ProblemsError of the flows, or when the default flow cannot take calls. */
   static async open(options: FlowDeskOptions): Promise<FlowDesk> {
     const { config, hasModel, logger } = options;
-    const shelf = await FlowShelf.open(config.flows.directory, config.flows.facts);
+    const shelf = await FlowShelf.open(config.flows.directory, config.flows.facts, config.tools.openapi);
     const { callable, lacking } = callableFlows(shelf.files, config, hasModel);
     for (const [flow, lacks] of Object.entries(lacking)) logger.warn('a flow lacks something and takes no calls', { flow, lacks });
     const notices = await loadNotices(config.privacy.notices);

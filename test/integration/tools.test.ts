@@ -68,6 +68,15 @@ test('HTTP: path, query, body and key; lists, private networks, redirects, size 
     allowPrivate: [],
     lookup: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
   });
+  await ask(
+    http,
+    {
+      ...{ t: 'http', method: 'PUT', url: `http://${host}/orders/{order_id}` },
+      ...{ query: ['dry_run'], names: { order_id: 'orderId', dry_run: 'dry-run', item_count: 'itemCount' } },
+    },
+    { order_id: 7, dry_run: true, item_count: 2, note: 'x' },
+  );
+  t.equal(seen.at(-1), 'PUT /orders/7?dry-run=true {"itemCount":2,"note":"x"} k1', 'as an operation of an OpenAPI document wants it');
   await t.rejects(ask(strict, get('/')), { message: /private network/ });
   await t.rejects(
     ask(strict, { t: 'http', method: 'GET', url: `http://shop.test:${port}/` }),

@@ -51,6 +51,7 @@ tools:
   http:
     crm.example:8443: { private: true, headers: { Authorization: secret } }
     api.example:
+  openapi: { crm: { file: crm.yaml, url: "https://crm.example:8443/v1" } }
   mcp: { shop: { command: [node, shop.js] }, web: { url: "https://mcp.example/mcp" } }
   ports: { shop.order: { http: { method: GET, url: "https://api.example/orders/{order}" } }, shop.bill: { mcp: { server: shop, tool: bill } } }
   calendar: { url: "https://dav.example/c/", user: parley, passwordFile: secret, zone: Europe/Berlin }
@@ -59,12 +60,18 @@ tools:
     'crm.example:8443': { private: true, headerFiles: { authorization: join(folder, 'secret') } },
     'api.example': { private: false, headerFiles: {} },
   });
+  t.strictSame(tools.openapi, { crm: { file: join(folder, 'crm.yaml'), url: 'https://crm.example:8443/v1' } });
   t.match(tools.mcp, { shop: { t: 'stdio', command: 'node', args: ['shop.js'] }, web: { t: 'http', url: 'https://mcp.example/mcp' } });
   t.match(tools.ports['shop.order'], { t: 'http', method: 'GET', url: 'https://api.example/orders/{order}' });
   t.match(tools.ports['shop.bill'], { t: 'mcp', server: 'shop', tool: 'bill' });
   t.equal(tools.calendar?.passwordFile, join(folder, 'secret'));
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['tools: { http: { "https://crm.example": {} } }', /expected a host/],
+    [
+      'tools: { openapi: { crm: { file: a.yaml, url: "https://crm.example/v1" } } }',
+      /\.yaml:\d+: tools\.openapi\.crm\.url: .*expected its host \(crm\.example\) in tools\.http/,
+    ],
+    ['tools: { http: { crm.example: }, openapi: { crm: { file: a.yaml, url: "https://crm.example/?a=b" } } }', /query or a fragment/],
     ['tools: { mcp: { shop: {} } }', /either command or url/],
     ['tools: { mcp: { shop: { url: "https://user:word@mcp.example/" } } }', /keys of their own/],
     ['tools: { ports: { shop: { mcp: { server: a, tool: b } } } }', /name of a port/],

@@ -69,11 +69,11 @@ function checkFilled(parsed: ParsedFlow, use: Pick<Use, 'with' | 'into'>, path: 
 
 export function checkTools({ flow }: ParsedFlow, report: Report): void {
   for (const [name, tool] of Object.entries(flow.tools)) {
-    const targets = (['http', 'mcp', 'port'] as const).filter((key) => tool[key] !== undefined);
+    const targets = (['http', 'openapi', 'mcp', 'port'] as const).filter((key) => tool[key] !== undefined);
     if (targets.length !== 1)
       report(
         ['tools', name],
-        targets.length === 0 ? 'is nowhere, expected one of http, mcp, port' : `has ${targets.join(' and ')}, expected only one`,
+        targets.length === 0 ? 'is nowhere, expected one of http, openapi, mcp, port' : `has ${targets.join(' and ')}, expected only one`,
       );
     for (const [whole, argument = ''] of tool.http?.url.matchAll(/\{([^}]*)\}/g) ?? []) {
       if (!(argument in tool.arguments)) report(['tools', name, 'http', 'url'], `has ${whole}, expected the name of an argument`);

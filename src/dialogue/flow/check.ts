@@ -5,11 +5,12 @@ import { checkPaths } from './check-paths.ts';
 import { checkSecrets } from './check-secrets.ts';
 import { checkStepTools, checkTools } from './check-tools.ts';
 import { checkValues } from './check-values.ts';
+import { type Apis, checkOperations } from './openapi.ts';
 import { minutes, textsOf, wordsOf } from './compile.ts';
 import { didYouMean, placeholders, promptKeys, promptsOf, reference, targets, translated } from './references.ts';
 import type { ParsedFlow, Report, StepFile } from './schema.ts';
 
-export function checkFlow(parsed: ParsedFlow, file: string, report: Report): void {
+export function checkFlow(parsed: ParsedFlow, file: string, report: Report, apis: Apis | null): void {
   let isWhole = true;
   const note: Report = (path, message) => {
     isWhole = false;
@@ -19,6 +20,7 @@ export function checkFlow(parsed: ParsedFlow, file: string, report: Report): voi
   checkSlots(parsed, note);
   checkPrompts(parsed, note);
   checkTools(parsed, note);
+  if (apis !== null) checkOperations(parsed.flow, apis, note);
   checkValues(parsed, note);
   checkSecrets(parsed, note);
   for (const [name, step] of Object.entries(parsed.steps)) checkStep(parsed, name, step, note);

@@ -1,8 +1,9 @@
 /** From the file's shape to the runner's: short forms are written out, built-in prompts filled in. */
 import { BUILTIN_PROMPTS, LANGUAGES } from '../language/index.ts';
-import type { ToolDefinition, ToolShape } from '../../contracts/index.ts';
+import type { ToolDefinition, ToolShape, ToolTarget } from '../../contracts/index.ts';
 import type { OpeningHours } from '../hours.ts';
 import type { Expression, Expressions, ValueType } from './expression.ts';
+import { type Apis, operationTarget } from './openapi.ts';
 import { expressionsOf, targetTypes, textValues } from './names.ts';
 import type { ChoosingFile, ConditionFile, HoursFile, ParsedFlow, SlotFile, StepFile, ToolFile, WhenFile } from './schema.ts';
 import type { Case, Choosing, Condition, Flow, Slot, Step, Texts, WordsByLanguage } from './types.ts';
@@ -13,7 +14,7 @@ interface Workshop {
   readonly types: Readonly<Record<string, ValueType>>;
 }
 
-export function compileFlow(parsed: ParsedFlow, file: string, version: string): Flow {
+export function compileFlow(parsed: ParsedFlow, file: string, version: string, apis: Apis | null): Flow {
   const { flow, slots, steps } = parsed;
   const { language } = flow;
   const types = targetTypes(flow);
@@ -39,7 +40,7 @@ export function compileFlow(parsed: ParsedFlow, file: string, version: string): 
     models: flow.models,
     budget: flow.budget ?? null,
     forbidden: flow.forbidden,
-    tools: mapValues(flow.tools, compileTool),
+    tools: mapValues(flow.tools, (tool, name) => compileTool(tool, name, apis)),
     facts: flow.facts ?? null,
     person: flow.person ?? null,
     onSilence: flow.onSilence ?? null,
@@ -206,8 +207,8 @@ function compileHours({ zone, open, holidays }: HoursFile): OpeningHours {
   return { zone, week, holidays };
 }
 
-function compileTool(tool: ToolFile, name: string): ToolDefinition {
-  const { description, effect, approval, review, retries, concurrency, perMinute, cost, http, mcp } = tool;
+function compileTool(tool: ToolFile, name: string, apis: Apis | null): ToolDefinition {
+  const { description, effect, approval, review, retries, concurrency, perMinute, cost } = tool;
   const shape = (fields: ToolFile['arguments']): ToolShape =>
     mapValues(fields, ({ type, optional, oneOf, maxLength, context, personal, secret }) => ({
       type,
@@ -218,12 +219,6 @@ function compileTool(tool: ToolFile, name: string): ToolDefinition {
       context: context ?? null,
       secret,
     }));
-  const target =
-    http !== undefined
-      ? ({ t: 'http', method: http.method, url: http.url } as const)
-      : mcp !== undefined
-        ? ({ t: 'mcp', server: mcp.server, tool: mcp.tool } as const)
-        : ({ t: 'port', name: tool.port ?? '' } as const);
   return {
     name,
     description,
@@ -232,13 +227,22 @@ function compileTool(tool: ToolFile, name: string): ToolDefinition {
     review: review ?? null,
     arguments: shape(tool.arguments),
     result: shape(tool.result),
-    target,
+    target: targetOf(tool, apis),
     timeoutMs: tool.timeoutSeconds * 1000,
     retries,
     concurrency,
     perMinute,
     cost,
   };
+}
+
+/** An operation of a document that nobody gave (a simulation) is a port that nobody serves. */
+function targetOf(tool: ToolFile, apis: Apis | null): ToolTarget {
+  const { http, mcp, openapi, port } = tool;
+  if (http !== undefined) return { t: 'http', method: http.method, url: http.url };
+  if (mcp !== undefined) return { t: 'mcp', server: mcp.server, tool: mcp.tool };
+  const operation = apis === null ? null : operationTarget(tool, apis);
+  return operation ?? { t: 'port', name: port ?? `openapi.${openapi?.operation ?? ''}` };
 }
 
 /** Steps after which the flow may be over. */

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type Problem, ProblemsError } from '../../contracts/index.ts';
 import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
 import { calledFrom, checkCalls, type Linkable } from './link.ts';
+import type { Apis } from './openapi.ts';
 import { readFlow, versionOf } from './parse.ts';
 import type { Flow } from './types.ts';
 
@@ -30,7 +31,7 @@ const MAX_BYTES = 1_000_000;
  * Every *.yaml of `directory`. A flow's knowledge is `NAME.md` in `factsDirectory`, `NAME.LANGUAGE.md` for its other languages.
  * Errors: ProblemsError (FLOW_INVALID) with the problems of all files.
  */
-export async function loadFlows(directory: string, options: { factsDirectory?: string } = {}): Promise<FlowSet> {
+export async function loadFlows(directory: string, options: { factsDirectory?: string; apis?: Apis | null } = {}): Promise<FlowSet> {
   const factsDirectory = options.factsDirectory ?? join(directory, '..', 'facts');
   const flows = new Map<string, ReadFlow>();
   const problems: Problem[] = [];
@@ -39,7 +40,7 @@ export async function loadFlows(directory: string, options: { factsDirectory?: s
   });
   for (const file of names.filter((name) => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name)).sort()) {
     try {
-      const loaded = await loadFlow(join(directory, file), factsDirectory);
+      const loaded = await loadFlow(join(directory, file), factsDirectory, options.apis ?? null);
       const twin = flows.get(loaded.flow.name)?.flow.file;
       if (twin === undefined) flows.set(loaded.flow.name, loaded);
       else
@@ -89,9 +90,9 @@ export function linkFlows(flows: ReadonlyMap<string, ReadFlow>): FlowSet {
   return new Map(linked);
 }
 
-async function loadFlow(file: string, factsDirectory: string): Promise<ReadFlow> {
+async function loadFlow(file: string, factsDirectory: string, apis: Apis | null): Promise<ReadFlow> {
   const text = await readText(file);
-  const { flow, place } = readFlow(text, file);
+  const { flow, place } = readFlow(text, file, [], apis);
   if (flow.facts === null) return { flow, place, facts: {} };
   const facts: Record<string, Knowledge> = {};
   const includes: string[] = [];
@@ -103,7 +104,7 @@ async function loadFlow(file: string, factsDirectory: string): Promise<ReadFlow>
     includes.push(markdown);
   }
   // Parsed again with what it includes: the version covers every word that a caller may hear.
-  return { ...readFlow(text, file, includes), facts };
+  return { ...readFlow(text, file, includes, apis), facts };
 }
 
 async function readText(file: string, role = ''): Promise<string> {

@@ -4,16 +4,18 @@ import type { z } from 'zod';
 import { describeIssue, nearestWord, type Problem, ProblemsError, type SchemaIssue } from '../../contracts/index.ts';
 import { compileFlow } from './compile.ts';
 import { checkFlow } from './check.ts';
+import type { Apis } from './openapi.ts';
 import { flowSchema, type ParsedFlow, type Report, SLOT_SCHEMAS, type SlotFile, STEP_SCHEMAS, type StepFile } from './schema.ts';
 import type { Flow } from './types.ts';
 import { readYaml, type YamlText } from './yaml.ts';
 
 /**
- * `file` names the file in messages; `includes` are the texts of its knowledge files, for the version.
+ * `file` names the file in messages; `includes` are the texts of its knowledge files, for the version; `apis`: the OpenAPI documents of the
+ * configuration, null where there is none: operations are not looked up then.
  * Errors: ProblemsError (FLOW_INVALID) with every problem, its line and key.
  */
-export function parseFlow(text: string, file: string, includes: readonly string[] = []): Flow {
-  return readFlow(text, file, includes).flow;
+export function parseFlow(text: string, file: string, includes: readonly string[] = [], apis: Apis | null = null): Flow {
+  return readFlow(text, file, includes, apis).flow;
 }
 
 /** The flow, and where its parts stand in the file. Errors: as parseFlow. */
@@ -21,6 +23,7 @@ export function readFlow(
   text: string,
   file: string,
   includes: readonly string[] = [],
+  apis: Apis | null = null,
 ): { readonly flow: Flow; readonly place: YamlText['place'] } {
   const yaml = readYaml(text, file);
   const problems: Problem[] = yaml.errors.map(({ message, line, column }) => ({
@@ -33,9 +36,9 @@ export function readFlow(
   };
   const parsed = yaml.errors.length === 0 ? shapes(yaml, report) : undefined;
   // References are looked at when every part has its shape: half a flow would name parts that are there.
-  if (parsed !== undefined && isEmpty(problems)) checkFlow(parsed, file, report);
+  if (parsed !== undefined && isEmpty(problems)) checkFlow(parsed, file, report, apis);
   if (parsed !== undefined && isEmpty(problems))
-    return { flow: compileFlow(parsed, file, versionOf([text, ...includes])), place: (path) => yaml.place(path) };
+    return { flow: compileFlow(parsed, file, versionOf([text, ...includes]), apis), place: (path) => yaml.place(path) };
   const [first, ...rest] = problems.sort((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0));
   throw new ProblemsError([first ?? { code: 'FLOW_INVALID', place: { file }, message: 'is empty, expected a flow' }, ...rest]);
 }

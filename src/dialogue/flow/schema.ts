@@ -226,6 +226,7 @@ const tool = z.strictObject({
       url: z.string().regex(/^https?:\/\/[^\s]+$/),
     })
     .optional(),
+  openapi: z.strictObject({ api: z.string().min(1).max(60), operation: z.string().min(1).max(200) }).optional(),
   mcp: z.strictObject({ server: name, tool: z.string().min(1).max(128) }).optional(),
   port: z
     .string()

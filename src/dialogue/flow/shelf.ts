@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { ProblemsError } from '../../contracts/index.ts';
 import { type Knowledge, parseFacts } from '../knowledge/facts.ts';
 import { type FlowSet, linkFlows, loadFlows, type LoadedFlow, type ReadFlow } from './load.ts';
+import { type Apis, type ApiSources, readApis } from './openapi.ts';
 import { readFlow } from './parse.ts';
 import { activate, type FlowVersions, NO_VERSIONS, rollback, versionFor } from './versions.ts';
 
@@ -23,22 +24,35 @@ interface Kept extends KeptText {
 export class FlowShelf {
   readonly #directory: string;
   readonly #facts: string;
+  readonly #sources: ApiSources | null;
+  #apis: Apis | null;
   #files: FlowSet;
   #versions: Readonly<Record<string, FlowVersions>>;
   readonly #kept = new Map<string, LoadedFlow>();
   #problems: readonly string[] = [];
 
-  private constructor(directory: string, facts: string, files: FlowSet, versions: Readonly<Record<string, FlowVersions>>) {
-    this.#directory = directory;
-    this.#facts = facts;
-    this.#files = files;
-    this.#versions = versions;
+  private constructor(
+    place: { readonly directory: string; readonly facts: string; readonly sources: ApiSources | null },
+    found: { readonly files: FlowSet; readonly apis: Apis | null; readonly versions: Readonly<Record<string, FlowVersions>> },
+  ) {
+    this.#directory = place.directory;
+    this.#facts = place.facts;
+    this.#sources = place.sources;
+    this.#files = found.files;
+    this.#apis = found.apis;
+    this.#versions = found.versions;
   }
 
-  /** Errors: ProblemsError (FLOW_INVALID). */
-  static async open(directory: string, factsDirectory = join(directory, '..', 'facts')): Promise<FlowShelf> {
-    const files = await loadFlows(directory, { factsDirectory });
-    const shelf = new FlowShelf(directory, factsDirectory, files, await readVersions(directory));
+  /** `sources`: OpenAPI documents of the configuration, read again with the flows; null without one. Errors: ProblemsError (FLOW_INVALID). */
+  static async open(
+    directory: string,
+    factsDirectory = join(directory, '..', 'facts'),
+    sources: ApiSources | null = null,
+  ): Promise<FlowShelf> {
+    const apis = sources === null ? null : await readApis(sources);
+    const files = await loadFlows(directory, { factsDirectory, apis });
+    const versions = await readVersions(directory);
+    const shelf = new FlowShelf({ directory, facts: factsDirectory, sources }, { files, apis, versions });
     await shelf.#readActive();
     return shelf;
   }
@@ -48,9 +62,11 @@ export class FlowShelf {
    * Errors: ProblemsError (FLOW_INVALID), and those of `check`.
    */
   async reload(check: (files: FlowSet) => void = () => undefined): Promise<void> {
-    const files = await loadFlows(this.#directory, { factsDirectory: this.#facts });
+    const apis = this.#sources === null ? null : await readApis(this.#sources);
+    const files = await loadFlows(this.#directory, { factsDirectory: this.#facts, apis });
     const versions = await readVersions(this.#directory);
     check(files);
+    this.#apis = apis;
     this.#versions = versions;
     this.#files = files;
     await this.#readActive();
@@ -100,7 +116,7 @@ export class FlowShelf {
     const called: Record<string, KeptText> = {};
     for (const [other, one] of loaded.called ?? []) called[other] = await this.#textOf(one);
     const kept: Kept = { ...(await this.#textOf(loaded)), called };
-    const same = parseKept(kept, name).flow.version === version;
+    const same = parseKept(kept, name, this.#apis).flow.version === version;
     if (!same) {
       const message = 'was changed since it was read, expected it to stay while it is kept: reload, then activate it again';
       throw new ProblemsError([{ code: 'FLOW_INVALID', place: { file: loaded.flow.file }, message }]);
@@ -161,7 +177,7 @@ export class FlowShelf {
     const kept = await this.#read(name, version);
     if (kept === null) return 'is gone from .versions';
     try {
-      const loaded = parseKept(kept, name);
+      const loaded = parseKept(kept, name, this.#apis);
       if (loaded.flow.version !== version) return 'was changed after it was kept';
       this.#kept.set(version, loaded);
       return null;
@@ -183,17 +199,19 @@ export class FlowShelf {
 }
 
 /** Errors: ProblemsError (FLOW_INVALID) when the rules for flows have changed since. */
-function parseKept({ called = {}, ...own }: Kept, name: string): LoadedFlow {
-  const flows = new Map<string, ReadFlow>(Object.entries({ ...called, [name]: own }).map(([flow, text]) => [flow, readKept(text, flow)]));
+function parseKept({ called = {}, ...own }: Kept, name: string, apis: Apis | null): LoadedFlow {
+  const flows = new Map<string, ReadFlow>(
+    Object.entries({ ...called, [name]: own }).map(([flow, text]) => [flow, readKept(text, flow, apis)]),
+  );
   const loaded = linkFlows(flows).get(name);
   if (loaded === undefined) throw new RangeError(`no flow ${name}`);
   return loaded;
 }
 
-function readKept({ flow: text, facts: markdown }: KeptText, name: string): ReadFlow {
+function readKept({ flow: text, facts: markdown }: KeptText, name: string, apis: Apis | null): ReadFlow {
   const facts: Record<string, Knowledge> = {};
   for (const [language, words] of Object.entries(markdown)) facts[language] = parseFacts(words, `${name}.${language}.md`);
-  return { ...readFlow(text, `${name}.yaml`, Object.values(markdown)), facts };
+  return { ...readFlow(text, `${name}.yaml`, Object.values(markdown), apis), facts };
 }
 
 async function readVersions(directory: string): Promise<Readonly<Record<string, FlowVersions>>> {
