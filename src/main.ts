@@ -14,6 +14,7 @@ import {
   capacityOptions,
   configHash,
   createDetector,
+  createCorrections,
   createEngines,
   createApprovals,
   createErrands,
@@ -128,7 +129,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const { secrets } = privacy;
   const own = knowledgeTools(config, { store, audit, clock: systemClock, logger });
   ups.onDown(keepIndexed(config, { store, logger }));
-  const approvals = createApprovals({ audit, clock: systemClock, logger });
+  const approvals = createApprovals(config, { audit, clock: systemClock, timers: systemTimers, logger, pbx: pbx.driver, media, tts });
   const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: approvals, model: llm, secrets, own });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
@@ -170,7 +171,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: {
-      ...approvalActs(approvals),
+      ...approvalActs(approvals, createCorrections(config, { runner, clock: systemClock, logger })),
       ...subjectActs(config, desk, restrictions),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),

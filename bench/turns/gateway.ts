@@ -295,6 +295,7 @@ class BenchPbx implements PbxDriver {
   stop = (): Promise<void> => Promise.resolve();
   claim = (): Promise<void> => Promise.resolve();
   answer = (): Promise<void> => Promise.resolve();
+  dial = (): Promise<null> => Promise.resolve(null);
   transfer = (): Promise<void> => Promise.resolve();
   leave = (): Promise<void> => Promise.resolve();
   hangup = (): Promise<void> => Promise.resolve();

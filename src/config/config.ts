@@ -62,6 +62,13 @@ export interface Config {
   readonly turn: Omit<ConfigFile['turn'], 'detector'> & { readonly detector: { readonly model: string; readonly windowMs: number } | null };
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
   readonly desks: Readonly<Record<string, { readonly context: string; readonly extension: string }>>;
+  /** `desks`: names of `desks`. `reviewFolder` null: corrections are logged and no more. */
+  readonly approvals: {
+    readonly desks: readonly string[];
+    readonly timeoutMs: number;
+    readonly language: ConfigFile['approvals']['language'];
+    readonly reviewFolder: string | null;
+  };
   readonly tools: ToolsConfig;
   readonly audit: {
     readonly spoolDirectory: string;
@@ -106,6 +113,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     turn: toTurn(file, absolute),
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,
+    approvals: toApprovals(file, maybe),
     tools: toToolsConfig(file.tools, absolute),
     audit: {
       spoolDirectory: absolute(audit.spoolDirectory),
@@ -133,6 +141,11 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     http: { host: http.host, port: http.port, tokenFile: absolute(http.tokenFile) },
     log: file.log,
   });
+}
+
+function toApprovals({ approvals }: ConfigFile, maybe: (path: string | undefined) => string | null): Config['approvals'] {
+  const { desks, timeoutSeconds, language, reviewFolder } = approvals;
+  return { desks, language, timeoutMs: timeoutSeconds * 1000, reviewFolder: maybe(reviewFolder) };
 }
 
 function syslogTarget(given: ConfigFile['audit']['anchorSyslog'], absolute: (path: string) => string): SyslogTarget | null {

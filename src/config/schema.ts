@@ -1,5 +1,6 @@
 /** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
 import { z } from 'zod';
+import { approvalProblems, approvalsSchema } from './approvals.ts';
 import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
 import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './engines.ts';
@@ -174,6 +175,7 @@ export const configSchema = z
       .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines'), desk)
       .default({})
       .describe('Where people are reached, by the names that flows use.'),
+    approvals: approvalsSchema.prefault({}).describe('Colleagues who agree to what a flow may not do alone: docs/flows.md.'),
     tools: toolsSchema.prefault({}).describe('What flows may reach outside: docs/flows.md. Nothing else is reachable.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
@@ -198,6 +200,8 @@ export const configSchema = z
         message: `has ${count} ports, expected two for each of media.maxCalls (${config.media.maxCalls}): RTP and RTCP`,
       });
     }
+    for (const { path: place, message } of approvalProblems(config))
+      context.addIssue({ code: 'custom', path: ['approvals', ...place], message });
     for (const { path: place, message } of dataProblems(config.data))
       context.addIssue({ code: 'custom', path: ['data', ...place], message });
     for (const key of ['auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const) {

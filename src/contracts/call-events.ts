@@ -161,8 +161,10 @@ export type CallEvent =
       { id: string; tool: string; ok: boolean; reason: string | null; mayHaveHappened: boolean; ms: number; cost: number }
     >
   | Base<'approval.requested', { id: string; tool: string; timeoutMs: number }>
-  /** Before a colleague's decision counts: where it was made. Who made it is content. */
-  | Base<'approval.given', { id: string; tool: string; decision: 'approved' | 'denied'; via: 'console' | 'phone' }>
+  /** Before a desk is called to be asked. */
+  | Base<'approval.ringing', { id: string; tool: string; desk: string }>
+  /** Before a colleague's decision counts: where it was made. Who made it, and a correction, is content. */
+  | Base<'approval.given', { id: string; tool: string; decision: 'approved' | 'denied'; via: 'console' | 'phone'; corrected: boolean }>
   | Base<'approval.decided', { id: string; tool: string; decision: 'approved' | 'denied' | 'timeout'; ms: number }>
   /** A thought of a committed turn; `calls`: tools that it asked for. */
   | Base<'model.answered', { id: string; ms: number; answered: boolean; tokens: number; calls: number }>

@@ -52,6 +52,16 @@ export interface PbxMedia {
   readonly send: Codec;
 }
 
+/** A call that we place ourselves. */
+export interface DialOptions {
+  /** Rings so long, 1000 or more. */
+  readonly ringMs: number;
+  /** Aborted while it rings: taken back, null. */
+  readonly signal: AbortSignal;
+  /** Keys, holds and the end of the answered call; nothing after `ended`. The listener of all calls never hears of it. */
+  readonly onEvent: (event: Extract<PbxEvent, { id: PbxCallId }>) => void;
+}
+
 export interface PbxDriver {
   readonly kind: 'asterisk' | 'freeswitch' | 'fake';
   /** Version of the PBX as it reports it; empty before the first connection. */
@@ -67,6 +77,11 @@ export interface PbxDriver {
    */
   claim(): Promise<void>;
   answer(id: PbxCallId): Promise<void>;
+  /**
+   * Calls an extension of the dialplan and resolves with the answered call, which openMedia and hangup take; null when it is busy, is not
+   * answered, refuses or does not exist. Errors: PBX_BAD_INPUT, PBX_LINK_DOWN, PBX_TIMEOUT, PBX_FAILED.
+   */
+  dial(target: { context: string; extension: string }, options: DialOptions): Promise<PbxCallId | null>;
   /** Joins the caller with an RTP leg that sends to `local` (already bound). Returns where to send. */
   openMedia(id: PbxCallId, want: { receive: Codec; send: Codec; localHost: string; localPort: number }): Promise<PbxMedia>;
   /** Sends the caller on to a dialplan extension (blind transfer), with these channel variables; the media leg is released. */

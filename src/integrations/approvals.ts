@@ -18,7 +18,7 @@ export interface OpenApproval {
 }
 
 export interface ApprovalOptions {
-  readonly log: (event: Extract<CallEvent, { type: 'approval.given' }>) => Promise<void>;
+  readonly log: (event: Extract<CallEvent, { type: 'approval.given' | 'approval.ringing' }>) => Promise<void>;
   readonly nowMs: () => number;
   readonly logger: Logger;
   /** Also rings these desks, one after the other, with these words; only the console decides when left out. */
@@ -73,20 +73,36 @@ export class ApprovalDesk implements Approvers {
     });
   }
 
-  /** `by`: who decides, as the console knows him; content. Errors: APPROVAL_GONE, SPOOL_FAILED (nothing is approved). */
-  async decide(callId: string, id: string, decision: Decision, about: { via: 'console' | 'phone'; by: string }): Promise<void> {
+  /**
+   * `by`: who decides, as the console knows him, and `correction`: what should have been; content. A correction changes nothing of the act.
+   * Errors: APPROVAL_GONE, SPOOL_FAILED (nothing is approved).
+   */
+  async decide(
+    callId: string,
+    id: string,
+    decision: Decision,
+    about: { via: 'console' | 'phone'; by: string; correction?: string },
+  ): Promise<OpenApproval> {
     const waiting = this.#open.get(keyOf(callId, id));
     if (waiting === undefined || waiting.isDeciding)
       throw new ParleyError('APPROVAL_GONE', 'This request is not open: somebody else decided, its time is over, or the caller hung up.');
     waiting.isDeciding = true;
-    const { tool } = waiting.request;
+    const { tool, summary } = waiting.request;
+    const { via, by, correction } = about;
+    const body = { id, tool, decision, via, corrected: correction !== undefined };
     try {
-      await this.#options.log({ type: 'approval.given', callId, body: { id, tool, decision, via: about.via }, content: { by: about.by } });
+      await this.#options.log({
+        type: 'approval.given',
+        callId,
+        body,
+        content: { by, ...(correction === undefined ? {} : { correction }) },
+      });
     } catch (error) {
       waiting.resolve('denied');
       throw error;
     }
     waiting.resolve(decision);
+    return { callId, id, tool, summary, waitingMs: Math.round(this.#options.nowMs() - waiting.sinceMs) };
   }
 
   /** 1 approves, 2 denies; nobody there: the next desk. A phone that fails leaves the console. */
@@ -96,7 +112,7 @@ export class ApprovalDesk implements Approvers {
     for (const desk of phone?.desks ?? []) {
       if (phone === undefined || stop.signal.aborted) return;
       const question = { desk, text: phone.text(request.summary), keys: ['1', '2'], signal: stop.signal };
-      const key = await phone.port.ask(question).catch((error: unknown) => {
+      const key = await this.#askAt(phone.port, question, request).catch((error: unknown) => {
         logger.warn('a desk phone could not be asked for an approval', {
           desk,
           code: error instanceof ParleyError ? error.code : 'INTERNAL',
@@ -107,6 +123,12 @@ export class ApprovalDesk implements Approvers {
       await this.decide(request.callId, request.id, key === '1' ? 'approved' : 'denied', { via: 'phone', by: desk }).catch(() => undefined);
       return;
     }
+  }
+
+  /** What cannot be logged does not ring. */
+  async #askAt(port: DeskPhone, question: Parameters<DeskPhone['ask']>[0], { callId, id, tool }: ApprovalRequest): Promise<string | null> {
+    await this.#options.log({ type: 'approval.ringing', callId, body: { id, tool, desk: question.desk } });
+    return port.ask(question);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What every PBX driver must do, whichever PBX is behind it. Run against the fake here and against a real Asterisk in test/e2e. */
 import type { Test } from 'tap';
-import type { PbxCall, PbxCallId, PbxDriver } from '../../src/contracts/index.ts';
+import type { PbxCall, PbxCallId, PbxDriver, PbxEvent } from '../../src/contracts/index.ts';
+import { until } from '../support/asterisk.ts';
 import { EventLog } from '../support/pbx.ts';
 
 export interface Caller {
@@ -102,6 +103,30 @@ export async function pbxContract(t: Test, rig: PbxRig): Promise<void> {
     await log.ended(call.id);
     t.equal(endings(call.id), 1);
   });
+
+  await t.test(
+    'dial: a desk answers, nobody does, there is none, a name is bad; the listener of all calls hears of none of it',
+    async (t) => {
+      const from = log.events.length;
+      const told: string[] = [];
+      const { signal } = new AbortController();
+      const options = { ringMs: 5000, signal, onEvent: (event: PbxEvent): unknown => told.push(event.t) };
+      await rig.answerDesk();
+      const id = (await pbx.dial(rig.desk, options)) ?? '';
+      t.not(id, '');
+      t.match(await pbx.openMedia(id, media), { remoteHost: '127.0.0.1', receive: 'ulaw' });
+      await pbx.hangup(id, 'normal');
+      await until('its end', () => told.includes('ended'));
+      t.same(told, ['ended']);
+      await t.rejects(pbx.openMedia(id, media), { code: 'PBX_NO_SUCH_CALL' });
+      t.equal(await pbx.dial(rig.desk, { ...options, signal: AbortSignal.abort() }), null, 'taken back');
+      t.equal(await pbx.dial(rig.desk, { ...options, ringMs: 1000 }), null, 'nobody answers');
+      t.equal(await pbx.dial(rig.noDesk, { ...options, ringMs: 1000 }), null, 'there is none');
+      await t.rejects(pbx.dial({ context: 'parley-desks', extension: '1&PJSIP/2' }, options), { code: 'PBX_BAD_INPUT' });
+      t.same(log.events.slice(from), []);
+      t.equal(await pbx.sweep(new Set()), 0, 'nothing is left over');
+    },
+  );
 
   await t.test('commands for a call that never was', async (t) => {
     await t.rejects(pbx.answer('never-seen'), { code: 'PBX_NO_SUCH_CALL' });

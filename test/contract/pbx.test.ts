@@ -20,7 +20,9 @@ function phone(pbx: FakePbx, caller: Caller): void {
 }
 
 test('the contract, with the fake', async (t) => {
-  const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 40000 }, extensions: ['parley-desks/100'] });
+  let answers = false;
+  const remote = { host: '127.0.0.1', port: 40000 };
+  const pbx = createFakePbx({ remote, extensions: ['parley-desks/100'], answers: () => answers && !(answers = false) });
   await pbxContract(t, {
     pbx,
     call: (caller) => {
@@ -29,7 +31,7 @@ test('the contract, with the fake', async (t) => {
     },
     desk: { context: 'parley-desks', extension: '100' },
     noDesk: { context: 'parley-desks', extension: '999' },
-    answerDesk: () => Promise.resolve(),
+    answerDesk: () => Promise.resolve(void (answers = true)),
     cut: () => pbx.linkDown(),
     restore: () => pbx.linkUp(),
     port: 40002,

@@ -28,6 +28,8 @@ export interface ServiceOptions {
   readonly databaseUrl: string;
   /** YAML lines put at the end. */
   readonly more?: string;
+  /** More desks, as in YAML. */
+  readonly desks?: string;
   /** First of 100 UDP ports. */
   readonly mediaPort: number;
   /** media.codec; default ulaw. */
@@ -41,6 +43,7 @@ export async function startRig({
   asterisk,
   databaseUrl,
   more = '',
+  desks = '',
   mediaPort,
   codec = 'ulaw',
 }: ServiceOptions): Promise<ServiceRig> {
@@ -51,7 +54,7 @@ export async function startRig({
   const config = `gateway: { name: test, drainSeconds: 1 }
 pbx: { private: false, url: "${asterisk.ariUrl}", user: ${asterisk.ariUser}, passwordFile: "${file('ari-password')}" }
 media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50, codec: ${codec} }
-desks: { host: { context: parley-desks, extension: "100" } }
+desks: { host: { context: parley-desks, extension: "100" }${desks === '' ? '' : `, ${desks}`} }
 audit: { spoolDirectory: "${file('spool')}" }
 store: { urlFile: "${file('database-url')}" }
 capacity: { govern: false }

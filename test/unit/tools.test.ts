@@ -599,6 +599,14 @@ test('approvals: the first decision counts, is logged before it does, and what i
   t.equal(await unlogged, 'denied');
   isLogBroken = false;
 
+  const corrected = desk.ask(request('c1'));
+  await desk.decide('c1', 'c1', 'denied', { via: 'console', by: 'ann', correction: 'It was 14 euros' });
+  t.equal(await corrected, 'denied');
+  t.strictSame(events.at(-1), {
+    ...{ type: 'approval.given', callId: 'c1', content: { by: 'ann', correction: 'It was 14 euros' } },
+    body: { id: 'c1', tool: 'refund', decision: 'denied', via: 'console', corrected: true },
+  });
+
   const twice = desk.ask(request('e6'));
   const both = await Promise.allSettled(
     ['approved', 'denied'].map((decision) => desk.decide('c1', 'e6', decision as 'approved' | 'denied', { via: 'console', by: 'x' })),
@@ -614,6 +622,14 @@ test('approvals: the first decision counts, is logged before it does, and what i
   t.strictSame(
     yes.asked.map((one) => one.desk),
     ['broken', 'away', 'office'],
+  );
+  t.match(
+    events.slice(-4),
+    [
+      ...['broken', 'away', 'office'].map((place) => ({ type: 'approval.ringing', body: { id: 'p1', tool: 'refund', desk: place } })),
+      { type: 'approval.given', body: { decision: 'approved', via: 'phone', corrected: false } },
+    ],
+    'each ring is in the log',
   );
   t.match(yes.asked[2], { text: 'Refund 40 euros. Press 1 or 2.' });
   t.equal(await make(new ScriptedDeskPhone({ office: '2' })).ask(request('p2')), 'denied');

@@ -1,12 +1,13 @@
 /** The PBX port over ARI: calls, their media legs, and the one ordered stream of events. */
 import { ParleyError } from '../../contracts/index.ts';
-import type { ErrorCode, HangupReason, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
+import type { DialOptions, ErrorCode, HangupReason, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
 import { AriClient } from './ari-client.ts';
 import type { AriChannel, AriEvent } from './ari-types.ts';
 import { isChannel } from './ari-wire.ts';
 import { CallTable, isAboutCall } from './call-table.ts';
 import type { HeldCall } from './call-table.ts';
 import { q850Of } from './causes.ts';
+import { DialledCalls } from './dialled.ts';
 import { AriRefusal, isGone } from './failure.ts';
 import { MediaLegs } from './media-legs.ts';
 import type { MediaWish } from './media-legs.ts';
@@ -25,6 +26,7 @@ class AsteriskDriver implements PbxDriver {
   readonly #options: AsteriskOptions;
   readonly #ari: AriClient;
   readonly #legs: MediaLegs;
+  readonly #dialled: DialledCalls;
   readonly #names: LegNames;
   readonly #calls: CallTable;
   readonly #releasing = new Set<Promise<void>>();
@@ -56,6 +58,7 @@ class AsteriskDriver implements PbxDriver {
       onDown: (down) => this.#down(down),
     });
     this.#legs = new MediaLegs(this.#ari, options.app, this.#names, timing.requestMs);
+    this.#dialled = new DialledCalls(this.#ari, options.app, this.#names);
   }
 
   get version(): string {
@@ -94,6 +97,10 @@ class AsteriskDriver implements PbxDriver {
   async answer(id: PbxCallId): Promise<void> {
     this.#need(id);
     await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/answer', { path: { channelId: id } }));
+  }
+
+  dial(target: { context: string; extension: string }, options: DialOptions): Promise<PbxCallId | null> {
+    return this.#dialled.dial(target, options);
   }
 
   async openMedia(id: PbxCallId, want: MediaWish): Promise<PbxMedia> {
@@ -189,7 +196,7 @@ class AsteriskDriver implements PbxDriver {
     // One more round trip: a channel that was listed while it entered Stasis has its StasisStart in `early` by then.
     await this.#ari.request('GET /asterisk/ping', {});
     this.#version = info.system?.version ?? '';
-    const calls = this.#calls.resync(channels, (id) => this.#names.isMedia(id), this.#early);
+    const calls = this.#calls.resync(channels, (id) => this.#names.isMedia(id) || this.#dialled.isOurs(id), this.#early);
     this.#linkUp = true;
     this.#told = undefined;
     this.#options.logger.info('pbx link up', { attempt, version: this.#version });
@@ -200,7 +207,11 @@ class AsteriskDriver implements PbxDriver {
     for (const event of early) this.#take(event);
     this.#firstOutcome?.resolve();
     this.#firstOutcome = undefined;
-    await this.sweep(this.#calls.ids()).catch((error: unknown) => {
+    const sweep = async (): Promise<void> => {
+      await this.sweep(this.#calls.ids());
+      this.#count('swept', await this.#dialled.sweep());
+    };
+    await sweep().catch((error: unknown) => {
       this.#options.logger.warn('orphaned media legs could not be swept', { why: error instanceof Error ? error.message : '' });
     });
   }
@@ -208,6 +219,7 @@ class AsteriskDriver implements PbxDriver {
   #down(down: { why: string; attempt: number; cut: boolean; error: ParleyError }): void {
     this.#early = [];
     this.#legs.failAll(down.error);
+    this.#dialled.failAll(down.error);
     if (this.#linkUp || down.error.code !== this.#told) {
       this.#linkUp = false;
       this.#told = down.error.code;
@@ -250,7 +262,10 @@ class AsteriskDriver implements PbxDriver {
     if (count !== undefined) this.#count(count, by);
     if (count === 'ignoredArgs')
       this.#options.logger.warn('arguments of a Stasis line were ignored: each must be name=value', { ignored: by });
-    if (tell !== undefined) this.#emit(tell);
+    if (this.#dialled.isOurs(channel.id)) {
+      if (tell !== undefined) this.#dialled.take(tell);
+      if (event.type === 'ChannelDestroyed') this.#dialled.gone(channel.id);
+    } else if (tell !== undefined) this.#emit(tell);
     if (over === undefined) return;
     const releasing = this.#release(over)
       .catch((error: unknown) => {

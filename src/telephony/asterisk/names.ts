@@ -17,16 +17,22 @@ export interface LegNames {
   isMedia(channelId: string): boolean;
   /** The call that a media leg or bridge belongs to; undefined when the id is not one of ours. */
   callOf(id: string): PbxCallId | undefined;
+  /** The id of a call that we place. */
+  dialled(tag: string): PbxCallId;
+  isDialled(channelId: string): boolean;
 }
 
 /** Ids start with the application's name, so two gateways on one Asterisk never sweep each other's legs. */
 export function legNames(app: string): LegNames {
   const ours = new RegExp(`^${app}-(?:media|bridge)-[0-9a-f]{8}-(.+)$`, 's');
   const media = `${app}-media-`;
+  const dialled = new RegExp(`^${app}-dial-[0-9a-f]{8}$`);
   return {
     make: (callId, tag) => ({ mediaId: `${media}${tag}-${callId}`, bridgeId: `${app}-bridge-${tag}-${callId}` }),
     isMedia: (channelId) => channelId.startsWith(media) && ours.test(channelId),
     callOf: (id) => ours.exec(id)?.[1],
+    dialled: (tag) => `${app}-dial-${tag}`,
+    isDialled: (channelId) => dialled.test(channelId),
   };
 }
 

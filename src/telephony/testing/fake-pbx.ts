@@ -4,7 +4,7 @@
  * openMedia twice replaces the leg. The same contract suite runs against it and against a real Asterisk.
  */
 import { ParleyError } from '../../contracts/index.ts';
-import type { Codec, HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
+import type { Codec, DialOptions, HangupReason, PbxCall, PbxCallId, PbxDriver, PbxEvent, PbxMedia } from '../../contracts/index.ts';
 
 export type FakeAction =
   | { readonly t: 'answer'; readonly id: PbxCallId }
@@ -16,6 +16,7 @@ export type FakeAction =
       readonly localHost: string;
       readonly localPort: number;
     }
+  | { readonly t: 'dial'; readonly context: string; readonly extension: string }
   | {
       readonly t: 'transfer';
       readonly id: PbxCallId;
@@ -33,6 +34,8 @@ export interface FakePbxOptions {
   readonly remote?: { readonly host: string; readonly port: number };
   /** Extensions that a transfer can reach, as `context/extension`; every one when left out. */
   readonly extensions?: readonly string[];
+  /** Whether somebody answers where we dial, by `context/extension`; nobody when left out. */
+  readonly answers?: (place: string) => boolean;
 }
 
 export interface FakePbx extends PbxDriver {
@@ -66,6 +69,8 @@ class MemoryPbx implements FakePbx {
   readonly #options: FakePbxOptions;
   readonly #calls = new Map<PbxCallId, PbxCall>();
   readonly #orphans = new Set<PbxCallId>();
+  /** Calls that we placed, and who hears of them. */
+  readonly #dialled = new Map<PbxCallId, DialOptions['onEvent']>();
   readonly #failures = new Map<FakeAction['t'], ParleyError>();
   readonly #queue: PbxEvent[] = [];
   #listener: (event: PbxEvent) => void = () => undefined;
@@ -102,6 +107,18 @@ class MemoryPbx implements FakePbx {
   answer(id: PbxCallId): Promise<void> {
     return this.#do({ t: 'answer', id }, () => {
       this.#calls.set(id, { ...this.#need(id), state: 'up' });
+    });
+  }
+
+  dial(target: { context: string; extension: string }, { onEvent, signal }: DialOptions): Promise<PbxCallId | null> {
+    return this.#do({ t: 'dial', ...target }, () => {
+      const place = `${target.context}/${target.extension}`;
+      checkPlace(target);
+      if (signal.aborted || this.#options.extensions?.includes(place) === false || this.#options.answers?.(place) !== true) return null;
+      const id = `fake-dial-${++this.#rung}`;
+      this.#dialled.set(id, onEvent);
+      this.#calls.set(id, { id, direction: 'outbound', from: { number: '', name: '' }, to: target.extension, args: {}, state: 'up' });
+      return id;
     });
   }
 
@@ -181,7 +198,7 @@ class MemoryPbx implements FakePbx {
     if (this.#up) return;
     this.#up = true;
     this.#emit({ t: 'link', state: 'up', attempt: ++this.#attempt });
-    this.#emit({ t: 'resync', calls: [...this.#calls.values()] });
+    this.#emit({ t: 'resync', calls: [...this.#calls.values()].filter(({ id }) => !this.#dialled.has(id)) });
   }
 
   lose(id: PbxCallId): void {
@@ -217,9 +234,16 @@ class MemoryPbx implements FakePbx {
     if (this.#queue.length > 1) return;
     queueMicrotask(() => {
       for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-        this.#listener(next);
+        const own = 'id' in next ? this.#dialled.get(next.id) : undefined;
+        if (own === undefined) this.#listener(next);
+        else if ('id' in next) own(next);
         this.#queue.shift();
       }
     });
   }
+}
+
+function checkPlace({ context, extension }: { context: string; extension: string }): void {
+  if (/^[\w.-]+$/.test(context) && /^[+]?[\w*#.-]+$/.test(extension)) return;
+  throw new ParleyError('PBX_BAD_INPUT', 'The context or the extension has characters that are not allowed.');
 }
