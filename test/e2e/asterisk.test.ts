@@ -9,6 +9,7 @@ import type { PrivateAsterisk } from '../../src/telephony/index.ts';
 import { pbxContract } from '../contract/pbx-suite.ts';
 import { answerCalls, freeUdpPort, leftovers, placeCall, rtpEar, testAsterisk, until, wireTo } from '../support/asterisk.ts';
 import type { CallerStep } from '../support/asterisk.ts';
+import type { SippRun } from '../support/sipp.ts';
 import { EventLog, connected, driver } from '../support/pbx.ts';
 
 const EXTRA = [
@@ -41,6 +42,7 @@ test('one Asterisk', async (t) => {
   await t.test('the contract', async (t) => {
     const wire = await wireTo(t, asterisk.ariUrl);
     const ear = await rtpEar(t);
+    let phone: SippRun | undefined;
     await pbxContract(t, {
       pbx: driver(asterisk, { url: wire.url }),
       call: async ({ flow, key, hangUpAfterMs }) => {
@@ -58,7 +60,9 @@ test('one Asterisk', async (t) => {
       desk: { context: 'parley-desks', extension: '100' },
       noDesk: { context: 'parley-desks', extension: '999' },
       answerDesk: async () => {
-        await answerCalls(deskPort);
+        // The one before has the port until its call is over.
+        await phone?.finished;
+        phone = await answerCalls(deskPort);
       },
       cut: () => wire.cut(),
       restore: () => undefined,
