@@ -99,7 +99,7 @@ export async function pbxContract(t: Test, rig: PbxRig): Promise<void> {
     await t.rejects(pbx.transfer(call.id, rig.noDesk), { code: 'PBX_BAD_INPUT' });
     t.equal(endings(call.id), 0);
     await rig.answerDesk();
-    await pbx.transfer(call.id, rig.desk);
+    await pbx.transfer(call.id, rig.desk, { PARLEY_OUTCOME: 'transferred', PARLEY_SUMMARY: 'booking: day Tuesday' });
     await log.ended(call.id);
     t.equal(endings(call.id), 1);
   });
