@@ -32,6 +32,6 @@ interface Parts {
 /** Desks that are not there. */
 export function approvalProblems({ approvals, desks }: Parts): { path: (string | number)[]; message: string }[] {
   return approvals.desks.flatMap((name, place) =>
-    Object.hasOwn(desks, name) ? [] : [{ path: ['desks', place], message: `names the desk ${name}, which is not in desks` }],
+    Object.hasOwn(desks, name) ? [] : [{ path: ['desks', place], message: `is ${name}, expected the name of a desk in desks` }],
   );
 }

@@ -402,6 +402,17 @@ test('broken YAML names its line, without an excerpt', async (t) => {
   await t.rejects(load('log: {}\nlog: {}\n'), { code: 'CONFIG_SYNTAX', message: /^c\.yaml:2: is not valid YAML: Map keys must be unique/ });
 });
 
+test('approvals: desks that are there, the time of each, a folder of the operator', async (t) => {
+  const desks = 'desks: { office: { context: parley-desks, extension: "100" } }\n';
+  const { approvals } = await load(`${desks}approvals: { desks: [office], timeoutSeconds: 12, language: de, reviewFolder: review }`);
+  t.strictSame(approvals, { desks: ['office'], timeoutMs: 12_000, language: 'de', reviewFolder: join(folder, 'review') });
+  await t.rejects(load(`${desks}approvals:\n  desks: [office, nobody]`), {
+    message: /^c\.yaml:3: approvals\.desks\.1: is nobody, expected the name of a desk/,
+  });
+  await t.rejects(load('approvals: { timeoutSeconds: 60 }'), { message: /expected seconds, 5 to 45/ });
+  await t.rejects(load('approvals: { desks: ["PJSIP/1&SIP/2"] }'), { message: /expected the name of a desk/ });
+});
+
 test('a missing file says what to do', async (t) => {
   await t.rejects(loadConfig(join(folder, 'none.yaml')), {
     code: 'CONFIG_MISSING',
