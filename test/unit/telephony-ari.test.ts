@@ -302,6 +302,41 @@ test('transfer: an extension that the dialplan does not have', async (t) => {
   t.ok(variable >= 0 && variable < uris.findIndex((uri) => uri.includes('/continue')), 'what goes along is there before the caller is');
 });
 
+test('dial: one endpoint of the dialplan; busy, a lost line, and an answer that nobody waits for any more', async (t) => {
+  const mock = await mockAri(t);
+  const { pbx, log } = driverFor(t, mock);
+  await pbx.start();
+  const from = log.events.length;
+  const asked = (): string[] => mock.requests.filter((it) => it.method === 'POST' && it.uri.startsWith('/channels?')).map((it) => it.uri);
+  const idOf = (uri = ''): string => /channelId=([\w-]+)/.exec(uri)?.[1] ?? '';
+  const { signal } = new AbortController();
+  const dial = (stop = signal) =>
+    pbx.dial({ context: 'parley-desks', extension: '100' }, { ringMs: 1500, signal: stop, onEvent: () => undefined });
+  const busy = dial();
+  await until('the request', () => asked().length === 1);
+  t.match(asked()[0], /endpoint=Local%2F100%40parley-desks%2Fn&app=parley&.*timeout=2/);
+  mock.send({ type: 'ChannelDestroyed', cause: 17, channel: { id: idOf(asked()[0]), state: 'Ring' } });
+  t.equal(await busy, null);
+
+  const stop = new AbortController();
+  const withdrawn = dial(stop.signal);
+  await until('the request', () => asked().length === 2);
+  const id = idOf(asked()[1]);
+  stop.abort();
+  t.equal(await withdrawn, null);
+  const ends = (): number => mock.requests.filter((it) => it.method === 'DELETE' && it.uri === `/channels/${id}`).length;
+  t.equal(ends(), 1);
+  mock.send({ type: 'StasisStart', args: [], channel: { id, state: 'Up' } });
+  await until('the late answer to be hung up', () => ends() === 2);
+
+  t.same(log.events.slice(from), [], 'the listener of all calls heard nothing');
+
+  const cut = dial();
+  await until('the request', () => asked().length === 3);
+  mock.drop();
+  await t.rejects(cut, { code: 'PBX_LINK_DOWN' });
+});
+
 test('stop while Asterisk is away: start is told, and nothing is left running', async (t) => {
   const pbx = createAsterisk({ url: 'http://127.0.0.1:9', app: 'parley', user: 'u', password: 'p', logger: silentLogger, timing: QUICK });
   const started = pbx.start();
