@@ -32,6 +32,11 @@ export function refusal(request: AriRequest, reply: AriReply): AriRefusal {
   );
 }
 
+/** The same of a bridge: one that is just being taken down is "not in Stasis" any more (409). */
+export function isBridgeGone(error: unknown): boolean {
+  return isGone(error) || (error instanceof AriRefusal && error.status === 409);
+}
+
 /** True when the PBX does not have the thing (any more): for callers that wanted it gone, that is success. */
 export function isGone(error: unknown): boolean {
   return error instanceof AriRefusal && (error.status === 404 || error.status === 410);

@@ -10,7 +10,7 @@ import type { Codec, PbxCallId, PbxMedia } from '../../contracts/index.ts';
 import type { AriClient } from './ari-client.ts';
 import type { AriChannel } from './ari-types.ts';
 import { isRecord } from './ari-wire.ts';
-import { isGone } from './failure.ts';
+import { isBridgeGone, isGone } from './failure.ts';
 import { checkHostPort } from './names.ts';
 import type { LegIds, LegNames } from './names.ts';
 
@@ -84,7 +84,7 @@ export class MediaLegs {
   /** Idempotent. Resolves when both are gone or the line is down; what is left then is found by the next sweep. */
   async release(ids: LegIds): Promise<void> {
     const quiet = (error: unknown): void => {
-      if (!isGone(error) && !(error instanceof ParleyError && error.retryable)) throw error;
+      if (!isBridgeGone(error) && !(error instanceof ParleyError && error.retryable)) throw error;
     };
     await Promise.all([
       this.#ari.request('DELETE /channels/{channelId}', { path: { channelId: ids.mediaId } }).catch(quiet),
@@ -105,7 +105,7 @@ export class MediaLegs {
         .map((it) => removed(this.#ari.request('DELETE /channels/{channelId}', { path: { channelId: it.id } }))),
       ...bridges
         .filter((it) => orphan(it.id))
-        .map((it) => removed(this.#ari.request('DELETE /bridges/{bridgeId}', { path: { bridgeId: it.id } }))),
+        .map((it) => removed(this.#ari.request('DELETE /bridges/{bridgeId}', { path: { bridgeId: it.id } }), isBridgeGone)),
     ]);
     return results.filter(Boolean).length;
   }
@@ -125,12 +125,12 @@ export class MediaLegs {
 }
 
 /** False when it was gone already. */
-async function removed(request: Promise<unknown>): Promise<boolean> {
+async function removed(request: Promise<unknown>, wasGone = isGone): Promise<boolean> {
   try {
     await request;
     return true;
   } catch (error) {
-    if (isGone(error)) return false;
+    if (wasGone(error)) return false;
     throw error;
   }
 }
