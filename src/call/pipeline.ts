@@ -28,6 +28,7 @@ import {
 } from '../contracts/index.ts';
 import { wordsIn } from '../turn/index.ts';
 import type { Capacity } from './capacity.ts';
+import { cleaningOf } from './cleaning.ts';
 import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
 import { Errands } from './errands.ts';
@@ -245,7 +246,7 @@ export class CallPipeline {
     const { receive, send } = this.#options;
     await nameProcessors(this.#journal, this.#stages);
     if (this.#isEnded()) return;
-    const session = media.open({ callId: this.id, receive, send });
+    const session = media.open({ callId: this.id, receive, send, cleaning: cleaningOf(this.#call.args) });
     this.#media = session;
     if (this.#call.state !== 'up') await pbx.answer(this.pbxId);
     const leg = await pbx.openMedia(this.pbxId, { receive, send, localHost: session.localHost, localPort: session.localPort });

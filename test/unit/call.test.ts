@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { maskWords, type Stages } from '../../src/call/index.ts';
+import { cleaningOf } from '../../src/call/cleaning.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
 import {
   type Dialogue,
@@ -535,5 +536,12 @@ test('24. whenever somebody breaks in, the dialogue and the log have the same wo
     }),
     { numRuns: 25 },
   );
+  t.end();
+});
+
+test('22. the dialplan line of a trunk says how its audio is cleaned; other words change nothing', (t) => {
+  t.same(cleaningOf({ flow: 'booking', noise: 'suppress', echo: 'cancel' }), { noise: 'suppress', echo: 'cancel' });
+  t.same(cleaningOf({ noise: 'off', echo: 'maybe' }), { noise: 'off' });
+  t.same(cleaningOf({}), {});
   t.end();
 });
