@@ -488,6 +488,7 @@ test('GDPR 15, 17, 20: export as vCon, legal hold, erasure with a certificate, a
     words,
   );
   t.equal((first?.attachments[0]?.body as unknown[]).length, 8, 'every event of the call');
+  await desk.audit.shipped(10_000);
   t.equal((await database.query(`SELECT FROM audit.event WHERE type = 'subject.exported'`)).length, 2, 'reading is an event');
 
   await holdSubject(desk, CANARY.from, { held: true, reference: 'case 17' }, dpo);
