@@ -13,6 +13,8 @@ export class Listener {
   readonly #hooks: ListenerHooks;
   readonly #logger: Logger;
   readonly #inFlight = new Map<number, AbortController>();
+  /** What we said last: it tells the recogniser which words are likely. */
+  #said: string | null = null;
 
   constructor(options: { stt: SttSession; hooks: ListenerHooks; logger: Logger }) {
     this.#stt = options.stt;
@@ -23,7 +25,9 @@ export class Listener {
   decode(effect: Decode): void {
     const abort = new AbortController();
     this.#inFlight.set(effect.decode, abort);
-    this.#stt.decode({ fromSample: effect.fromSample, toSample: effect.toSample, kind: effect.kind }, abort.signal).then(
+    const { fromSample, toSample, kind } = effect;
+    const prompt = this.#said === null ? {} : { prompt: this.#said };
+    this.#stt.decode({ fromSample, toSample, kind, ...prompt }, abort.signal).then(
       (result) => {
         if (this.#forget(effect)) this.#hooks.words(effect, result);
       },
@@ -33,6 +37,10 @@ export class Listener {
         this.#hooks.failed(effect, error);
       },
     );
+  }
+
+  said(text: string): void {
+    this.#said = text;
   }
 
   /** From here on the recogniser is another one, or one in another language; what is under way is given up. */

@@ -328,7 +328,10 @@ export class CallPipeline {
       clock: this.#clock,
       ms: (atUs) => this.#open?.timeline.ms(atUs) ?? 0,
       tellTurn: (event) => this.#turn.tell(event),
-      started: (say) => this.#conversation.started(say),
+      started: (say) => {
+        this.#open?.listener.said(say.text);
+        this.#conversation.started(say);
+      },
       isEnded: () => this.#ended,
       ended: (spoken) => this.#privacy.recording.spoken(spoken),
       waited: (ttsMs) => this.#capacity.waited('ttsFirstAudio', ttsMs),

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { maskWords, type Stages } from '../../src/call/index.ts';
+import { silentLogger } from '../../src/observability/index.ts';
+import { Listener } from '../../src/call/listener.ts';
 import { cleaningOf } from '../../src/call/cleaning.ts';
 import { heardOf, questionSample, resumeSample } from '../../src/call/ledger.ts';
 import {
@@ -543,5 +545,26 @@ test('22. the dialplan line of a trunk says how its audio is cleaned; other word
   t.same(cleaningOf({ flow: 'booking', noise: 'suppress', echo: 'cancel' }), { noise: 'suppress', echo: 'cancel' });
   t.same(cleaningOf({ noise: 'off', echo: 'maybe' }), { noise: 'off' });
   t.same(cleaningOf({}), {});
+  t.end();
+});
+
+test('23. the recogniser is told what we said last', (t) => {
+  const prompts: (string | undefined)[] = [];
+  const asked = new Listener({
+    stt: {
+      decode: ({ prompt }) => {
+        prompts.push(prompt);
+        return new Promise(() => undefined);
+      },
+      close: () => undefined,
+    },
+    logger: silentLogger,
+    hooks: { words: () => undefined, failed: () => undefined },
+  });
+  const decode = { t: 'decode', decode: 1, fromSample: 0, toSample: 16_000, kind: 'final' } as const;
+  asked.decode(decode);
+  asked.said('which day');
+  asked.decode({ ...decode, decode: 2 });
+  t.same(prompts, [undefined, 'which day']);
   t.end();
 });
