@@ -527,8 +527,9 @@ export class CallPipeline {
     this.#turn.settle();
     this.#onEnded(this);
     await this.#journal.settled();
-    await remembering;
+    // At once: a crash from here on must not find a call that has its end.
     this.#keeper.drop();
+    await remembering;
   }
 
   #isEnded(): boolean {

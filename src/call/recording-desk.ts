@@ -151,12 +151,16 @@ export class RecordingDesk {
     this.#recording?.resume().catch(() => undefined);
   }
 
-  /** Before the audio is gone. Null when there is nothing to wait for. */
+  /** Before the audio is gone. Null when there is nothing to wait for. Never rejects: the call ends whatever became of its recording. */
   end(reason: string): Promise<void> | null {
     const recording = this.#recording;
     this.#recording = null;
     const unheard = this.#options.findSecrets === null ? null : this.#unheardFrom;
-    return recording?.stop(reason, unheard) ?? null;
+    if (recording === null) return null;
+    return recording.stop(reason, unheard).catch((error: unknown) => {
+      const code = error instanceof ParleyError ? error.code : 'INTERNAL';
+      this.#options.logger.error('the end of a recording was not logged', { code });
+    });
   }
 }
 

@@ -423,6 +423,23 @@ test('GDPR 13, AI Act 50(1): 200 callers who talk over it hear the notice whole 
   }
 });
 
+test('a recording whose end cannot be logged does not keep the call from ending', async (t) => {
+  const flow = withOpening(flowIn('en'), { notices, policy: 'ask' });
+  const { recorder } = noteRecorder();
+  const start = recorder.start.bind(recorder);
+  recorder.start = async (options) => ({ ...(await start(options)), stop: () => Promise.reject(new Error('the spool is full')) });
+  const line = rig(() => [], spoken('yes', 1000), {}, { flow: () => flow, recorder });
+  const id = await line.begin();
+  await line.time.pass(7000);
+  line.pbx.press(id, '1');
+  await line.time.pass(3000);
+  t.equal(line.audit.of('recording.started').length, 1);
+  line.pbx.callerHangsUp(id);
+  await settle();
+  t.equal(line.audit.of('call.ended').length, 1);
+  t.equal(line.media.sessions[0]?.closed, true);
+});
+
 test('GDPR 7(3) on the line: a withdrawal is held from its first words and shreds within a second of its last', async (t) => {
   const flow = withOpening(flowIn('en'), { notices, policy: 'ask' });
   const { recorder, takes } = noteRecorder();
