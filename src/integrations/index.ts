@@ -8,7 +8,7 @@ export { httpTools, type HttpToolOptions } from './http.ts';
 export { ApprovalDesk, type OpenApproval, ScriptedDeskPhone } from './approvals.ts';
 export { type Correction, type CorrectedTurn, writeSuggestion } from './review-folder.ts';
 export { isPrivate } from './addresses.ts';
-export { memoryPorts, MemoryOutbox, type PortOperation, portTools } from './memory.ts';
+export { directoryPort, memoryPorts, MemoryOutbox, type PortOperation, portTools } from './memory.ts';
 export { type ApprovalRequest, type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
 export { McpClients, type McpServer } from './mcp.ts';
 export { CalDav, type CalDavOptions, calendarPorts } from './caldav.ts';

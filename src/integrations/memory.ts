@@ -27,14 +27,19 @@ export class MemoryOutbox {
   }
 }
 
+/** directory.find: who has this name, and at which desk. */
+export function directoryPort(people: Readonly<Record<string, string>>): PortOperation {
+  return ({ name }) => {
+    const wanted = String(name).toLowerCase();
+    const found = Object.entries(people).find(([person]) => person.toLowerCase().includes(wanted) && wanted !== '');
+    return Promise.resolve({ found: found !== undefined, name: found?.[0] ?? '', desk: found?.[1] ?? '' });
+  };
+}
+
 /** directory.find, message.send, callback.request, crm.note. */
 export function memoryPorts(people: Readonly<Record<string, string>>, outbox: MemoryOutbox): Readonly<Record<string, PortOperation>> {
   return {
-    'directory.find': ({ name }) => {
-      const wanted = String(name).toLowerCase();
-      const found = Object.entries(people).find(([person]) => person.toLowerCase().includes(wanted) && wanted !== '');
-      return Promise.resolve({ found: found !== undefined, name: found?.[0] ?? '', desk: found?.[1] ?? '' });
-    },
+    'directory.find': directoryPort(people),
     'message.send': outbox.add('message'),
     'callback.request': outbox.add('callback'),
     'crm.note': outbox.add('note'),

@@ -6,12 +6,11 @@ import {
   type Approvers,
   CalDav,
   calendarPorts,
+  directoryPort,
   ErrandDesk,
   httpTools,
   McpClients,
   type McpServer,
-  memoryPorts,
-  MemoryOutbox,
   type PortOperation,
   portTools,
   type ToolAdapter,
@@ -46,7 +45,7 @@ export async function createErrands(config: Config, parts: ErrandParts): Promise
   const allowPrivate = Object.keys(http).filter((host) => http[host]?.private === true);
   const web = httpTools({ allow: Object.keys(http), allowPrivate, headers });
   const own = portTools({
-    ...directory(config),
+    'directory.find': directory(config),
     ...parts.own,
     ...(calendar === null ? {} : calendarPorts(new CalDav({ ...calendar, password }), calendar.zone)),
   });
@@ -66,10 +65,8 @@ async function secrets(files: Readonly<Record<string, string>>): Promise<Record<
 }
 
 /** Desks are found by their names. */
-function directory(config: Config): Readonly<Record<string, PortOperation>> {
-  const people = Object.fromEntries(Object.keys(config.desks).map((name) => [name.replaceAll('_', ' '), name]));
-  const find = memoryPorts(people, new MemoryOutbox())['directory.find'];
-  return find === undefined ? {} : { 'directory.find': find };
+function directory(config: Config): PortOperation {
+  return directoryPort(Object.fromEntries(Object.keys(config.desks).map((name) => [name.replaceAll('_', ' '), name])));
 }
 
 const CALENDAR_PORTS = ['calendar.free', 'calendar.book', 'calendar.reschedule', 'calendar.cancel'];
