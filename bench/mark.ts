@@ -20,7 +20,7 @@ const LOSS = 0.03;
 const FRAME = 160;
 
 export async function run(): Promise<BenchResult> {
-  const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160, mode: 'spawn' });
+  const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160 });
   await tts.start();
   const voices = await Promise.all(
     SENTENCES.map(async (text) => {

@@ -112,17 +112,13 @@ export function createTts(config: Config, logger: Logger, events: EngineEvents =
   return new ResilientTts([first, ...others], { clock, timers, onEngine, ...hedge(config.tts.hedgeMs) });
 }
 
-/**
- * espeak-ng: one waiting process for each text ('spawn'), not one for all. Its vibrato runs on from text to text, so that in one
- * process the same words never sound the same twice, and nobody could check later what was said (docs/adr/0001).
- */
 function ttsOf(choice: TtsChoice, language: string, logger: Logger): TextToSpeech {
   const { engine, model, models, voice, voices = {}, rateWpm, url, keyFile = '', region = '', lanes, timeoutMs, external } = choice;
   const site = external === null ? {} : { external };
   switch (engine) {
     case 'espeak': {
       const named = voice === undefined ? voices : { ...voices, [language]: voice };
-      return createEspeak({ voices: named, language, timeoutMs, mode: 'spawn', logger, ...given({ rateWpm }) });
+      return createEspeak({ voices: named, language, timeoutMs, logger, ...given({ rateWpm }) });
     }
     case 'piper': {
       const one = { [language]: { model: model ?? '', languages: [language] } };

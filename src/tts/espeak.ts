@@ -1,7 +1,5 @@
 import { ParleyError, type Logger, type SpeechClip, type SpeechOptions, type TextToSpeech } from '../contracts/index.ts';
 import { SpareSpeaker } from './spare-speaker.ts';
-import type { Speaker, SpeakerOptions } from './speaker.ts';
-import { startStreamSpeaker } from './stream-speaker.ts';
 import { isSpeakable, plainText, spokenText } from './text.ts';
 import { trimSilence } from './trim.ts';
 
@@ -16,14 +14,12 @@ export interface EspeakOptions {
   readonly rateWpm?: number;
   /** A text without its audio for so long has failed (default 5000). */
   readonly timeoutMs?: number;
-  /** 'auto': one process per voice where its texts can be told apart, else one per text. The others are for tests. */
-  readonly mode?: 'auto' | 'stream' | 'spawn';
   readonly logger: Logger;
 }
 
 const MAX_CHARS = 2000;
 const RATE_HZ = 22050;
-/** Processes at once: one for each voice and rate in use. */
+/** Waiting processes at once: one for each voice and rate in use. */
 const MOST_SPEAKERS = 12;
 const RATE_WPM = { default: 160, least: 80, most: 450 };
 const VOICES: Readonly<Record<string, string>> = {
@@ -45,7 +41,7 @@ class Espeak implements TextToSpeech {
   readonly maxChars = MAX_CHARS;
   readonly #options: EspeakOptions;
   readonly #logger: Logger;
-  readonly #speakers = new Map<string, Promise<Speaker>>();
+  readonly #speakers = new Map<string, SpareSpeaker>();
   #stopped = false;
 
   constructor(options: EspeakOptions) {
@@ -57,8 +53,9 @@ class Espeak implements TextToSpeech {
   async start(): Promise<void> {
     this.#stopped = false;
     const voice = this.#voice(this.#options.language ?? 'en');
-    const speaker = await this.#speaker(voice, 1);
-    this.#logger.info('synthesiser is ready', { voice, mode: speaker.mode });
+    // A word of its own tells that program and voice are there.
+    await this.#speaker(voice, 1).say('a');
+    this.#logger.info('synthesiser is ready', { voice });
   }
 
   async synthesise(text: string, options: SpeechOptions): Promise<SpeechClip> {
@@ -68,7 +65,7 @@ class Espeak implements TextToSpeech {
     const startedAtMs = performance.now();
     const plain = spokenText(plainText(text), language);
     if (!isSpeakable(plain)) return { pcm: new Int16Array(0), rateHz: RATE_HZ, firstMs: 0, totalMs: 0 };
-    const speaker = await this.#speaker(voice === undefined ? this.#voice(language) : checked(voice), rate);
+    const speaker = this.#speaker(voice === undefined ? this.#voice(language) : checked(voice), rate);
     const spoken = await abortable(speaker.say(plain), signal);
     return {
       pcm: trimSilence(spoken.pcm, spoken.rateHz),
@@ -78,11 +75,11 @@ class Espeak implements TextToSpeech {
     };
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#stopped = true;
-    const speakers = [...this.#speakers.values()];
+    for (const speaker of this.#speakers.values()) speaker.close();
     this.#speakers.clear();
-    for (const result of await Promise.allSettled(speakers)) if (result.status === 'fulfilled') result.value.close();
+    return Promise.resolve();
   }
 
   #voice(language: string): string {
@@ -91,39 +88,21 @@ class Espeak implements TextToSpeech {
     return checked(voices[language] ?? voices[tag] ?? voices[tag.split('-')[0] ?? ''] ?? language);
   }
 
-  /** The speaker of a voice at a rate; a lost one is replaced at the next text. */
-  #speaker(voice: string, rate: number): Promise<Speaker> {
-    const { rateWpm = RATE_WPM.default } = this.#options;
+  #speaker(voice: string, rate: number): SpareSpeaker {
+    const { program = 'espeak-ng', timeoutMs = 5000, rateWpm: usual = RATE_WPM.default } = this.#options;
     // In steps of a tenth: every other rate would be one more process.
-    const wpm = Math.min(
-      RATE_WPM.most,
-      Math.max(RATE_WPM.least, Math.round((rateWpm * Math.round((Number.isFinite(rate) ? rate : 1) * 10)) / 10)),
-    );
-    const key = `${voice} ${wpm}`;
+    const wpm = Math.round((usual * Math.round((Number.isFinite(rate) ? rate : 1) * 10)) / 10);
+    const rateWpm = Math.min(RATE_WPM.most, Math.max(RATE_WPM.least, wpm));
+    const key = `${voice} ${rateWpm}`;
     const known = this.#speakers.get(key);
     if (known) return known;
-    if (this.#stopped) return Promise.reject(new ParleyError('TTS_FAILED', 'the synthesiser is stopped'));
+    if (this.#stopped) throw new ParleyError('TTS_FAILED', 'the synthesiser is stopped');
     if (this.#speakers.size >= MOST_SPEAKERS) {
-      return Promise.reject(new ParleyError('TTS_FAILED', `more than ${MOST_SPEAKERS} voices and rates are in use at once`));
+      throw new ParleyError('TTS_FAILED', `more than ${MOST_SPEAKERS} voices and rates are in use at once`);
     }
-    const forget = (): void => {
-      if (this.#speakers.get(key) === starting) this.#speakers.delete(key);
-    };
-    const starting = this.#start(voice, wpm, forget);
-    this.#speakers.set(key, starting);
-    starting.catch(forget);
-    return starting;
-  }
-
-  async #start(voice: string, rateWpm: number, onGone: () => void): Promise<Speaker> {
-    const { program = 'espeak-ng', timeoutMs = 5000, mode = 'auto' } = this.#options;
-    const options: SpeakerOptions = { program, voice, rateWpm, timeoutMs };
-    if (mode === 'spawn') return new SpareSpeaker(options);
-    const streaming = await startStreamSpeaker(options, onGone);
-    if (streaming) return streaming;
-    if (mode === 'stream') throw new ParleyError('TTS_FAILED', `texts of voice "${voice}" cannot be told apart in one stream`);
-    this.#logger.warn('this voice needs a process per text', { voice });
-    return new SpareSpeaker(options);
+    const speaker = new SpareSpeaker({ program, voice, rateWpm, timeoutMs });
+    this.#speakers.set(key, speaker);
+    return speaker;
   }
 }
 
@@ -148,7 +127,7 @@ function abortable<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
 }
 
 /**
- * espeak-ng as a long-lived program of its own (GPL: only ever spoken to through pipes), 22,050 Hz mono.
+ * espeak-ng as a program of its own (GPL: only ever spoken to through pipes), 22,050 Hz mono, a waiting process per text.
  * Errors: TTS_FAILED, at `start` when the program or the voice is missing, later per text.
  */
 export function createEspeak(options: EspeakOptions): TextToSpeech {

@@ -14,11 +14,10 @@ import {
 import { WaveStream } from './wave-stream.ts';
 
 /**
- * For voices whose texts cannot be told apart in one stream: a process per text, where the end of the stream is the end
- * of the text. One is always started ahead and waits with its voice loaded.
+ * A process per text, where the end of the stream is the end of the text and the same words sound the same
+ * (docs/adr/0001). One is always started ahead and waits with its voice loaded.
  */
 export class SpareSpeaker implements Speaker {
-  readonly mode = 'spawn';
   readonly #options: SpeakerOptions;
   #spare: ChildProcessWithoutNullStreams;
   #closed = false;
@@ -41,7 +40,7 @@ export class SpareSpeaker implements Speaker {
   }
 
   #start(): ChildProcessWithoutNullStreams {
-    const child = spawnEspeak(this.#options, ['--stdin']);
+    const child = spawnEspeak(this.#options);
     child.on('error', () => undefined);
     child.stdin.on('error', () => undefined);
     child.stderr.resume();

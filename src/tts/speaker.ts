@@ -4,7 +4,6 @@ import { ParleyError } from '../contracts/index.ts';
 
 /** One espeak-ng voice, ready to speak. */
 export interface Speaker {
-  readonly mode: 'stream' | 'spawn';
   /** Plain text, already checked. Errors: TTS_FAILED. */
   say(text: string): Promise<Spoken>;
   close(): void;
@@ -24,8 +23,8 @@ export interface SpeakerOptions {
 }
 
 /** Text never becomes an argument: it could begin with a dash. */
-export function spawnEspeak(options: SpeakerOptions, extra: readonly string[]): ChildProcessWithoutNullStreams {
-  const args = ['-b', '1', '-v', options.voice, '-s', String(options.rateWpm), '--stdout', ...extra];
+export function spawnEspeak(options: SpeakerOptions): ChildProcessWithoutNullStreams {
+  const args = ['-b', '1', '-v', options.voice, '-s', String(options.rateWpm), '--stdout', '--stdin'];
   return spawn(options.program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8' } });
 }
 

@@ -41,34 +41,3 @@ export function spokenText(plain: string, tag: string): string {
 export function isSpeakable(text: string): boolean {
   return /[\p{L}\p{N}]/u.test(text);
 }
-
-/** Cuts text into pieces of at most `mostBytes` of UTF-8, after a sentence where there is one, else between words. */
-export function piecesOf(text: string, mostBytes: number): string[] {
-  const pieces: string[] = [];
-  let piece = '';
-  const add = (part: string): void => {
-    if (piece !== '' && Buffer.byteLength(piece) + 1 + Buffer.byteLength(part) > mostBytes) {
-      pieces.push(piece);
-      piece = '';
-    }
-    piece = piece === '' ? part : `${piece} ${part}`;
-  };
-  for (const sentence of text.split(/(?<=[.!?]) /)) {
-    if (Buffer.byteLength(sentence) <= mostBytes) add(sentence);
-    else for (const word of sentence.split(' ')) for (const part of splitWord(word, mostBytes)) add(part);
-  }
-  if (piece !== '') pieces.push(piece);
-  return pieces;
-}
-
-function splitWord(word: string, mostBytes: number): string[] {
-  if (Buffer.byteLength(word) <= mostBytes) return [word];
-  const parts: string[] = [''];
-  for (const character of word) {
-    const last = parts.length - 1;
-    const grown = `${parts[last] ?? ''}${character}`;
-    if (Buffer.byteLength(grown) > mostBytes) parts.push(character);
-    else parts[last] = grown;
-  }
-  return parts;
-}

@@ -43,7 +43,7 @@ test('real calls', { timeout: 420_000 }, async (t) => {
       rig.of('caller.said').map((event) => event.content?.['text']),
       BOOKING.script.flatMap((step) => ('say' in step ? [step.say] : [])),
     );
-    const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160, mode: 'spawn' });
+    const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160 });
     await tts.start();
     const said = rig.of('agent.said');
     const prompts = await Promise.all(
@@ -185,7 +185,7 @@ test('real calls', { timeout: 420_000 }, async (t) => {
         rig.of('agent.speaking').find((event) => event.callId === call && event.body.prompt === cut?.body.prompt)?.content.text ?? '';
       const said = cut?.content?.['text'] ?? '';
       t.ok(said !== '' && whole.startsWith(said) && said.length < whole.length, `"${said}" of "${whole}"`);
-      const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160, mode: 'spawn' });
+      const tts = createEspeak({ logger: silentLogger, voices: { en: 'en-us' }, rateWpm: 160 });
       await tts.start();
       const clip = await tts.synthesise(whole, { language: 'en' });
       await tts.stop();

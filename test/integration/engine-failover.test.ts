@@ -35,7 +35,7 @@ test('recogniser and synthesiser die in a call: the next ones go on, and the eve
   const tts = new ResilientTts(
     [
       { tts: createPiperHttp({ url: piper.origin }), timeoutMs: 3000 },
-      { tts: createEspeak({ logger, mode: 'spawn' }), timeoutMs: 5000 },
+      { tts: createEspeak({ logger }), timeoutMs: 5000 },
     ],
     chain,
   );

@@ -3,9 +3,9 @@ import { test } from 'tap';
 
 import type { SpeechChunk, TextToSpeech } from '../../src/contracts/index.ts';
 import { createPhraseCache, createScriptedTts } from '../../src/tts/index.ts';
-import { isSpeakable, piecesOf, plainText, spokenText } from '../../src/tts/text.ts';
+import { isSpeakable, plainText, spokenText } from '../../src/tts/text.ts';
 import { trimSilence } from '../../src/tts/trim.ts';
-import { UtteranceEnd, WaveStream } from '../../src/tts/wave-stream.ts';
+import { WaveStream } from '../../src/tts/wave-stream.ts';
 
 void test('plain text', (t) => {
   t.equal(plainText('  Hello,\n\n  you. '), 'Hello, you.');
@@ -33,19 +33,6 @@ void test('numbers are read as the language reads them', (t) => {
   t.equal(spokenText('Call 555-0123?', 'en'), 'Call 555 0123?');
   t.equal(spokenText('19:00 wa', 'sw'), '19:00 wa', 'a language without rules is left alone');
   t.equal(spokenText('What day would you like?', 'en'), 'What day would you like?');
-  t.end();
-});
-
-void test('pieces fit and lose nothing', (t) => {
-  t.same(piecesOf('One. Two. Three.', 10), ['One. Two.', 'Three.']);
-  t.same(piecesOf('abcdefghij', 4), ['abcd', 'efgh', 'ij']);
-  t.same(piecesOf('ééé', 4), ['éé', 'é'], 'bytes are counted, characters stay whole');
-  fc.assert(
-    fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }).map(plainText), fc.integer({ min: 8, max: 60 }), (text, most) => {
-      const pieces = piecesOf(text, most);
-      return pieces.every((piece) => Buffer.byteLength(piece) <= most) && pieces.join('').replaceAll(' ', '') === text.replaceAll(' ', '');
-    }),
-  );
   t.end();
 });
 
@@ -91,35 +78,6 @@ void test('samples come out whole however the bytes are cut', (t) => {
   const notWave = new WaveStream();
   notWave.push(Buffer.alloc(60, 'x'));
   t.equal(notWave.rateHz, -1);
-  t.end();
-});
-
-void test('the end of an utterance is found however the samples are cut', (t) => {
-  const MARK = 20;
-  const GAP = 5;
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 0, max: MARK - 1 }))),
-      fc.integer({ min: MARK, max: 4 * MARK }),
-      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
-      (bursts, mark, cuts) => {
-        const speech = bursts.flatMap(([sound, rest], index) => [
-          ...Array<number>(sound).fill(100),
-          ...Array<number>(index === bursts.length - 1 ? 0 : rest).fill(0),
-        ]);
-        const stream = Int16Array.from([...speech, ...Array<number>(mark).fill(0), 7, 7, 7, ...Array<number>(GAP).fill(0), 9, 9]);
-        const end = new UtteranceEnd(MARK, GAP);
-        let belong = 0;
-        let at = 0;
-        for (let i = 0; at < stream.length && !end.over; i++) {
-          const size = cuts[i % cuts.length] ?? 1;
-          belong += end.push(stream.subarray(at, at + size));
-          at += size;
-        }
-        return end.over && belong === speech.length + MARK;
-      },
-    ),
-  );
   t.end();
 });
 
