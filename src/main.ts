@@ -143,6 +143,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       stt,
       vad,
       tts,
+      outside: engines.outside,
       audit,
       logger,
       clock: systemClock,

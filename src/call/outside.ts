@@ -1,17 +1,11 @@
 /** What a call says of engines beyond its own machines, before they get anything, and what it says when all of them have failed. */
-import type { SpeechToText, TextToSpeech, Timers } from '../contracts/index.ts';
+import type { OutsideEngine, Timers } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 import type { Speaker } from './speaker.ts';
 
-/** On disk before the first byte leaves: who gets what, and why that is lawful. */
-export async function nameProcessors(journal: Journal, { stt, tts }: { stt: SpeechToText; tts: TextToSpeech }): Promise<void> {
-  for (const [kind, engine] of [
-    ['stt', stt],
-    ['tts', tts],
-  ] as const) {
-    const external = engine.external ?? null;
-    if (external !== null) await journal.before({ type: 'engine.external', body: { kind, engine: engine.name, external } });
-  }
+/** On disk before the first byte leaves: who may get what, and why that is lawful. */
+export async function nameProcessors(journal: Journal, engines: readonly OutsideEngine[]): Promise<void> {
+  for (const body of engines) await journal.before({ type: 'engine.external', body });
 }
 
 const APOLOGY_MS = 6000;

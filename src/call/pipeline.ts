@@ -244,7 +244,7 @@ export class CallPipeline {
   async #join(): Promise<void> {
     const { pbx, media, clock } = this.#stages;
     const { receive, send } = this.#options;
-    await nameProcessors(this.#journal, this.#stages);
+    await nameProcessors(this.#journal, this.#stages.outside ?? []);
     if (this.#isEnded()) return;
     const session = media.open({ callId: this.id, receive, send, cleaning: cleaningOf(this.#call.args) });
     this.#media = session;

@@ -14,6 +14,7 @@ import type {
   Logger,
   MediaEngine,
   OpenCalls,
+  OutsideEngine,
   PbxDriver,
   SecretStore,
   SpeechToText,
@@ -69,6 +70,8 @@ export interface Stages {
   readonly findSecrets?: (text: string) => readonly { readonly from: number; readonly to: number }[];
   /** Where secrets of callers wait for their tool; none when left out: no secret can be taken. */
   readonly secrets?: SecretStore;
+  /** Every engine that gets something of a call beyond the operator's machines, those of a chain one by one; none when left out. */
+  readonly outside?: readonly OutsideEngine[];
   /** An end-of-turn model of the operator's; none when left out. */
   readonly detector?: EndOfTurnDetector;
   /**

@@ -4,8 +4,7 @@
  * shown live, and kept only in the vault, only when a retention period for transcripts is configured.
  */
 
-import type { EngineKind, EngineUse } from './engines.ts';
-import type { ExternalProcessor } from './llm.ts';
+import type { EngineKind, EngineUse, OutsideEngine } from './engines.ts';
 
 interface Base<T extends string, B> {
   readonly type: T;
@@ -50,8 +49,8 @@ export type CallEvent =
   | Base<'gateway.heartbeat', { openCalls: number }>
   | Base<'pbx.link', { state: 'up' | 'down'; attempt: number; version: string }>
   | Base<'engine.state', { engine: 'stt' | 'tts' | 'llm' | 'vad'; state: 'up' | 'down'; why: string; name?: string }>
-  /** Before the first byte: what of this call will leave the operator's machines, to whom and why that is lawful. */
-  | Base<'engine.external', { kind: EngineKind; engine: string; external: ExternalProcessor }>
+  /** Before the first byte, one for each engine that may get something of this call outside: to whom and why that is lawful. */
+  | Base<'engine.external', OutsideEngine>
   /** A language model worked for the call. */
   | Base<'engine.used', { kind: EngineKind; outcome: string; use: EngineUse }>
   /** What happens to new calls, and what is saved on in open ones. `value` and `limit`: milliseconds, or calls. */

@@ -4,6 +4,14 @@ import type { ExternalProcessor } from './llm.ts';
 
 export type EngineKind = 'stt' | 'llm' | 'tts';
 
+/** An engine beyond the operator's machines: who gets what it is given, and why that is lawful. */
+export interface OutsideEngine {
+  readonly kind: EngineKind;
+  /** Its name in the chain. */
+  readonly engine: string;
+  readonly external: ExternalProcessor;
+}
+
 export interface EngineCost {
   readonly amount: number;
   /** ISO 4217. */

@@ -71,9 +71,10 @@ export class ErrandDesk {
     else void thinkOnce(errand, this.#options, about).then((thought) => answer({ t: 'thought', id, answer: thought }));
   }
 
-  /** The call is over: its approvals are worth nothing any more. */
+  /** The call is over: its approvals are worth nothing any more, and its place at the model's server is free. */
   release(callId: string): void {
     this.#approved.delete(callId);
+    this.#options.model?.release(callId);
   }
 
   async #approval(errand: Extract<Errand, { t: 'approval' }>, about: ErrandContext): Promise<'approved' | 'denied' | 'timeout'> {

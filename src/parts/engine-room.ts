@@ -1,7 +1,7 @@
 /** All engines of a service, and the account that they give to its calls. Nothing is started here. */
 import type { CallRunner, Fillers } from '../call/index.ts';
 import type { Config } from '../config/index.ts';
-import type { Dialogue, LanguageModel, Logger, SpeechToText } from '../contracts/index.ts';
+import type { Dialogue, LanguageModel, Logger, OutsideEngine, SpeechToText } from '../contracts/index.ts';
 import { ThriftyModel } from '../engines/index.ts';
 import { createPhraseCache, type PhraseCache } from '../tts/index.ts';
 import { apologies } from './capacity.ts';
@@ -14,6 +14,8 @@ export interface EngineRoom {
   readonly tts: PhraseCache;
   /** Null when none is configured. Saves where the governor says so. */
   readonly llm: LanguageModel | null;
+  /** Those beyond the operator's machines: every call names them before it begins. */
+  readonly outside: readonly OutsideEngine[];
   /** From here on the runner hears what engines do, and says what they save on. What happened before is in the operational log only. */
   follow(runner: CallRunner): void;
   /** Renders ahead what flows always say, and what is said when nothing else can be said. */
@@ -42,6 +44,7 @@ export async function createEngines(config: Config, logger: Logger): Promise<Eng
     stt: createStt(config, logger, events),
     tts,
     llm: model === null ? null : new ThriftyModel(model, { now, shortReplyTokens: config.capacity.shortReplyTokens }),
+    outside: outside(config),
     follow: (given) => {
       runner = given;
     },
@@ -53,4 +56,10 @@ export async function createEngines(config: Config, logger: Logger): Promise<Eng
       }
     },
   };
+}
+
+function outside(config: Config): readonly OutsideEngine[] {
+  return (['stt', 'llm', 'tts'] as const).flatMap((kind) =>
+    config[kind].engines.flatMap(({ name, external }) => (external === null ? [] : [{ kind, engine: name, external }])),
+  );
 }

@@ -117,14 +117,21 @@ test('3. a speech that breaks off: what was made is heard, then the apology, the
 
 test('4. engines outside are named in the log before they get anything', async (t) => {
   const external = { processor: 'Example', legalBasis: 'contract' };
-  const tts = Object.assign(createScriptedTts(), { external });
-  const { time, audit, begin, stt } = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []), undefined, {}, { tts });
-  await tts.start();
+  const outside = [
+    { kind: 'llm', engine: 'openai', external },
+    { kind: 'tts', engine: 'polly', external },
+    { kind: 'tts', engine: 'elevenlabs', external },
+  ] as const;
+  const { time, audit, begin, stt } = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []), undefined, {}, { outside });
   await begin();
   await time.pass(500);
   const types = audit.types();
-  t.match(audit.of('engine.external'), [{ body: { kind: 'tts', engine: 'scripted', external } }]);
-  t.ok(types.indexOf('engine.external') < types.indexOf('call.answered'));
+  t.same(
+    audit.of('engine.external').map(({ body }) => body),
+    outside,
+    'each of a chain, and the language model',
+  );
+  t.ok(types.lastIndexOf('engine.external') < types.indexOf('call.answered'));
   t.equal(stt.openCalls, 1);
 });
 

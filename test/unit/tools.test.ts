@@ -307,12 +307,13 @@ test('the desk has its own lock: approvals are for one tool, one call and one ti
   let done = 0;
   const flow = parseFlow(shop(sent, 'irreversible', true).flow, 'shop.yaml');
   const definition = flow.tools['find']!;
+  const llm = model(time, () => ({}));
   const desk = new ErrandDesk({
     clock: time,
     timers: time,
     adapters: { port: (request) => (done++, sent(request)) },
     approvers: { ask: ({ tool }) => Promise.resolve(tool === 'find' ? 'approved' : 'denied') },
-    model: null,
+    model: llm,
   });
   const outcome = async (approval: string | null, callId = 'c1'): Promise<string> => {
     let answer = '';
@@ -335,6 +336,8 @@ test('the desk has its own lock: approvals are for one tool, one call and one ti
   t.equal(await outcome('e1'), 'done');
   t.equal(await outcome('e1'), 'not-approved', 'used up');
   t.equal(done, 1);
+  desk.release('c1');
+  t.strictSame(llm.released, ['c1'], 'a call that is over keeps no slot of the model');
 });
 
 // ---- agents ----
