@@ -20,7 +20,8 @@ const RATE_HZ = 8000;
 
 interface Run {
   readonly backMs: number | null;
-  readonly goneOn: boolean;
+  /** What kept the conversation from its end; null: nothing. */
+  readonly stuck: string | null;
   readonly wrong: string | null;
 }
 
@@ -45,9 +46,8 @@ export async function run({ runs, seed }: FaultOptions): Promise<readonly FaultR
     for (let i = 0; i < runs; i++) {
       const database = await postgres.database();
       const one = await once({ asterisk, database, folder: join(folder, String(i)), killAfterMs: next() * 5000 });
-      console.log(
-        `run ${i + 1}: heard again after ${one.backMs === null ? 'never' : `${Math.round(one.backMs)} ms`}${one.wrong === null ? '' : `; ${one.wrong}`}`,
-      );
+      const back = one.backMs === null ? 'never' : `${Math.round(one.backMs)} ms`;
+      console.log([`run ${i + 1}: heard again after ${back}`, one.stuck, one.wrong].filter((part) => part !== null).join('; '));
       done.push(one);
     }
     return rows(done);
@@ -59,7 +59,7 @@ export async function run({ runs, seed }: FaultOptions): Promise<readonly FaultR
 function rows(done: readonly Run[]): readonly FaultRow[] {
   const times = done.flatMap(({ backMs }) => backMs ?? []).sort((a, b) => a - b);
   const at = (share: number): number => Math.round(times[Math.min(times.length - 1, Math.ceil(share * times.length) - 1)] ?? Infinity);
-  const dropped = done.filter(({ goneOn }) => !goneOn).length;
+  const dropped = done.filter(({ stuck }) => stuck !== null).length;
   const wrong = done.filter(({ wrong: what }) => what !== null).length;
   return [
     {
@@ -126,7 +126,7 @@ async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; 
 }
 
 async function judged(report: CallReport, killedMs: number | null, database: TestDatabase, asterisk: PrivateAsterisk): Promise<Run> {
-  if (!report.answered || killedMs === null) return { backMs: null, goneOn: false, wrong: 'the call did not come up' };
+  if (!report.answered || killedMs === null) return { backMs: null, stuck: 'no call', wrong: 'the call did not come up' };
   const ends = await database.query<{ type: string; outcome: string }>(
     `SELECT type, body::json->>'outcome' AS outcome FROM audit.event WHERE type IN ('call.incoming', 'call.recovered', 'call.ended') ORDER BY stream_id, seq`,
   );
@@ -138,8 +138,12 @@ async function judged(report: CallReport, killedMs: number | null, database: Tes
       : left.length > 0
         ? `left in Asterisk: ${left.join(', ')}`
         : null;
-  const booked = ends.some(({ type, outcome }) => type === 'call.ended' && outcome === 'booked');
-  return { backMs: firstSoundMs(report.heard, killedMs), goneOn: report.finished && booked, wrong };
+  const outcome = ends.find(({ type }) => type === 'call.ended')?.outcome ?? 'none';
+  const stuck =
+    report.finished && outcome === 'booked'
+      ? null
+      : `outcome ${outcome}, script ${report.finished ? 'finished' : 'not finished'}, killed ${Math.round(killedMs)} ms after the answer`;
+  return { backMs: firstSoundMs(report.heard, killedMs), stuck, wrong };
 }
 
 /** From the kill to the first 20 ms of voice after the silence that it made. */
