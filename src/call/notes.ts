@@ -1,5 +1,5 @@
-/** What the log keeps of a dialogue's effects that are neither spoken nor done. */
-import type { DialogueEffect } from '../contracts/index.ts';
+/** What the log keeps of a dialogue's effects that are neither spoken nor done, and of the line. */
+import type { DialogueEffect, MediaSession } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 
 type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' | 'language' | 'persona' | 'remember' }>;
@@ -29,4 +29,10 @@ export function noteEffect(journal: Journal, effect: Note): void {
     case 'persona':
     case 'remember':
   }
+}
+
+/** What went over the line of a call, for its last event; nothing when its audio was never open. */
+export function trafficOf(media: MediaSession | null): { packetsReceived: number; packetsSent: number; dropped: number } {
+  const { packetsReceived = 0, packetsSent = 0, dropped = {} } = media?.stats() ?? {};
+  return { packetsReceived, packetsSent, dropped: Object.values(dropped).reduce((sum, count) => sum + count, 0) };
 }

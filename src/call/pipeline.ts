@@ -16,14 +16,13 @@ import {
   type EngineAnswer,
   type EngineUse,
   type KeptCall,
-  type GateEvent,
+  type Logger,
   type MediaEvent,
   type MediaSession,
   ParleyError,
   type PbxCall,
   type PbxEvent,
   type Recalled,
-  type SttSession,
   type TurnEffect,
 } from '../contracts/index.ts';
 import { wordsIn } from '../turn/index.ts';
@@ -32,36 +31,20 @@ import { cleaningOf } from './cleaning.ts';
 import { Conversation } from './conversation.ts';
 import { Departure } from './departure.ts';
 import { Errands } from './errands.ts';
-import { Doubt } from './doubt.ts';
-import { Ear } from './ear.ts';
-import { Bridge } from './filler.ts';
+import { hearing } from './hearing.ts';
 import { Journal } from './journal.ts';
 import { Keeper } from './keeper.ts';
-import { Listener } from './listener.ts';
 import { MemoryDesk } from './memory-desk.ts';
+import { OpenStages } from './open-stages.ts';
+import { trafficOf } from './notes.ts';
 import { apologise, nameProcessors } from './outside.ts';
 import type { CallOptions, LiveListener, Stages } from './ports.ts';
 import { createPrivacy, type Privacy } from './privacy.ts';
 import { createTurnRecorder } from './recorder.ts';
-import { Speaker, type SpeakerHooks } from './speaker.ts';
-import { Speculator } from './speculator.ts';
-import { Timeline } from './timeline.ts';
+import type { SpeakerHooks } from './speaker.ts';
 import { TurnClock } from './turn-clock.ts';
 import { type TurnAct, TurnDesk } from './turn-desk.ts';
-import { carryOutVoice } from './voice-acts.ts';
 import { voiceLog } from './voice-log.ts';
-
-/** Everything that exists only while the call is open. */
-interface Open {
-  readonly media: MediaSession;
-  readonly speaker: Speaker;
-  readonly listener: Listener;
-  readonly ear: Ear;
-  readonly speculator: Speculator;
-  readonly doubt: Doubt | null;
-  readonly bridge: Bridge;
-  readonly timeline: Timeline;
-}
 
 /** More of our audio than this, heard before the caller went on, is a hard cutoff. */
 const HARD_CUTOFF_MS = 400;
@@ -75,6 +58,7 @@ export class CallPipeline {
   readonly #options: CallOptions;
   readonly #call: PbxCall;
   readonly #dialogue: Dialogue<unknown>;
+  readonly #logger: Logger;
   readonly #journal: Journal;
   readonly #conversation: Conversation;
   readonly #errands: Errands;
@@ -90,7 +74,7 @@ export class CallPipeline {
   #turns: number;
   /** Who heard the words that were heard last. */
   #heardBy: EngineUse | undefined;
-  #open: Open | null = null;
+  #open: OpenStages | null = null;
   #media: MediaSession | null = null;
   #ended = false;
 
@@ -106,96 +90,38 @@ export class CallPipeline {
     onEnded: (pipeline: CallPipeline) => void;
   }) {
     const { stages, dialogue, kept } = options;
+    const { audit, clock, logger } = stages;
     this.id = kept?.callId ?? randomUUID();
+    this.pbxId = options.call.id;
+    this.flow = dialogue.flow;
     this.#kept = kept ?? null;
     this.#turns = kept?.turns ?? 0;
-    const { audit, clock, logger } = stages;
     this.#stages = stages;
     this.#capacity = options.capacity;
     this.#options = options.options;
     this.#call = options.call;
-    this.pbxId = options.call.id;
     this.#dialogue = dialogue;
-    this.flow = dialogue.flow;
+    this.#onEnded = options.onEnded;
     const startedWallUs = kept?.startedWallUs ?? clock.wallUs();
     this.startedUs = clock.monoUs() - Math.max(0, clock.wallUs() - startedWallUs);
-    this.#onEnded = options.onEnded;
-    this.#journal = new Journal(this.id, { audit, clock, logger: logger.child({ call: this.id }), live: options.live });
+    this.#logger = logger.child({ call: this.id });
+    this.#journal = new Journal(this.id, { audit, clock, logger: this.#logger, live: options.live });
     this.#clock = new TurnClock(clock);
-    const { language } = dialogue;
-    const turn = { ...options.options.turn, words: wordsIn(language, options.options.turn) };
-    const records = options.options.turnRecords;
-    this.#turn = new TurnDesk({
-      turn,
-      turns: this.#turns,
-      recorder:
-        records === undefined
-          ? null
-          : createTurnRecorder({
-              ...records,
-              callId: this.id,
-              language,
-              turn,
-              logger,
-              findSecrets: stages.findSecrets,
-              isSecret: () => this.#privacy.secrets.isOpen,
-            }),
-      timers: stages.timers,
-      nowMs: () => this.#nowMs(),
-      carryOut: (effect) => this.#onTurnEffect(effect),
-    });
+    this.#turn = this.#turnDesk();
     this.#privacy = createPrivacy({
-      ...{ stages, options: options.options, call: options.call, callId: this.id, language, journal: this.#journal },
+      ...{ stages, options: options.options, call: options.call, callId: this.id, language: dialogue.language, journal: this.#journal },
       media: () => this.#media,
-      tellTurn: (event) => this.#turn.tell(event),
-      nowMs: () => this.#nowMs(),
+      tellTurn: (event) => this.#turn.now(event),
       tell: (event) => this.#conversation.tell(event),
     });
-    const { args, from, to } = options.call;
     this.#memory = new MemoryDesk({
-      ...{ memory: stages.memory ?? null, callId: this.id, number: from.number, flow: dialogue.flow, timers: stages.timers },
-      logger: logger.child({ call: this.id }),
+      ...{ memory: stages.memory ?? null, callId: this.id, number: this.#call.from.number, flow: this.flow, timers: stages.timers },
+      logger: this.#logger,
     });
-    this.#errands = new Errands({
-      port: stages.errands ?? null,
-      callId: this.id,
-      context: { ...args, caller: from.number, called: to, call: this.id },
-      journal: this.#journal,
-      clockMs: () => clock.monoUs() / 1000,
-      changed: () => this.#keeper.keep(),
-    });
-    this.#conversation = new Conversation({
-      dialogue,
-      callId: this.id,
-      think: stages.think,
-      errands: this.#errands,
-      state: kept?.state ?? undefined,
-      changed: () => this.#keeper.keep(),
-      journal: this.#journal,
-      clockMs: () => clock.monoUs() / 1000,
-      speaker: () => this.#open?.speaker ?? null,
-      tellTurn: (event) => this.#turn.tell({ ...event, atMs: this.#nowMs() }),
-      agentEnded: (interrupted) => this.#turn.tell({ t: 'agent-end', atMs: this.#nowMs(), interrupted }),
-      replied: (step) => this.#clock.replied(step.thinkMs),
-      act: async (act) => {
-        if (!this.#ended) await this.#departure.carryOut(act);
-      },
-      consent: (effect) => this.#privacy.recording.carryOut(effect),
-      expectSecret: (request) => this.#privacy.secrets.expect(request),
-      failed: (error) => void this.#fail(error),
-      understands: (language) => this.#understand(language),
-    });
+    this.#errands = this.#errandDesk();
+    this.#conversation = this.#conversationDesk();
     if (this.#conversation.language !== dialogue.language) this.#understand(this.#conversation.language);
-    this.#departure = new Departure({
-      pbx: stages.pbx,
-      pbxId: this.pbxId,
-      desk: stages.desk,
-      flow: dialogue.flow,
-      journal: this.#journal,
-      slots: () => dialogue.slots(this.#conversation.state),
-      transferFailed: (reason) => this.#conversation.tell({ t: 'transfer-failed', reason }),
-      end: (outcome, reason) => this.end(outcome, reason),
-    });
+    this.#departure = this.#departureDesk();
     this.#keeper = new Keeper(
       { callId: this.id, pbxId: this.pbxId, flow: this.flow, flowVersion: dialogue.version, startedWallUs },
       {
@@ -207,6 +133,102 @@ export class CallPipeline {
       },
     );
   }
+
+  // ---- who is connected to whom ----
+
+  #turnDesk(): TurnDesk {
+    const { timers, findSecrets, logger, clock } = this.#stages;
+    const { language } = this.#dialogue;
+    const turn = { ...this.#options.turn, words: wordsIn(language, this.#options.turn) };
+    return new TurnDesk({
+      ...{ turn, turns: this.#turns, timers },
+      recorder: createTurnRecorder({
+        ...{ records: this.#options.turnRecords, callId: this.id, language, turn, logger, findSecrets },
+        isSecret: () => this.#privacy.secrets.isOpen,
+      }),
+      nowMs: () => this.#open?.ms(clock.monoUs()) ?? 0,
+      carryOut: (effect) => this.#onTurnEffect(effect),
+    });
+  }
+
+  #errandDesk(): Errands {
+    const { args, from, to } = this.#call;
+    return new Errands({
+      port: this.#stages.errands ?? null,
+      callId: this.id,
+      context: { ...args, caller: from.number, called: to, call: this.id },
+      journal: this.#journal,
+      clockMs: () => this.#stages.clock.monoUs() / 1000,
+      changed: () => this.#keeper.keep(),
+    });
+  }
+
+  #conversationDesk(): Conversation {
+    return new Conversation({
+      ...{ dialogue: this.#dialogue, callId: this.id, think: this.#stages.think, errands: this.#errands, journal: this.#journal },
+      state: this.#kept?.state ?? undefined,
+      changed: () => this.#keeper.keep(),
+      clockMs: () => this.#stages.clock.monoUs() / 1000,
+      speaker: () => this.#open?.speaker ?? null,
+      tellTurn: (event) => this.#turn.now(event),
+      agentEnded: (interrupted) => this.#turn.now({ t: 'agent-end', interrupted }),
+      replied: (step) => this.#clock.replied(step.thinkMs),
+      act: async (act) => {
+        if (!this.#ended) await this.#departure.carryOut(act);
+      },
+      consent: (effect) => this.#privacy.recording.carryOut(effect),
+      expectSecret: (request) => this.#privacy.secrets.expect(request),
+      failed: (error) => void this.#fail(error),
+      understands: (language) => this.#understand(language),
+    });
+  }
+
+  #departureDesk(): Departure {
+    const { pbx, desk } = this.#stages;
+    return new Departure({
+      ...{ pbx, pbxId: this.pbxId, desk, flow: this.flow, journal: this.#journal },
+      slots: () => this.#dialogue.slots(this.#conversation.state),
+      transferFailed: (reason) => this.#conversation.tell({ t: 'transfer-failed', reason }),
+      end: (outcome, reason) => this.end(outcome, reason),
+    });
+  }
+
+  #openStages(session: MediaSession): OpenStages {
+    const { language: began } = this.#dialogue;
+    return new OpenStages(session, {
+      ...{ stages: this.#stages, callId: this.id, began, fillers: this.#options.fillers, errands: this.#errands },
+      language: () => this.#conversation.language,
+      think: this.#conversation.think,
+      voice: this.#voiceHooks(),
+      words: hearing({
+        ...{ journal: this.#journal, recording: this.#privacy.recording, clock: this.#clock, capacity: this.#capacity },
+        turns: () => this.#turns,
+        heardBy: (use) => (this.#heardBy = use),
+        tellTurn: (event) => this.#turn.now(event),
+      }),
+      thrifty: () => this.#capacity.saves('recorded-prompts'),
+      tellTurn: (event) => this.#turn.now(event),
+    });
+  }
+
+  #voiceHooks(): SpeakerHooks {
+    return voiceLog({
+      journal: this.#journal,
+      language: this.#dialogue.language,
+      clock: this.#clock,
+      ms: (atUs) => this.#open?.ms(atUs) ?? 0,
+      tellTurn: (event) => this.#turn.tell(event),
+      started: (say) => {
+        this.#open?.saying(say.text);
+        this.#conversation.started(say);
+      },
+      isEnded: () => this.#ended,
+      ended: (spoken) => this.#privacy.recording.spoken(spoken),
+      waited: (ttsMs) => this.#capacity.waited('ttsFirstAudio', ttsMs),
+    });
+  }
+
+  // ---- the beginning ----
 
   /** Takes the call, or takes it up again: answers, joins the audio, lets the flow speak. Never rejects: a failure ends the call. */
   async start(): Promise<void> {
@@ -259,60 +281,10 @@ export class CallPipeline {
     this.#journal.write({ type: 'call.answered', body: { setupMs, codecIn: leg.receive, codecOut: leg.send } });
   }
 
-  #openStages(session: MediaSession): Open {
-    const { tts, timers, clock } = this.#stages;
-    const { language } = this.#dialogue;
-    const logger = this.#stages.logger.child({ call: this.id });
-    const speaker = new Speaker({
-      ...{ media: session, tts, language, hooks: this.#voiceHooks() },
-      clockMs: () => clock.monoUs() / 1000,
-      thrifty: () => this.#capacity.saves('recorded-prompts'),
-    });
-    const listener = new Listener({
-      stt: this.#recogniser(session, this.#conversation.language),
-      logger,
-      hooks: {
-        words: (asked, result) => {
-          const { decode } = asked;
-          const { text, confidence, queueMs, decodeMs, use } = result;
-          this.#privacy.recording.heard(asked, result);
-          this.#clock.decoded(queueMs, decodeMs);
-          this.#heardBy = use;
-          if (asked.kind === 'final') this.#capacity.waited('sttQueue', queueMs);
-          this.#turn.tell({ t: 'words', atMs: this.#nowMs(), decode, text, confidence, queueMs });
-        },
-        failed: (asked, error) => {
-          const { decode, kind } = asked;
-          if (kind === 'final') this.#privacy.recording.notHeard(asked);
-          const code = error instanceof ParleyError ? error.code : 'STT_FAILED';
-          if (kind === 'final') this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'stt', code } });
-          this.#turn.tell({ t: 'decode-failed', atMs: this.#nowMs(), decode });
-        },
-      },
-    });
-    const speculator = new Speculator({
-      speaker,
-      think: this.#conversation.think,
-      errands: this.#errands,
-      onPrepared: (attempt, ready) => this.#turn.tell({ t: 'prepared', atMs: this.#nowMs(), attempt, ready }),
-    });
-    const onProbability = (probability: number): void => this.#turn.tell({ t: 'detector', atMs: this.#nowMs(), probability });
-    const { detector } = this.#stages;
-    const doubt = detector === undefined ? null : new Doubt({ detector, session, timers, onProbability });
-    const bridge = new Bridge(speaker, this.#options.fillers ?? {}, () => this.#conversation.language);
-    const vad = this.#stages.vad?.open({ callId: this.id, slot: session.slot, generation: session.generation }) ?? null;
-    const ear = new Ear({ vad, timers, onVoice: (event) => this.#onVoice(event) });
-    return { media: session, speaker, listener, ear, speculator, doubt, bridge, timeline: new Timeline(clock.monoUs()) };
-  }
-
-  #recogniser({ slot, generation }: MediaSession, language: string): SttSession {
-    return this.#stages.stt.open({ callId: this.id, slot, generation, language });
-  }
-
   /** Words and recogniser change; what we say names its language itself. */
   #understand(language: string): void {
-    this.#turn.tell({ t: 'language', atMs: this.#nowMs(), language });
-    if (this.#open !== null) this.#open.listener.change(this.#recogniser(this.#open.media, language));
+    this.#turn.now({ t: 'language', language });
+    this.#open?.understand(language);
   }
 
   #beginning(recalled: Recalled | null): DialogueEvent {
@@ -321,68 +293,27 @@ export class CallPipeline {
     return { t: 'start', variables: args, facts: { to, from: from.number, wallMs, ...recalled } };
   }
 
-  #voiceHooks(): SpeakerHooks {
-    return voiceLog({
-      journal: this.#journal,
-      language: this.#dialogue.language,
-      clock: this.#clock,
-      ms: (atUs) => this.#open?.timeline.ms(atUs) ?? 0,
-      tellTurn: (event) => this.#turn.tell(event),
-      started: (say) => {
-        this.#open?.listener.said(say.text);
-        this.#conversation.started(say);
-      },
-      isEnded: () => this.#ended,
-      ended: (spoken) => this.#privacy.recording.spoken(spoken),
-      waited: (ttsMs) => this.#capacity.waited('ttsFirstAudio', ttsMs),
-    });
-  }
-
   // ---- events in ----
 
   onPbx(event: PbxEvent): void {
     if (event.t === 'ended') {
       const { outcome, reason } = this.#departure.why(event.reason);
       void this.end(outcome, reason);
-    } else if (event.t === 'dtmf') this.#turn.tell({ t: 'dtmf', atMs: this.#nowMs(), digit: this.#privacy.secrets.key(event.digit) });
+    } else if (event.t === 'dtmf') this.#turn.now({ t: 'dtmf', digit: this.#privacy.secrets.key(event.digit) });
   }
 
   #onMedia(event: MediaEvent): void {
-    const open = this.#open;
-    if (open === null) return;
+    if (this.#open === null) return;
     this.#privacy.recording.onMedia(event);
-    open.speaker.onMedia(event);
-    if (event.t === 'rtp-start') open.timeline.anchor(open.media.stats().sample, this.#stages.clock.monoUs());
-    if (event.t === 'speech-hint') this.#turn.tell({ t: 'speech-hint', sample: event.sample, atMs: this.#nowMs() });
-    // Keys come from the PBX, which hears RFC 4733 and SIP INFO alike; taking both would count them twice.
-    open.ear.onMedia(event);
-  }
-
-  #onVoice(event: GateEvent): void {
-    const open = this.#open;
-    if (open === null) return;
-    open.timeline.follow(open.media.stats().sample, this.#stages.clock.monoUs());
-    if (event.t === 'speech-end') open.doubt?.begin();
-    else open.doubt?.end();
-    const sounded = event.t === 'speech-end' && event.prosody !== undefined ? { prosody: event.prosody } : {};
-    this.#turn.tell({ t: event.t, sample: event.sample, atMs: this.#nowMs(), ...sounded });
+    this.#open.onMedia(event);
   }
 
   // ---- what the turn engine decided ----
 
   #onTurnEffect(effect: TurnAct): void {
     switch (effect.t) {
-      case 'decode':
-        this.#open?.listener.decode(effect);
-        break;
-      case 'abort-decode':
-        this.#open?.listener.abort(effect.decode);
-        break;
       case 'speculate':
         this.#speculate(effect);
-        break;
-      case 'abandon':
-        this.#open?.speculator.abandon();
         break;
       case 'commit':
         this.#commit(effect);
@@ -400,7 +331,7 @@ export class CallPipeline {
         this.#stages.logger.debug('turn decision', { call: this.id, rule: effect.rule, ...effect.figures });
         break;
       default:
-        carryOutVoice(effect, this.#open?.speaker, this.#open?.bridge);
+        this.#open?.carryOut(effect);
     }
   }
 
@@ -408,7 +339,7 @@ export class CallPipeline {
     // A secret is nothing to think about.
     if (this.#privacy.secrets.isOpen) return;
     if (this.#capacity.saves('no-speculation')) {
-      this.#turn.tell({ t: 'prepared', atMs: this.#nowMs(), attempt, ready: false });
+      this.#turn.now({ t: 'prepared', attempt, ready: false });
       return;
     }
     this.#clock.tried();
@@ -418,7 +349,7 @@ export class CallPipeline {
   #commit(effect: Extract<TurnEffect, { t: 'commit' }>): void {
     const { turn, text, confidence, fromSample, toSample, waitMs, attempt } = effect;
     this.#turns = turn;
-    this.#open?.doubt?.end();
+    this.#open?.decided();
     const ahead = this.#open?.speculator.take(attempt) ?? null;
     this.#clock.committed(turn, waitMs, ahead === null ? null : ahead.held !== null);
     this.#privacy.recording.committed(text);
@@ -472,7 +403,7 @@ export class CallPipeline {
       await this.end('caller-hangup', 'gone');
       return;
     }
-    this.#stages.logger.error('call failed', { call: this.id, code, reason: error instanceof Error ? error.message : String(error) });
+    this.#logger.error('call failed', { code, reason: error instanceof Error ? error.message : String(error) });
     if (code === 'TTS_FAILED' || code.startsWith('ENGINE_'))
       this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
     const sorry = this.#options.apologies?.[this.#dialogue.language];
@@ -497,11 +428,7 @@ export class CallPipeline {
     this.#turn.close();
     // Whoever still holds clips or reads audio lets go before the media session is gone.
     this.#conversation.close();
-    this.#open?.doubt?.end();
-    this.#open?.speaker.close();
-    this.#open?.speculator.abandon();
-    this.#open?.ear.close();
-    this.#open?.listener.close();
+    this.#open?.close();
     this.#privacy.secrets.end();
     const recorded = this.#privacy.recording.end(reason);
     // What was said last is taken over before it is gone.
@@ -511,18 +438,11 @@ export class CallPipeline {
       ...{ outcome, turns: this.#turns, slots: this.#dialogue.slots(state) },
       values: this.#dialogue.remembered?.(state) ?? {},
     });
-    const stats = this.#media?.stats();
+    const traffic = trafficOf(this.#media);
     this.#media?.close();
     this.#open = null;
-    const body = {
-      outcome,
-      reason,
-      durationMs: Math.round((this.#stages.clock.monoUs() - this.startedUs) / 1000),
-      turns: this.#turns,
-      packetsReceived: stats?.packetsReceived ?? 0,
-      packetsSent: stats?.packetsSent ?? 0,
-      dropped: Object.values(stats?.dropped ?? {}).reduce((sum, count) => sum + count, 0),
-    };
+    const durationMs = Math.round((this.#stages.clock.monoUs() - this.startedUs) / 1000);
+    const body = { outcome, reason, durationMs, turns: this.#turns, ...traffic };
     this.#journal.write({ type: 'call.ended', body });
     this.#turn.settle();
     this.#onEnded(this);
@@ -534,9 +454,5 @@ export class CallPipeline {
 
   #isEnded(): boolean {
     return this.#ended;
-  }
-
-  #nowMs(): number {
-    return this.#open?.timeline.ms(this.#stages.clock.monoUs()) ?? 0;
   }
 }

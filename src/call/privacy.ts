@@ -1,5 +1,5 @@
 /** What a call keeps of the caller, and what it keeps from everybody: its recording and its secrets, wired to the rest of the call. */
-import type { DialogueEvent, MediaSession, PbxCall, TurnEvent } from '../contracts/index.ts';
+import type { DialogueEvent, MediaSession, PbxCall } from '../contracts/index.ts';
 import { digitsIn, isWithdrawal } from '../dialogue/index.ts';
 import type { Journal } from './journal.ts';
 import type { CallOptions, Stages } from './ports.ts';
@@ -14,8 +14,7 @@ export interface PrivacyPorts {
   readonly language: string;
   readonly journal: Journal;
   readonly media: () => MediaSession | null;
-  readonly tellTurn: (event: Extract<TurnEvent, { t: 'secure' }>) => void;
-  readonly nowMs: () => number;
+  readonly tellTurn: (event: { t: 'secure'; on: boolean }) => void;
   readonly tell: (event: DialogueEvent) => void;
 }
 
@@ -24,7 +23,7 @@ export interface Privacy {
   readonly recording: RecordingDesk;
 }
 
-export function createPrivacy({ stages, options, call, callId, language, journal, media, tellTurn, nowMs, tell }: PrivacyPorts): Privacy {
+export function createPrivacy({ stages, options, call, callId, language, journal, media, tellTurn, tell }: PrivacyPorts): Privacy {
   const logger = stages.logger.child({ call: callId });
   const secrets = new SecretDesk({
     store: stages.secrets ?? null,
@@ -33,7 +32,7 @@ export function createPrivacy({ stages, options, call, callId, language, journal
     journal,
     mayBeSpoken: (stages.stt.external ?? null) === null,
     digitsIn: (text) => digitsIn(text, language),
-    tellTurn: (event) => tellTurn({ ...event, atMs: nowMs() }),
+    tellTurn,
     tell,
   });
   const recording = new RecordingDesk({

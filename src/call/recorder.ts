@@ -13,10 +13,9 @@ export interface TurnRecorder {
   close(): void;
 }
 
-/** Errors: none; a folder that cannot be written costs the record, with a line in the log. */
-export function createTurnRecorder(options: {
-  folder: string;
-  words: boolean;
+export interface RecorderOptions {
+  /** Where to, and with the words or without; none are kept when undefined. */
+  records: { readonly folder: string; readonly words: boolean } | undefined;
   callId: string;
   language: string;
   turn: TurnOptions;
@@ -25,8 +24,13 @@ export function createTurnRecorder(options: {
   findSecrets: ((text: string) => readonly { readonly from: number; readonly to: number }[]) | undefined;
   /** The caller gives a secret: nothing of what is said now is kept, not even which words are alike. */
   isSecret: () => boolean;
-}): TurnRecorder {
-  const { folder, callId, logger } = options;
+}
+
+/** Null where no records are kept. Errors: none; a folder that cannot be written costs the record, with a line in the log. */
+export function createTurnRecorder({ records, ...options }: RecorderOptions): TurnRecorder | null {
+  if (records === undefined) return null;
+  const { callId, logger } = options;
+  const { folder } = records;
   let file: WriteStream | null = null;
   const lost = (error: unknown): void => {
     logger.warn('turn events are not recorded', { reason: error instanceof Error ? error.message : String(error) });
@@ -40,8 +44,8 @@ export function createTurnRecorder(options: {
     lost(error);
   }
   const { words, ...turn } = options.turn;
-  file?.write(`${JSON.stringify({ version: 1, callId, language: options.language, words: options.words, turn })}\n`);
-  const kept = options.words ? (text: string): string => withoutSpans(text, options.findSecrets?.(text) ?? []) : maskWords(words);
+  file?.write(`${JSON.stringify({ version: 1, callId, language: options.language, words: records.words, turn })}\n`);
+  const kept = records.words ? (text: string): string => withoutSpans(text, options.findSecrets?.(text) ?? []) : maskWords(words);
   const mask = (text: string): string => (options.isSecret() ? '' : kept(text));
   return {
     event: (event, effects) =>

@@ -5,6 +5,10 @@ import type { TurnRecorder } from './recorder.ts';
 
 export type TurnAct = Exclude<TurnEffect, { t: 'wake' }>;
 
+type Timeless<E> = E extends unknown ? Omit<E, 'atMs'> : never;
+/** An event of the turn engine that happens at this moment. */
+export type Happening = Timeless<TurnEvent>;
+
 export interface TurnDeskOptions {
   readonly turn: TurnOptions;
   /** Turns of the caller before this process. */
@@ -40,6 +44,11 @@ export class TurnDesk {
     } finally {
       this.#waiting.length = 0;
     }
+  }
+
+  /** It happens at this moment. */
+  now(event: Happening): void {
+    this.tell({ ...event, atMs: this.#options.nowMs() });
   }
 
   #decide(event: TurnEvent): void {
