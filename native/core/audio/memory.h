@@ -4,6 +4,7 @@
 #include <span>
 
 #include "audio/audio_memory.h"
+#include "util/prefetch.h"
 
 namespace parley {
 
@@ -34,6 +35,14 @@ class AudioMemory {
   void append(uint32_t slot, std::span<const int16_t> pcm, uint8_t flags);
   // Writer thread: what went out, when keepsSent().
   void appendSent(uint32_t slot, std::span<const int16_t> pcm);
+  // Writer thread: what the next append() of `samples` at `sample` of the call touches.
+  void warm(uint32_t slot, uint64_t sample, size_t samples) const {
+    const auto* bytes = reinterpret_cast<const char*>(slotAt(slot));
+    const uint64_t at = sample & (ringSamples_ - 1u);
+    prefetch(bytes, sizeof(parley_audio_slot));
+    prefetch(bytes + pcmOffset_ + at * sizeof(int16_t), samples * sizeof(int16_t));
+    prefetch(bytes + flagsOffset_ + at / PARLEY_AUDIO_FLAG_BLOCK_SAMPLES, 1);
+  }
 
  private:
   parley_audio_slot* slotAt(uint32_t slot) const;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "util/prefetch.h"
+
 namespace parley {
 
 class Concealer {
@@ -13,6 +15,7 @@ class Concealer {
   void good(std::span<int16_t> pcm);
   // Fills a hole of any length. After 60 ms of one hole all is silence.
   void fill(std::span<int16_t> out);
+  void warm() const { prefetch(this, history() * sizeof(int16_t)); }
   // `rateHz` 8000 or 16000.
   void open(uint32_t rateHz);
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include "util/simd.h"
+#include "util/avx2.h"
 
 namespace parley {
 
@@ -149,12 +149,59 @@ PARLEY_KERNEL void upsampleKernel(const FilterBank& bank, const int16_t* x, size
 }
 
 #if PARLEY_HAS_AVX2
+// Eight outputs at a time.
+template <uint32_t kTaps>
+PARLEY_INLINE_AVX2 void filterWide(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count, int16_t* out) {
+  const uint32_t phases = bank.phases();
+  const uint64_t position = first * bank.step();
+  const uint32_t wholeStep = bank.step() / phases;
+  const uint32_t partStep = bank.step() % phases;
+  auto phase = static_cast<uint32_t>(position % phases);
+  const int16_t* from = x + (static_cast<int64_t>(position / phases) - kTaps / 2 + 1 - xStart);
+  size_t n = 0;
+  for (; n + 8 <= count; n += 8) {
+    __m256i partial[8];
+    for (__m256i& sum : partial) {
+      sum = productsWide(from, bank.phase(phase), kTaps);
+      from += wholeStep;
+      phase += partStep;
+      if (phase >= phases) {
+        phase -= phases;
+        from++;
+      }
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + n), roundedWide(sumsOf(partial), bank.shift()));
+  }
+  filterKernel<kTaps>(bank, x, xStart, first + n, count - n, out + n);
+}
+
 PARLEY_TARGET_AVX2 void filterAvx2(const FilterBank& bank, const int16_t* x, int64_t xStart, uint64_t first, size_t count,
                                    int16_t* out) {
-  filterAny(bank, x, xStart, first, count, out);
+  switch (bank.taps()) {
+    case 64:
+      return filterWide<64>(bank, x, xStart, first, count, out);
+    case 88:
+      return filterWide<88>(bank, x, xStart, first, count, out);
+    case 96:
+      return filterWide<96>(bank, x, xStart, first, count, out);
+    case 192:
+      return filterWide<192>(bank, x, xStart, first, count, out);
+    default:
+      return filterKernel<0>(bank, x, xStart, first, count, out);
+  }
 }
 PARLEY_TARGET_AVX2 void upsampleAvx2(const FilterBank& bank, const int16_t* x, size_t count, int16_t* out) {
-  upsampleKernel(bank, x, count, out);
+  const int16_t* halfway = bank.phase(1);
+  size_t n = 0;
+  for (; n + 8 <= count; n += 8) {
+    __m256i partial[8];
+    for (size_t i = 0; i < 8; i++) partial[i] = productsWide(x + n + i, halfway, 32);
+    const __m128i between = roundedWide(sumsOf(partial), 14);
+    const __m128i same = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + n + 15));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 2 * n), _mm_unpacklo_epi16(same, between));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 2 * n + 8), _mm_unpackhi_epi16(same, between));
+  }
+  upsampleKernel(bank, x + n, count - n, out + 2 * n);
 }
 #endif
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "dsp/filter_bank.h"
-#include "util/simd.h"
+#include "util/avx2.h"
 
 namespace parley {
 
@@ -41,15 +41,24 @@ struct Voiced {
 
 // sum[lag] = x[0..kWindow) * x[lag..), for lags kMinLag - 1 to kMaxLag + 1. Integer, so that it vectorises.
 using Products = std::array<int32_t, kMaxLag + 2>;
-PARLEY_KERNEL void productsKernel(const int16_t* x, Products& sums) {
-  for (size_t lag = kMinLag - 1; lag <= kMaxLag + 1; lag++) {
+PARLEY_KERNEL void productsKernel(const int16_t* x, Products& sums, size_t firstLag = kMinLag - 1) {
+  for (size_t lag = firstLag; lag <= kMaxLag + 1; lag++) {
     int32_t sum = 0;
     for (size_t n = 0; n < kWindow; n++) sum += x[n] * x[n + lag];
     sums[lag] = sum;
   }
 }
 #if PARLEY_HAS_AVX2
-PARLEY_TARGET_AVX2 void productsAvx2(const int16_t* x, Products& sums) { productsKernel(x, sums); }
+// Eight lags at a time.
+PARLEY_TARGET_AVX2 void productsAvx2(const int16_t* x, Products& sums) {
+  size_t lag = kMinLag - 1;
+  for (; lag + 8 <= kMaxLag + 2; lag += 8) {
+    __m256i partial[8];
+    for (size_t i = 0; i < 8; i++) partial[i] = productsWide(x, x + lag + i, kWindow);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(&sums[lag]), sumsOf(partial));
+  }
+  productsKernel(x, sums, lag);
+}
 #endif
 void productsOf(const int16_t* x, Products& sums) {
 #if PARLEY_HAS_AVX2

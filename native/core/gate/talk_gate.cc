@@ -32,14 +32,31 @@ void TalkGate::sent(std::span<const int16_t> pcm) {
     sentSum_ += energyOf(part);
     sentFilled_ += part.size();
     if (sentFilled_ < sentFrame_) continue;
-    sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / static_cast<float>(sentFrame_);
+    const float energy = static_cast<float>(sentSum_) / static_cast<float>(sentFrame_);
+    sentEnergy_[sentAt_] = energy;
     sentAt_ = (sentAt_ + 1) % kSentFrames;
     sentSum_ = 0;
     sentFilled_ = 0;
-    const size_t window = std::min<size_t>(config_.echoWindowFrames, kSentFrames);
-    echoReference_ = 0.0f;
-    for (size_t i = 1; i <= window; i++)
-      echoReference_ = std::max(echoReference_, sentEnergy_[(sentAt_ + kSentFrames - i) % kSentFrames]);
+    noteLoudest(energy);
+  }
+}
+
+// The loudest frame of the window, looked for again only when it has left the window.
+void TalkGate::noteLoudest(float energy) {
+  const auto window = static_cast<uint32_t>(std::min<size_t>(config_.echoWindowFrames, kSentFrames));
+  if (window == 0) return;
+  if (energy >= echoReference_) {
+    echoReference_ = energy;
+    loudestAge_ = 0;
+    return;
+  }
+  if (++loudestAge_ < window) return;
+  echoReference_ = 0.0f;
+  for (uint32_t age = 0; age < window; age++) {
+    const float sent = sentEnergy_[(sentAt_ + kSentFrames - 1 - age) % kSentFrames];
+    if (sent <= echoReference_ && age > 0) continue;
+    echoReference_ = sent;
+    loudestAge_ = age;
   }
 }
 

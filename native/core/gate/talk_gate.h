@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "util/prefetch.h"
+
 namespace parley {
 
 struct TalkGateConfig {
@@ -75,6 +77,12 @@ class TalkGate {
   }
 
   bool open() const { return open_; }
+  // What the next push() reads and writes.
+  void warm() const {
+    prefetchTo(this, &heard_);
+    prefetch(&heard_[position_ / frame_ % kHeardRing], sizeof(float));
+    prefetchTo(&sentAt_, this + 1);
+  }
   // For an edge that closes: where its stretch began, pauses shorter than the hangover included, and the mean squares of its
   // newest 10 ms frames up to the edge. Returns how many were written.
   static constexpr size_t kHeardFrames = 160;
@@ -91,6 +99,7 @@ class TalkGate {
   void lookForHint(bool voiced);
   TalkGateEdge opened(uint32_t window);
   void learnEcho(float energy, float reference);
+  void noteLoudest(float energy);
 
   TalkGateConfig config_;
   size_t frame_;
@@ -131,7 +140,8 @@ class TalkGate {
   static constexpr size_t kSentFrames = 64;
   std::array<float, kSentFrames> sentEnergy_{};
   size_t sentAt_ = 0;
-  float echoReference_ = 0.0f;  // the most of what was sent within the echo window
+  float echoReference_ = 0.0f;  // the most of what was sent within the echo window ...
+  uint32_t loudestAge_ = 0;     // ... and how many frames ago
   int64_t sentSum_ = 0;
   size_t sentFilled_ = 0;
   float coupling_ = -1.0f;

@@ -11,6 +11,7 @@
 #include "clock/mono.h"
 #include "ingest/payload_pool.h"
 #include "rtp/packet.h"
+#include "util/prefetch.h"
 
 namespace parley {
 
@@ -74,6 +75,13 @@ class Ingest {
   void relock() { relock_ = true; }
   // Gives back all held packets (call over).
   void releaseBlocks();
+
+  // What the next push() reads and writes.
+  void warm() {
+    prefetchTo(this, &window_);
+    prefetch(&slotOf(next_), sizeof(Held));
+    prefetchTo(&held_, this + 1);
+  }
 
   bool gapPending() const { return held_ > 0; }
   // When poll() would give up the present gap; only while gapPending().

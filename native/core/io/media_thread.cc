@@ -33,7 +33,6 @@ constexpr MonoUs kNotifyUs = 4000;
 constexpr MonoUs kReportUs = 5000000;
 constexpr MonoUs kFirstReportUs = 1000000;
 constexpr uint32_t kRtcpTag = 0x80000000u;
-constexpr uint32_t kSharedTag = 0x40000000u;
 
 size_t roundUpToPower(size_t n) { return std::bit_ceil(std::max<size_t>(n, 2)); }
 }  // namespace
@@ -70,7 +69,14 @@ MediaThread::~MediaThread() {
 void MediaThread::share(int rtpFd, int rtcpFd) {
   sharedFd_ = rtpFd;
   sharedRtcpFd_ = rtcpFd;
-  sharedBuffers_.resize(kBatch);
+  inbound_ = std::make_unique<Inbound>();
+  for (size_t i = 0; i < kBatch; i++) {
+    inbound_->parts[i] = {inbound_->buffers[i].data(), inbound_->buffers[i].size()};
+    msghdr& header = inbound_->messages[i].msg_hdr;
+    header.msg_iov = &inbound_->parts[i];
+    header.msg_iovlen = 1;
+    header.msg_name = &inbound_->from[i].storage;
+  }
 }
 
 int MediaThread::start() {
@@ -79,8 +85,6 @@ int MediaThread::start() {
   if (wakeFd_ < 0) return errno;
   epollFd_ = epoll_create1(EPOLL_CLOEXEC);
   if (epollFd_ < 0) return errno;
-  if (sharedFd_ >= 0) watch(sharedFd_, kSharedTag);
-  if (sharedRtcpFd_ >= 0) watch(sharedRtcpFd_, kSharedTag | kRtcpTag);
   // Signals belong to the owner's threads.
   sigset_t all;
   sigset_t before;
@@ -217,7 +221,7 @@ void MediaThread::sendFrame(Call& call, int64_t tick) {
   call.prepared = false;
   if (call.fd < 0) {
     batchFrame(call);
-    if (batched_ == kBatch) flushBatch(tick);
+    if (batched_ == kSendBatch) flushBatch(tick);
     return;
   }
   const auto send = [&call] {
@@ -228,7 +232,7 @@ void MediaThread::sendFrame(Call& call, int64_t tick) {
   ssize_t sent = send();
   // The refusal of an earlier frame is told by the next call, which then sends nothing.
   if (sent < 0 && errno == ECONNREFUSED) sent = send();
-  noteSent(call, sent >= 0, tick);
+  noteSent(call, sent >= 0, monoNowUs() - tick * kTickUs);
 }
 
 void MediaThread::batchFrame(Call& call) {
@@ -246,14 +250,15 @@ void MediaThread::batchFrame(Call& call) {
 void MediaThread::flushBatch(int64_t tick) {
   for (size_t at = 0; at < batched_;) {
     const int sent = sendmmsg(sharedFd_, &batch_[at], static_cast<unsigned>(batched_ - at), MSG_DONTWAIT);
-    for (int i = 0; i < sent; i++) noteSent(*batchCalls_[at++], true, tick);
+    const MonoUs lateUs = monoNowUs() - tick * kTickUs;
+    for (int i = 0; i < sent; i++) noteSent(*batchCalls_[at++], true, lateUs);
     // It stops at the first that cannot be sent; the others go on.
-    if (at < batched_ && sent <= 0) noteSent(*batchCalls_[at++], false, tick);
+    if (at < batched_ && sent <= 0) noteSent(*batchCalls_[at++], false, lateUs);
   }
   batched_ = 0;
 }
 
-void MediaThread::noteSent(Call& call, bool sent, int64_t tick) {
+void MediaThread::noteSent(Call& call, bool sent, MonoUs lateUs) {
   if (!sent) {
     // Refused, unreachable or a full buffer: the frame is lost like any packet; the next slot tries again.
     call.session.stats.sendErrors.add();
@@ -262,7 +267,6 @@ void MediaThread::noteSent(Call& call, bool sent, int64_t tick) {
     stats.packetsSent.add();
   }
   call.session.frameSent();
-  const MonoUs lateUs = monoNowUs() - tick * kTickUs;
   stats.sendLateness.add(lateUs);
   if (lateUs > kLateUs) stats.framesLate.add();
 }
@@ -408,7 +412,7 @@ void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
 }
 
 void MediaThread::drainSockets(MonoUs nowUs) {
-  if (peersChanged_) rebuildPeers();
+  if (sharedFd_ >= 0) return drainShared(nowUs);
   // One datagram per socket and pass: no call waits for another's flood, and a socket that is empty costs no system call.
   std::array<epoll_event, 256> ready;
   size_t left = kPacketsPerTick;
@@ -416,10 +420,7 @@ void MediaThread::drainSockets(MonoUs nowUs) {
     const int count = epoll_wait(epollFd_, ready.data(), static_cast<int>(std::min(ready.size(), left)), 0);
     for (int i = 0; i < count; i++) {
       const uint32_t tag = ready[static_cast<size_t>(i)].data.u32;
-      if ((tag & kSharedTag) != 0) {
-        left -= std::min(left, readShared((tag & kRtcpTag) != 0, nowUs));
-        continue;
-      }
+      if (i + 1 < count) calls_[ready[static_cast<size_t>(i) + 1].data.u32 & ~kRtcpTag].session.warm();
       Call& call = calls_[tag & ~kRtcpTag];
       if (call.active) readSocket(call, (tag & kRtcpTag) != 0, nowUs);
     }
@@ -429,31 +430,34 @@ void MediaThread::drainSockets(MonoUs nowUs) {
   }
 }
 
+// The shared socket is asked every tick, without the detour of being told: a socket that is watched costs its watcher a call
+// for every frame that leaves it.
+void MediaThread::drainShared(MonoUs nowUs) {
+  if (peersChanged_) rebuildPeers();
+  for (size_t left = kPacketsPerTick, got = kBatch; got == kBatch && left > 0; left -= std::min(left, got)) got = readShared(false, nowUs);
+  readShared(true, nowUs);
+}
+
 size_t MediaThread::readShared(bool rtcp, MonoUs nowUs) {
-  std::array<UdpAddress, kBatch> from;
-  std::array<mmsghdr, kBatch> messages{};
-  std::array<iovec, kBatch> parts;
-  for (size_t i = 0; i < kBatch; i++) {
-    parts[i] = {sharedBuffers_[i].data(), sharedBuffers_[i].size()};
-    messages[i].msg_hdr.msg_iov = &parts[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-    messages[i].msg_hdr.msg_name = &from[i].storage;
-    messages[i].msg_hdr.msg_namelen = sizeof(from[i].storage);
-  }
-  const int got = recvmmsg(rtcp ? sharedRtcpFd_ : sharedFd_, messages.data(), kBatch, MSG_DONTWAIT, nullptr);
-  for (size_t i = 0; got > 0 && i < static_cast<size_t>(got); i++) {
-    Call* call = peers_.find(rtcp ? from[i].withPreviousPort() : from[i]);
+  Inbound& in = *inbound_;
+  for (size_t i = 0; i < kBatch; i++) in.messages[i].msg_hdr.msg_namelen = sizeof(in.from[i].storage);
+  const int received = recvmmsg(rtcp ? sharedRtcpFd_ : sharedFd_, in.messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+  const auto got = static_cast<size_t>(std::max(received, 0));
+  for (size_t i = 0; i < got; i++) in.calls[i] = peers_.find(rtcp ? in.from[i].withPreviousPort() : in.from[i]);
+  for (size_t i = 0; i < got; i++) {
+    if (i + 1 < got && in.calls[i + 1] != nullptr) in.calls[i + 1]->session.warm();
+    Call* call = in.calls[i];
     if (call == nullptr) {
       stats.strays.add();
-    } else if ((messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+    } else if ((in.messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
       call->session.countDrop(Drop::badLength);
     } else if (rtcp) {
-      receiveRtcp(*call, {sharedBuffers_[i].data(), messages[i].msg_len}, from[i], nowUs);
+      receiveRtcp(*call, {in.buffers[i].data(), in.messages[i].msg_len}, in.from[i], nowUs);
     } else {
-      receive(*call, {sharedBuffers_[i].data(), messages[i].msg_len}, from[i], nowUs);
+      receive(*call, {in.buffers[i].data(), in.messages[i].msg_len}, in.from[i], nowUs);
     }
   }
-  return static_cast<size_t>(std::max(got, 0));
+  return got;
 }
 
 void MediaThread::readSocket(Call& call, bool rtcp, MonoUs nowUs) {

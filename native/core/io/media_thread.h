@@ -118,9 +118,10 @@ class MediaThread final : public InPages, private EventSink {
   void drainSockets(MonoUs nowUs);
   void readSocket(Call& call, bool rtcp, MonoUs nowUs);
   size_t readShared(bool rtcp, MonoUs nowUs);
+  void drainShared(MonoUs nowUs);
   void batchFrame(Call& call);
   void flushBatch(int64_t tick);
-  void noteSent(Call& call, bool sent, int64_t tick);
+  void noteSent(Call& call, bool sent, MonoUs lateUs);
   void rebuildPeers();
   void receiveRtcp(Call& call, std::span<const uint8_t> datagram, const UdpAddress& from, MonoUs nowUs);
   void sendReport(Call& call, MonoUs nowUs);
@@ -165,15 +166,24 @@ class MediaThread final : public InPages, private EventSink {
   std::array<uint8_t, kMaxDatagramBytes> buffer_{};
   // The shared socket: who is who, and one system call for many datagrams, either way.
   static constexpr size_t kBatch = 64;
+  // So many leave together: more would save little, and the first of them would be known as sent only with the last.
+  static constexpr size_t kSendBatch = 16;
   int sharedFd_ = -1;
   int sharedRtcpFd_ = -1;
   PeerTable<Call> peers_;
   bool peersChanged_ = false;
   size_t batched_ = 0;
-  std::array<Call*, kBatch> batchCalls_{};
-  std::array<mmsghdr, kBatch> batch_{};
-  std::array<iovec, kBatch> batchParts_{};
-  std::vector<std::array<uint8_t, kMaxDatagramBytes>> sharedBuffers_;
+  std::array<Call*, kSendBatch> batchCalls_{};
+  std::array<mmsghdr, kSendBatch> batch_{};
+  std::array<iovec, kSendBatch> batchParts_{};
+  struct Inbound {
+    std::array<mmsghdr, kBatch> messages{};
+    std::array<iovec, kBatch> parts{};
+    std::array<UdpAddress, kBatch> from{};
+    std::array<Call*, kBatch> calls{};
+    std::array<std::array<uint8_t, kMaxDatagramBytes>, kBatch> buffers;
+  };
+  std::unique_ptr<Inbound> inbound_;
 };
 
 }  // namespace parley

@@ -50,6 +50,17 @@ void Session::emit(EventType type, uint64_t sample, uint32_t a, uint64_t b) {
   events_.event({type, options_.slot, options_.generation, a, b, sample, nowUs_});
 }
 
+void Session::warm() {
+  prefetchTo(this, &ingest_);
+  ingest_.warm();
+  prefetch(&decoder_, sizeof(Codec));
+  concealer_.warm();
+  prefetch(&upsampler_, sizeof(upsampler_));
+  gate_.warm();
+  prefetchTo(&sample_, &frame_);
+  audio_.warm(options_.slot, sample_, PARLEY_AUDIO_RATE_HZ / 50);
+}
+
 void Session::receive(std::span<const uint8_t> datagram, MonoUs nowUs) {
   nowUs_ = nowUs;
   RtpView packet;

@@ -102,6 +102,8 @@ class Session final : private IngestSink, private PlayoutSink {
   void open(const SessionOptions& options, MonoUs nowUs);
   void close();
 
+  // A datagram will come soon: fetches what its way touches into the caches.
+  void warm();
   // A datagram from the locked source.
   void receive(std::span<const uint8_t> datagram, MonoUs nowUs);
   // A control packet from the locked source.
