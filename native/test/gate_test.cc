@@ -250,3 +250,20 @@ TEST("gate: the rumble of a car, which comes and goes from frame to frame, does 
   }
   CHECK_NEAR(openings, 20, 2);
 }
+
+TEST("gate: what we sent counts for as long as it may take to come back, whatever follows it") {
+  for (float minRms : {40.0f, 80.0f, 160.0f, 240.0f}) {
+    TalkGate gate(8000, 8000, TalkGateConfig{.minRms = minRms, .echoWindowFrames = 30});
+    std::mt19937 random(7);
+    std::vector<int16_t> levels;
+    for (int frame = 0; frame < 5000; frame++) {
+      // Mostly fading, now and then loud: the loudest frame leaves the window while others are in it.
+      const auto level = static_cast<int16_t>(random() % 40 == 0 ? random() % 256 : 100 - frame % 100);
+      levels.push_back(level);
+      gate.sent(std::vector<int16_t>(80, level));
+      const auto window = std::min<std::ptrdiff_t>(30, static_cast<std::ptrdiff_t>(levels.size()));
+      const int16_t loudest = *std::max_element(levels.end() - window, levels.end());
+      CHECK_EQ(gate.echoPossible(), static_cast<float>(loudest) > minRms / 2);
+    }
+  }
+}
