@@ -172,7 +172,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     runner,
     logger,
     acts: {
-      ...approvalActs(approvals, createCorrections(config, { runner, clock: systemClock, logger })),
+      ...approvalActs(approvals, createCorrections(config, { runner, audit, clock: systemClock, logger })),
       ...subjectActs(config, desk, restrictions),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),

@@ -24,7 +24,10 @@ export {
 export { ownPublicKeys, rotateSigner, type Rotation } from './rotation.ts';
 export { openRestrictions, type Restrictions } from './restrictions.ts';
 export { subjectPage } from './subject-page.ts';
-export { eraseSubject, exportSubject, type Erasure, type Export, type SubjectDesk } from './subjects.ts';
+export { eraseSubject, exportSubject, type Erasure, type Export } from './subjects.ts';
+export type { SubjectDesk } from './subject-desk.ts';
+export { type CallFiles, shelveCallFiles, sweepCallFiles } from './call-files.ts';
+export { allowCall, type ReadFor } from './use.ts';
 export type { VCon } from './vcon.ts';
 export { openCallsIn } from './open-calls.ts';
 export { createRecorder, type RecorderOptions } from './recording/recorder.ts';

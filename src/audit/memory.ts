@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type CallMemory, type Clock, type FinishedCall, ParleyError, type Recalled, REMEMBER_ME } from '../contracts/index.ts';
-import { memoriesOf, type StoredMemory, type Store } from '../store/index.ts';
+import { isRestricted, memoriesOf, type StoredMemory, type Store } from '../store/index.ts';
 import { rememberErased } from './erased.ts';
 import { readOrCreateKey } from './keys.ts';
 import type { Audit } from './log.ts';
-import { openKey } from './subjects.ts';
+import { openKey } from './subject-desk.ts';
 import { additionalData, decrypt, normaliseNumber, numberMac } from './vault.ts';
 
 export interface MemoryOptions {
@@ -53,7 +53,12 @@ class VaultMemory implements CallMemory {
     const nowUs = Math.round(clock.wallUs());
     const rows = await store.use((client) => memoriesOf(client, mac, nowUs - days * DAY_US, MOST_CALLS));
     const [newest] = rows;
-    if (newest === undefined) return null;
+    if (newest === undefined) {
+      // Something may be kept and not used: that it was asked for is in the log.
+      if (await store.use((client) => isRestricted(client, mac)))
+        await audit.append({ type: 'content.refused', callId, body: { request: randomUUID(), purpose: 'memory', why: 'restricted' } });
+      return null;
+    }
     await audit.append({ type: 'content.read', callId, body: { request: randomUUID(), purpose: 'memory', payloads: rows.length } });
     const contents = await this.#opened(rows);
     const { outcome } = JSON.parse(newest.body) as { outcome: string };

@@ -36,15 +36,20 @@ export async function expireContent(desk: RetentionDesk): Promise<number> {
 
 /**
  * Destroys the KEKs of weeks whose content has expired everywhere: from then on no backup of that time can be read. A day longer
- * than the retention, so that a late run of expireContent still finds its keys. Returns the ids.
+ * than the retention, so that a late run of expireContent still finds its keys. `needed`: ids that stay, whatever their age. Returns the ids.
  */
-export async function retireKeys(keysFolder: string, retentionDays: number, nowUs: number): Promise<readonly string[]> {
+export async function retireKeys(
+  keysFolder: string,
+  retentionDays: number,
+  nowUs: number,
+  needed: readonly string[] = [],
+): Promise<readonly string[]> {
   const retired: string[] = [];
   for (const name of await readdir(keysFolder)) {
     const week = /^kek-week-(\d+)\.key$/.exec(name)?.[1];
     if (week === undefined) continue;
     const overUs = (Number(week) + 1) * 7 * DAY_US + (retentionDays + 1) * DAY_US;
-    if (overUs >= nowUs) continue;
+    if (overUs >= nowUs || needed.includes(`week-${week}`)) continue;
     await rm(join(keysFolder, name));
     retired.push(`week-${week}`);
   }

@@ -4,7 +4,7 @@ import { ParleyError } from '../contracts/index.ts';
 import { callsOfSubjects, eventsOf, storedSubjects, type CallEventRow } from '../store/index.ts';
 import { erasedSubjects } from './erased.ts';
 import { numberMac } from './vault.ts';
-import { findSubjects, openKey, readKey, shipAll, type SubjectDesk } from './subjects.ts';
+import { findSubjects, openKey, readKey, shipAll, type SubjectDesk } from './subject-desk.ts';
 
 export interface Holding {
   readonly request: string;

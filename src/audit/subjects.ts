@@ -1,20 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ParleyError, type Clock } from '../contracts/index.ts';
-import { eventsOf, payloadsOf, subjectsOf, type StoredPayload, type Store, type SubjectRow } from '../store/index.ts';
+import { ParleyError } from '../contracts/index.ts';
+import { eventsOf, payloadsOf, type StoredPayload, type SubjectRow } from '../store/index.ts';
 import { rememberErased } from './erased.ts';
-import type { Audit } from './log.ts';
-import { additionalData, decrypt, kekFile, numberMac } from './vault.ts';
+import { findSubjects, openKey, shipAll, type SubjectDesk } from './subject-desk.ts';
+import { allowSubject, FOR_THE_PERSON, type ReadFor } from './use.ts';
+import { additionalData, decrypt } from './vault.ts';
 import { toVCons, type VCon } from './vcon.ts';
-
-export interface SubjectDesk {
-  /** A running log: what is done here is an event before it is done. */
-  readonly audit: Audit;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly keysFolder: string;
-}
 
 export interface Erasure {
   /** Names the request in the chain. */
@@ -25,9 +16,6 @@ export interface Erasure {
   /** Signed note: what was erased, when, and where the chain says so. Holds no personal data. */
   readonly certificate: string;
 }
-
-/** A chain that is not in Postgres yet may hold this person too. */
-const SHIP_LIMIT_MS = 10_000;
 
 /**
  * Erases a person (GDPR 17): announces every subject with this number in the chain, then key and ciphertext are deleted. The order
@@ -74,35 +62,21 @@ export interface Export {
   readonly vcons: readonly VCon[];
 }
 
-/** Everything that is kept about a person (GDPR 15, 20). The chain says that it was read before it is read. */
-export async function exportSubject(desk: SubjectDesk, number: string): Promise<Export> {
+/**
+ * Everything that is kept about a person (GDPR 15, 20). The chain says that it was read, and for whom, before it is read.
+ * Errors: CONTENT_REFUSED for work while the number is restricted; STORE_DOWN, SPOOL_FAILED.
+ */
+export async function exportSubject(desk: SubjectDesk, number: string, reading: ReadFor = FOR_THE_PERSON): Promise<Export> {
+  await allowSubject(desk, number, reading);
   const subjects = await findSubjects(desk, number);
   const ids = subjects.map((subject) => subject.subjectId);
   const payloads = await desk.store.use((client) => payloadsOf(client, ids));
   const events = await desk.store.use((client) => eventsOf(client, ids));
   const request = randomUUID();
   const calls = new Set(events.map((event) => event.callId)).size;
-  await desk.audit.append({ type: 'subject.exported', callId: null, body: { request, calls, payloads: payloads.length } });
+  await desk.audit.append({ type: 'subject.exported', callId: null, body: { request, calls, payloads: payloads.length, ...reading } });
   const contents = await openPayloads(desk, subjects, payloads);
   return { request, vcons: toVCons(events, contents, new Date(desk.clock.wallUs() / 1000)) };
-}
-
-export interface Holding {
-  readonly request: string;
-  readonly subjects: number;
-}
-
-export async function findSubjects(desk: SubjectDesk, number: string): Promise<readonly SubjectRow[]> {
-  const mac = numberMac(await readKey(join(desk.keysFolder, 'number.key')), number);
-  if (mac === null) throw new ParleyError('CONFIG_INVALID', 'A phone number has digits; nothing was looked up.');
-  await shipAll(desk);
-  return desk.store.use((client) => subjectsOf(client, mac));
-}
-
-export async function shipAll(desk: SubjectDesk): Promise<void> {
-  if (!(await desk.audit.shipped(SHIP_LIMIT_MS))) {
-    throw new ParleyError('STORE_DOWN', `${desk.audit.backlog} events still wait for Postgres; try again when it is back.`);
-  }
 }
 
 /** Where a payload belongs. */
@@ -123,20 +97,4 @@ async function openPayloads(
     contents.set(placeOf(payload.streamId, payload.seq), JSON.parse(plain) as Record<string, string>);
   }
   return contents;
-}
-
-/** The key of a subject. Errors: CONFIG_INVALID without the key of its week. */
-export async function openKey(desk: Pick<SubjectDesk, 'keysFolder'>, { subjectId, wrappedDek, kekId }: SubjectRow): Promise<Buffer> {
-  return decrypt(await readKey(kekFile(desk.keysFolder, kekId)), wrappedDek, Buffer.from(subjectId));
-}
-
-export async function readKey(path: string): Promise<Buffer> {
-  try {
-    return Buffer.from((await readFile(path, 'utf8')).trim(), 'base64');
-  } catch (error) {
-    throw new ParleyError('CONFIG_INVALID', `The key file ${path} cannot be read: without it this content cannot be found or opened.`, {
-      cause: error,
-      place: { file: path },
-    });
-  }
 }

@@ -187,8 +187,13 @@ export class CallRunner {
       if (this.#calls.has(call.id)) continue;
       const kept = this.#left.get(call.id);
       const dialogue = kept === undefined ? undefined : this.#stages.flow(kept.flow, call.id, kept.flowVersion);
-      // A conversation goes on in the flow that it began in, or not at all.
-      if (kept !== undefined && dialogue?.version === kept.flowVersion) {
+      if (kept !== undefined && this.#stages.admit(call.from.number) === 'restricted') {
+        // Somebody who objected meanwhile.
+        this.#left.delete(call.id);
+        void this.#closeLost(kept, 'restricted');
+        this.#refuse(call, 'restricted');
+      } else if (kept !== undefined && dialogue?.version === kept.flowVersion) {
+        // A conversation goes on in the flow that it began in, or not at all.
         this.#left.delete(call.id);
         this.#open(call, dialogue, kept);
       } else this.#refuse(call, 'gateway-restarted');

@@ -131,6 +131,8 @@ subject
   .option('-o, --out <file>', 'write to a file of mode 0600 instead of stdout')
   .option('-p, --page <file>', 'also as a page to read or print (HTML)')
   .option('--audio <folder>', 'recordings as WAV files')
+  .option('--for <reader>', 'person (default), claims, or work, which is refused while the number is restricted')
+  .option('--reference <text>', 'file number of the claim; no names')
   .action(command(subjectExport));
 subject
   .command('erase <number>')

@@ -5,6 +5,7 @@ import { loadConfig } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import { turnOptions } from '../parts/index.ts';
 import { type Decision, type RecordedStep, replayTurns, type TurnOptions, wordsIn } from '../turn/index.ts';
+import { perform } from './acts.ts';
 import { EXIT } from './exit.ts';
 
 export interface ReplayOptions {
@@ -16,6 +17,8 @@ export interface ReplayOptions {
   readonly ownWords?: TurnOptions['ownWords'];
   /** Changes to the options that the call ran with: --set waitMs=500. */
   readonly set?: readonly string[];
+  /** Asked before the words of a call are used. */
+  readonly mayRead: (callId: string) => Promise<unknown>;
 }
 
 interface Header {
@@ -34,13 +37,16 @@ export async function replayCall(call: string, options: { config: string; set?: 
     throw new ParleyError('CONFIG_INVALID', `${options.config} keeps no records of calls: set replay.directory, or name a file`);
   }
   const { ownWords } = turnOptions(config).turn;
-  return replay({ call, ownWords, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
+  // Words are content: reading them is in the log before, or refused (GDPR 18).
+  const mayRead = (callId: string): Promise<unknown> => perform(options.config, '/v1/content/read', { call: callId });
+  return replay({ call, ownWords, mayRead, folder: directory ?? '.', ...(options.set === undefined ? {} : { set: options.set }) });
 }
 
-/** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record. */
+/** 0: the same decisions. 1: others. Errors: CALLER_SCRIPT for a file that is no record; those of `mayRead`. */
 export async function replay(options: ReplayOptions): Promise<number> {
   const file = /[/.]/.test(options.call) ? options.call : join(options.folder, `${options.call}.turns.jsonl`);
   const { header, steps } = read(await readFile(file, 'utf8'), file);
+  if (header.words) await options.mayRead(header.callId);
   const { ownWords = {} } = options;
   const result = replayTurns(steps, {
     ...header.turn,

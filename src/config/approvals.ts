@@ -27,11 +27,15 @@ export const approvalsSchema = z.strictObject({
 interface Parts {
   readonly approvals: z.infer<typeof approvalsSchema>;
   readonly desks: Readonly<Record<string, unknown>>;
+  readonly data: { readonly review: { readonly days: number } };
 }
 
-/** Desks that are not there. */
-export function approvalProblems({ approvals, desks }: Parts): { path: (string | number)[]; message: string }[] {
-  return approvals.desks.flatMap((name, place) =>
+/** Desks that are not there, and a folder for words of calls that nobody says how long they are kept. */
+export function approvalProblems({ approvals, desks, data }: Parts): { path: (string | number)[]; message: string }[] {
+  const message = 'is given, expected the days and legal basis of these words in data.review';
+  const unruled = approvals.reviewFolder !== undefined && data.review.days === 0 ? [{ path: ['reviewFolder'], message }] : [];
+  const missing = approvals.desks.flatMap((name, place) =>
     Object.hasOwn(desks, name) ? [] : [{ path: ['desks', place], message: `is ${name}, expected the name of a desk in desks` }],
   );
+  return [...unruled, ...missing];
 }

@@ -45,6 +45,10 @@ const replay = dataClass(
   'turn records for parley replay are (times and decisions; words only where content is kept)',
   'to find out why the system spoke or waited',
 );
+const review = dataClass(
+  'suggestions in approvals.reviewFolder are (words of calls that a colleague corrected)',
+  'to teach the system what a colleague corrected',
+);
 const cost = dataClass('usage and cost per call is', 'to account for what calls cost');
 
 export const dataSection = z.strictObject({
@@ -70,11 +74,12 @@ export const dataSection = z.strictObject({
   replay: replay
     .prefault({ days: 14, basis: 'legitimateInterests' })
     .describe('Records of turns, kept only where replay.directory is given.'),
+  review: review.prefault({ days: 0 }).describe('Suggestions made of corrections; needed where approvals.reviewFolder is given.'),
   cost: cost.prefault({ days: 400, basis: 'legitimateInterests' }).describe('Usage and cost of calls.'),
 });
 
 export type DataFile = z.infer<typeof dataSection>;
-export const DATA_CLASSES = ['metadata', 'content', 'recording', 'memory', 'replay', 'cost'] as const;
+export const DATA_CLASSES = ['metadata', 'content', 'recording', 'memory', 'replay', 'review', 'cost'] as const;
 export type DataClassName = (typeof DATA_CLASSES)[number];
 
 /** What is missing or too short, by path below `data`. */
@@ -117,6 +122,7 @@ export function toDataRules(data: DataFile): DataRules {
     recording: rule(data.recording),
     memory: rule(data.memory),
     replay: rule(data.replay),
+    review: rule(data.review),
     cost: rule(data.cost),
   };
 }

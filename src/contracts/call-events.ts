@@ -177,6 +177,8 @@ export type CallEvent =
    * contact said so; null where the basis asks for no consent.
    */
   | Base<'memory.kept', { outcome: string; values: number; slots: number; basis: string; agreed: 'now' | 'earlier' | null }>
+  /** Before a correction goes to the review folder as files of their own subject: words of the call are in them. */
+  | Base<'review.written', { files: number }>
   | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>
@@ -195,13 +197,16 @@ export type CallEvent =
   | Base<'subject.erased', { request: string; reason: string; throughUs: number }>
   /** A legal hold was set or lifted. */
   | Base<'subject.held', { request: string; held: boolean }>
-  | Base<'subject.exported', { request: string; calls: number; payloads: number }>
+  /** `for`: the person himself, legal claims (with their `reference`), or work. */
+  | Base<'subject.exported', { request: string; calls: number; payloads: number; for?: 'person' | 'claims' | 'work'; reference?: string }>
   /** A person asked to be left to people (Art. 18, 21), or took that back. Written before it takes effect. */
   | Base<'subject.restricted', { request: string; restricted: boolean }>
   /** The person's correction stands beside what it corrects; its text is content. */
   | Base<'subject.corrected', { request: string }>
   /** Somebody read content through Parley. */
   | Base<'content.read', { request: string; purpose: string; payloads: number }>
+  /** Content was not read: its use is restricted (GDPR 18), or it is gone. */
+  | Base<'content.refused', { request: string; purpose: string; why: 'restricted' | 'erased' }>
   /** Written before a month of the chain is dropped: how each of its streams ended. */
   | Base<'retention.dropped', { month: string; streams: readonly { stream: string; lastSeq: number; lastHash: string }[] }>
   /** Written before content past its retention is deleted: whose. Excuses their missing payloads up to `throughUs`. */

@@ -33,6 +33,12 @@ export const ERRORS = {
     action: 'Free space in the folder of privacy.recordings and make it writable for the user of Parley; the message says what failed.',
     retryable: true,
   },
+  CONTENT_REFUSED: {
+    meaning: 'What is kept of this person may not be read: its use is restricted (GDPR 18), or it was erased.',
+    action:
+      'The person may have it (parley subject export), and legal claims may (--for claims --reference ...); otherwise parley subject restrict --lift first.',
+    retryable: false,
+  },
   FLOW_INVALID: { meaning: 'A flow file is not valid.', action: 'Correct the line named in the message.', retryable: false },
   PORT_IN_USE: {
     meaning: 'A port that Parley must listen on is taken.',

@@ -1,5 +1,6 @@
 /** What may be done for a person whose number is given. Each act is in the chain before it is done. */
 import {
+  allowCall,
   type AsDpo,
   consentsOfSubject,
   correctSubject,
@@ -7,15 +8,16 @@ import {
   exportRecordings,
   exportSubject,
   holdSubject,
+  type ReadFor,
   type Restrictions,
   restrictSubject,
   type SubjectDesk,
-  sweepRecordings,
 } from '../audit/index.ts';
 import type { Config } from '../config/index.ts';
 import { ParleyError } from '../contracts/index.ts';
 import type { Act } from '../http/index.ts';
 import { asRole } from '../store/index.ts';
+import { shelveRestricted, sweepErased } from './kept-files.ts';
 import { loginOf } from './log.ts';
 
 export type SubjectAct = 'export' | 'erase' | 'correct' | 'restrict' | 'consents' | 'hold';
@@ -27,7 +29,7 @@ export function subjectActs(
   config: Config,
   desk: SubjectDesk,
   restrictions: Pick<Restrictions, 'refresh'> | null,
-): Readonly<Record<`/v1/subjects/${SubjectAct}`, Act>> {
+): Readonly<Record<`/v1/subjects/${SubjectAct}` | '/v1/content/read', Act>> {
   const { recordings } = config.privacy;
   const asDpo: AsDpo = async (sql, values) => {
     const connection = await loginOf(config, desk.store, 'dpo');
@@ -36,13 +38,14 @@ export function subjectActs(
   };
   return {
     '/v1/subjects/export': async (input) => {
-      const kept = await exportRecordings(desk, recordings, text(input, 'number'));
+      const reading = readFor(input);
+      const kept = await exportRecordings(desk, recordings, text(input, 'number'), reading);
       const audio = kept.map(({ wav, ...about }) => ({ ...about, mediatype: 'audio/x-wav', body: wav.toString('base64url') }));
-      return { ...(await exportSubject(desk, text(input, 'number'))), recordings: audio };
+      return { ...(await exportSubject(desk, text(input, 'number'), reading)), recordings: audio };
     },
     '/v1/subjects/erase': async (input) => {
       const erasure = await eraseSubject(desk, text(input, 'number'), text(input, 'reason'));
-      await sweepRecordings(desk.store, recordings);
+      await sweepErased(config, desk.store);
       return erasure;
     },
     '/v1/subjects/correct': (input) =>
@@ -50,6 +53,7 @@ export function subjectActs(
     '/v1/subjects/restrict': async (input) => {
       const done = await restrictSubject(desk, text(input, 'number'), input['lift'] !== true, asDpo);
       await restrictions?.refresh();
+      await shelveRestricted(config, desk.store);
       return done;
     },
     '/v1/subjects/consents': (input) => consentsOfSubject(desk, text(input, 'number')),
@@ -60,7 +64,21 @@ export function subjectActs(
         input['lift'] === true ? { held: false } : { held: true, reference: text(input, 'reference') },
         asDpo,
       ),
+    '/v1/content/read': async (input) => allowCall(desk, callId(input), 'replay'),
   };
+}
+
+function readFor(input: Readonly<Record<string, unknown>>): ReadFor {
+  const reader = input['for'] ?? 'person';
+  if (reader === 'person' || reader === 'work') return { for: reader };
+  if (reader === 'claims') return { for: reader, reference: text(input, 'reference') };
+  throw new ParleyError('CONFIG_INVALID', "'for' is no reader of content, expected person, claims or work");
+}
+
+function callId(input: Readonly<Record<string, unknown>>): string {
+  const id = text(input, 'call');
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
+  throw new ParleyError('CONFIG_INVALID', `'call' is ${id}, expected the id of a call`);
 }
 
 function text(input: Readonly<Record<string, unknown>>, key: keyof typeof MAX_TEXT): string {

@@ -1,20 +1,13 @@
 /** What the service does by the clock beside its calls: the heartbeat, the count of refused connections, and the end of what was kept long enough. */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  dropMonths,
-  expireContent,
-  replayErasures,
-  type Restrictions,
-  retireKeys,
-  type SubjectDesk,
-  sweepRecordings,
-} from '../audit/index.ts';
+import { dropMonths, expireContent, replayErasures, type Restrictions, retireKeys, type SubjectDesk } from '../audit/index.ts';
 import type { CallRunner } from '../call/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Logger } from '../contracts/index.ts';
 import type { EgressGuard } from '../egress/index.ts';
-import { asRole } from '../store/index.ts';
+import { asRole, neededKeks } from '../store/index.ts';
+import { sweepErased } from './kept-files.ts';
 import { keysFolder, loginOf } from './log.ts';
 
 export interface Upkeep {
@@ -68,13 +61,14 @@ function sayRefusals({ runner, egress }: Upkeep): void {
 export async function keepNoLonger(parts: Kept): Promise<void> {
   const { config, desk } = parts;
   // The keys of a week go when the last thing under them is over.
-  const { content, recording, memory } = config.data;
-  const keyDays = Math.max(content.days, recording.days, memory.days);
+  const { content, recording, memory, review } = config.data;
+  const keyDays = Math.max(content.days, recording.days, memory.days, review.days);
   const done = await Promise.allSettled([
     expireContent(desk)
-      .then(() => retireKeys(keysFolder(config), keyDays, desk.clock.wallUs()))
+      .then(() => desk.store.use(neededKeks))
+      .then((needed) => retireKeys(keysFolder(config), keyDays, desk.clock.wallUs(), needed))
       .then(() => replayErasures(desk))
-      .then(() => sweepRecordings(desk.store, config.privacy.recordings)),
+      .then(() => sweepErased(config, desk.store)),
     dropOldMonths(parts),
     sweepReplays(parts),
   ]);

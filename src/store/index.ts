@@ -24,6 +24,7 @@ export {
   tailsOfMonth,
 } from './vault-tables.ts';
 export type { CallEventRow, StoredMemory, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
+export { type CallFileKind, erasedCalls, isRestricted, neededKeks, restrictedCalls, useOfCall } from './use-tables.ts';
 export { asRole } from './as-role.ts';
 export { knowledgeShelf } from './knowledge-tables.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

@@ -136,12 +136,13 @@ export async function eventsOf(client: pg.ClientBase, subjectIds: readonly strin
   return rows.map((row) => ({ ...row, seq: Number(row.seq), tsUs: Number(row.tsUs) }));
 }
 
-/** Subjects whose time is over and who are not held; at most `limit`. */
+/** Subjects whose time is over, who are not held, and whose content is not kept for them unused (GDPR 18(1)(b), (c)); at most `limit`. */
 export async function expiredSubjects(client: pg.ClientBase, nowUs: number, limit: number): Promise<readonly string[]> {
   const { rows } = await client.query<{ subject_id: string }>(
     `SELECT k.subject_id FROM vault.subject_key k
       WHERE k.expires_at < to_timestamp($1::double precision / 1e6)
         AND NOT EXISTS (SELECT 1 FROM vault.held WHERE held.subject_id = k.subject_id)
+        AND NOT EXISTS (SELECT 1 FROM vault.restriction r WHERE r.number_mac = k.number_mac)
       ORDER BY k.expires_at LIMIT $2`,
     [nowUs, limit],
   );

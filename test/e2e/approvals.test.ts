@@ -55,7 +55,8 @@ test('approvals at desk phones', { timeout: 240_000 }, async (t) => {
     await rm(folder, { recursive: true, force: true });
   });
   const config = (asked: readonly string[]): string => `flows: { directory: "${flows}" }
-approvals: { desks: [${asked.join(', ')}], timeoutSeconds: 30, reviewFolder: "${join(folder, 'review')}" }`;
+approvals: { desks: [${asked.join(', ')}], timeoutSeconds: 30, reviewFolder: "${join(folder, 'review')}" }
+data: { review: { days: 30, basis: legitimateInterests } }`;
   const place = (extension: number): string => `{ context: parley-desks, extension: "${extension}" }`;
   const places = `busy: ${place(101)}, silent: ${place(102)}, agrees: ${place(103)}, away: ${place(104)}`;
 

@@ -237,7 +237,7 @@ for (const [what, yaml, expected] of [
   [
     'GDPR 9: a class that Parley does not have',
     'data:\n  emotion: { days: 5 }',
-    ['2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, cost'],
+    ['2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, review, cost'],
   ],
   [
     'a collector without a certificate of its authority',
@@ -404,10 +404,16 @@ test('broken YAML names its line, without an excerpt', async (t) => {
 
 test('approvals: desks that are there, the time of each, a folder of the operator', async (t) => {
   const desks = 'desks: { office: { context: parley-desks, extension: "100" } }\n';
-  const { approvals } = await load(`${desks}approvals: { desks: [office], timeoutSeconds: 12, language: de, reviewFolder: review }`);
+  const kept = 'data: { review: { days: 7, basis: legitimateInterests } }';
+  const { approvals } = await load(
+    `${desks}approvals: { desks: [office], timeoutSeconds: 12, language: de, reviewFolder: review }\n${kept}`,
+  );
   t.strictSame(approvals, { desks: ['office'], timeoutMs: 12_000, language: 'de', reviewFolder: join(folder, 'review') });
   await t.rejects(load(`${desks}approvals:\n  desks: [office, nobody]`), {
     message: /^c\.yaml:3: approvals\.desks\.1: is nobody, expected the name of a desk/,
+  });
+  await t.rejects(load(`${desks}approvals:\n  reviewFolder: review`), {
+    message: /^c\.yaml:3: approvals\.reviewFolder: is given, expected the days and legal basis of these words in data\.review/,
   });
   await t.rejects(load('approvals: { timeoutSeconds: 60 }'), { message: /expected seconds, 5 to 45/ });
   await t.rejects(load('approvals: { desks: ["PJSIP/1&SIP/2"] }'), { message: /expected the name of a desk/ });

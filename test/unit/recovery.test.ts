@@ -44,13 +44,17 @@ const KEPT: KeptCall = {
 };
 
 /** A new process: the PBX still has one call of ours. */
-async function afterCrash(kept: readonly KeptCall[], answer: (event: DialogueEvent) => readonly DialogueEffect[]) {
+async function afterCrash(
+  kept: readonly KeptCall[],
+  answer: (event: DialogueEvent) => readonly DialogueEffect[],
+  admits: 'continue' | 'restricted' = 'continue',
+) {
   const openCalls = new MemoryOpenCalls(kept);
   const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
   // The PBX keeps what it has while nobody is connected.
   pbx.ring({ args: { flow: 'test' } });
   await settle();
-  const made = rig(answer, spoken('i want a table', 32_000), {}, { openCalls, pbx });
+  const made = rig(answer, spoken('i want a table', 32_000), {}, { openCalls, pbx, admit: () => admits });
   await made.runner.recover();
   await made.stt.start();
   await made.tts.start();
@@ -119,6 +123,13 @@ test('5. a flow of another version cannot go on: the caller goes to the dialplan
   const call = await afterCrash([{ ...KEPT, flowVersion: 'v0' }], () => []);
   t.match(call.pbx.actions.at(-1), { t: 'leave', variables: { PARLEY_OUTCOME: 'gateway-restarted' } });
   t.match(call.audit.of('call.ended'), [{ body: { outcome: 'lost', reason: 'flow-changed' } }]);
+});
+
+test('GDPR 18, 21: who objected while the gateway was away is not talked to again', async (t) => {
+  const call = await afterCrash([KEPT], () => [say('sorry')], 'restricted');
+  t.match(call.pbx.actions.at(-1), { t: 'leave', variables: { PARLEY_OUTCOME: 'restricted' } });
+  t.match(call.audit.of('call.ended'), [{ callId: KEPT.callId, body: { outcome: 'lost', reason: 'restricted' } }]);
+  t.equal(call.audit.of('agent.said').length, 0);
 });
 
 test('6. on disk it is encrypted, survives a restart, and what is damaged is removed', async (t) => {

@@ -4,7 +4,8 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CallEventRow, eventsOf, keylessSubjects, type Store, type SubjectRow } from '../../store/index.ts';
 import { sha256 } from '../chain.ts';
-import { findSubjects, type SubjectDesk, openKey } from '../subjects.ts';
+import { findSubjects, type SubjectDesk, openKey } from '../subject-desk.ts';
+import { allowSubject, FOR_THE_PERSON, type ReadFor } from '../use.ts';
 import { decodeRecording, recordingFile, recordingId } from './file.ts';
 import { encodeWav } from './wav.ts';
 
@@ -22,9 +23,15 @@ export interface KeptRecording {
 
 /**
  * The recordings of a person (GDPR 15, 20). The chain says that they were read before they are opened.
- * Errors: STORE_DOWN, SPOOL_FAILED, RECORDING_FAILED for a file that does not open.
+ * Errors: STORE_DOWN, SPOOL_FAILED, RECORDING_FAILED for a file that does not open, CONTENT_REFUSED as for an export.
  */
-export async function exportRecordings(desk: SubjectDesk, folder: string, number: string): Promise<readonly KeptRecording[]> {
+export async function exportRecordings(
+  desk: SubjectDesk,
+  folder: string,
+  number: string,
+  reading: ReadFor = FOR_THE_PERSON,
+): Promise<readonly KeptRecording[]> {
+  await allowSubject(desk, number, reading);
   const subjects = await findSubjects(desk, number);
   const files = new Set((await readdir(folder).catch(() => [])).map(recordingId));
   const kept = subjects.filter(({ subjectId }) => files.has(subjectId));

@@ -62,12 +62,18 @@ export const CLASS_FACTS: Readonly<Record<DataClassName, { readonly what: string
     where: 'files in replay.directory',
     readers: "the gateway's user",
   },
+  review: {
+    what: 'what was said until a colleague corrected an act, numbers left out, and the correction',
+    where: 'files in approvals.reviewFolder',
+    readers: "the gateway's user, and whom the operator lets read the folder",
+  },
   cost: { what: 'seconds, tokens and prices per call', where: 'Postgres', readers: 'logins auditor and gw_writer' },
 };
 
 /** Whether a class is kept under this configuration at all. */
 export function isKept(config: Config, name: DataClassName): boolean {
   if (name === 'replay' && config.replay.directory === null) return false;
+  if (name === 'review' && config.approvals.reviewFolder === null) return false;
   return config.data[name].days > 0;
 }
 
