@@ -237,7 +237,9 @@ for (const [what, yaml, expected] of [
   [
     'GDPR 9: a class that Parley does not have',
     'data:\n  emotion: { days: 5 }',
-    ['2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, review, cost'],
+    [
+      '2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, review, cost',
+    ],
   ],
   [
     'a collector without a certificate of its authority',
