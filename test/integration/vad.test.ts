@@ -294,17 +294,14 @@ test('behind the media engine: RTP in, voice out on the sample clock', async (t)
     await line.peer.send(rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc: SSRC, payload }));
   }
   await until(() => events.at(-1)?.t === 'speech-end', 'the end of the voice');
-  const voiceFrom = 2 * (6400 + 8000 + 6400);
-  t.ok(
-    edges.some((edge) => edge.t === 'speech-start' && edge.sample < voiceFrom - 6400),
-    'the gate hears the tone',
-  );
-  t.ok(wellFormed(events) && events.every((event) => event.by === 'model' || event.t === 'speech-end'));
-  // The gate says where the voice is on the call's clock: late packets move it.
+  // The gate says where the voice is on the call's clock: packets that leave late move both, so the order counts.
+  const [tone, ...voices] = edges.filter((edge) => edge.t === 'speech-start').map(({ sample }) => sample);
   const first = events[0]?.sample ?? 0;
   const gates = edges.map(({ t, sample }) => `${t} ${sample}`).join(', ');
+  t.ok(tone !== undefined && tone + 16_000 < first, 'the gate hears the tone, the model does not');
+  t.ok(wellFormed(events) && events.every((event) => event.by === 'model' || event.t === 'speech-end'));
   t.ok(
-    edges.some((edge) => edge.t === 'speech-start' && edge.sample > voiceFrom - 4800 && Math.abs(first - edge.sample) < 4800),
+    voices.some((sample) => Math.abs(first - sample) < 4800),
     `voice at ${first}; ${gates}`,
   );
   detector.close();
