@@ -14,19 +14,23 @@ function ipv4(text: string): readonly number[] | null {
   return numbers.every((number) => number <= 255) ? numbers : null;
 }
 
+/** An address whose last two groups are written as IPv4 in plain groups; null when that part is no IPv4 address. */
+function withoutIpv4(address: string): string | null {
+  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
+  if (tail === null) return address;
+  const [, front = '', back = ''] = tail;
+  const numbers = ipv4(back);
+  if (numbers === null) return null;
+  const [a = 0, b = 0, c = 0, d = 0] = numbers;
+  return `${front}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+}
+
 /** Eight groups, or null for everything that is not an IPv6 address. A zone (%eth0) is left out. */
 function ipv6(text: string): readonly number[] | null {
   const [address = ''] = text.split('%');
-  if (!address.includes(':')) return null;
-  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
-  const last = tail === null ? null : ipv4(tail[2] ?? '');
-  if (tail !== null && last === null) return null;
-  const plain =
-    last === null
-      ? address
-      : `${tail?.[1] ?? ''}${(((last[0] ?? 0) << 8) | (last[1] ?? 0)).toString(16)}:${(((last[2] ?? 0) << 8) | (last[3] ?? 0)).toString(16)}`;
-  const halves = plain.split('::');
-  if (halves.length > 2) return null;
+  const plain = address.includes(':') ? withoutIpv4(address) : null;
+  const halves = plain?.split('::') ?? [];
+  if (halves.length < 1 || halves.length > 2) return null;
   const groups = halves.map((half) => (half === '' ? [] : half.split(':')));
   if (!groups.flat().every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return null;
   const [front = [], back = []] = groups.map((half) => half.map((group) => parseInt(group, 16)));

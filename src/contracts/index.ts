@@ -6,6 +6,7 @@ export * from './call-events.ts';
 export * from './clock.ts';
 export * from './desk-phone.ts';
 export * from './dialogue.ts';
+export * from './engine-hosts.ts';
 export * from './engines.ts';
 export * from './errors.ts';
 export * from './hosts.ts';

@@ -1,56 +1,8 @@
-/** Where a recogniser may be, by the rule of contracts/hosts.ts. A name is judged at every new connection, so that it cannot begin to point elsewhere. */
+/** Where a recogniser may be, by the rule of contracts/hosts.ts. */
 import { lookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
-import {
-  checkedProcessor as checked,
-  checkEngineUrl,
-  judgeAddresses,
-  namedProcessor,
-  ParleyError,
-  type EngineWording,
-  type ExternalProcessor,
-} from '../../contracts/index.ts';
+import { engineHosts } from '../../contracts/index.ts';
 
-const WORDING: EngineWording = { what: 'a recogniser', badUrl: 'CONFIG_INVALID', outside: 'ENGINE_EXTERNAL' };
-
-/** Both fields are there and not blank, or it is null. Errors: ENGINE_EXTERNAL. */
-export function checkedProcessor(external: ExternalProcessor | undefined): ExternalProcessor | null {
-  return checked(external, WORDING);
-}
-
-/** An external engine is off unless somebody answers for it, wherever its address points. Errors: ENGINE_EXTERNAL. */
-export function named(external: ExternalProcessor | undefined, who: string): ExternalProcessor {
-  return namedProcessor(external, who, WORDING);
-}
-
-/** Errors: CONFIG_INVALID for a URL that is none of ours, ENGINE_EXTERNAL for a literal address that is not near. */
-export function checkedUrl(text: string, external: ExternalProcessor | null): URL {
-  if (!URL.canParse(text)) throw new ParleyError('CONFIG_INVALID', 'the address of a recogniser is no URL, as in "http://127.0.0.1:8080"');
-  const url = new URL(text);
-  checkEngineUrl(url, external, WORDING);
-  return url;
-}
-
-/** For connections without a named processor: a name that points outside gets none. */
-export const nearLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) {
-      callback(error, '', 0);
-      return;
-    }
-    try {
-      judgeAddresses(
-        hostname,
-        addresses.map(({ address }) => address),
-        null,
-        WORDING,
-      );
-    } catch (refusal) {
-      callback(refusal as Error, '', 0);
-      return;
-    }
-    const [first] = addresses;
-    if (options.all === true) callback(null, addresses);
-    else callback(null, first?.address ?? '', first?.family ?? 0);
-  });
-};
+export const { checkedProcessor, checkedUrl, named, nearLookup } = engineHosts(
+  { what: 'a recogniser', badUrl: 'CONFIG_INVALID', outside: 'ENGINE_EXTERNAL', example: 'http://127.0.0.1:8080' },
+  lookup,
+);
