@@ -129,7 +129,9 @@ export class Errands {
     const { journal } = this.#options;
     if (event.t === 'thought') {
       const { id, answer } = event;
-      const body = { id, ms, answered: answer !== null, tokens: answer?.tokens ?? 0, calls: answer?.calls.length ?? 0 };
+      const model = errand.t === 'think' ? (errand.model ?? null) : null;
+      const by = { model, engine: answer?.by?.engine ?? null, cost: answer?.by?.cost ?? null };
+      const body = { id, ms, answered: answer !== null, tokens: answer?.tokens ?? 0, calls: answer?.calls.length ?? 0, ...by };
       journal.write({ type: 'model.answered', body });
     } else if (event.t === 'approval-result' && errand.t === 'approval') {
       journal.write({ type: 'approval.decided', body: { id: event.id, tool: errand.tool, decision: event.decision, ms } });

@@ -84,10 +84,12 @@ async function measureAll(config: Config, options: DoctorOptions, print: (line: 
     );
     if (stt !== null) measuredLines(stt).forEach(print);
   }
-  const models: { name: string; make: () => Promise<LanguageModel | null> }[] = config.llm.engines.map((engine) => ({
-    name: engine.name,
-    make: () => createLlm({ ...config, llm: { ...config.llm, engines: [engine] } }, logger),
-  }));
+  const models: { name: string; make: () => Promise<LanguageModel | null> }[] = [...config.llm.engines, ...config.llm.named].map(
+    (engine) => ({
+      name: engine.name,
+      make: () => createLlm({ ...config, llm: { ...config.llm, engines: [engine], named: [] } }, logger),
+    }),
+  );
   if (languageModel !== undefined) models.push({ name: languageModel.name, make: () => Promise.resolve(languageModel) });
   for (const { name, make } of models) {
     const llm = await attempt(`llm ${name}`, async () => {

@@ -8,7 +8,7 @@ type TtsFile = z.output<typeof ttsSchema>;
 type LlmFile = z.output<typeof llmSchema>;
 
 /** Left-out keys are undefined; `model` of a local engine, `keyFile` and the files of Piper's voices are absolute paths. */
-type Chosen<E, Engine> = Omit<E, 'engine' | 'language' | 'hedgeMs' | 'then' | 'apology' | 'external' | 'timeoutMs'> & {
+type Chosen<E, Engine> = Omit<E, 'engine' | 'name' | 'language' | 'hedgeMs' | 'then' | 'named' | 'apology' | 'external' | 'timeoutMs'> & {
   readonly engine: Engine;
   /** Names it in events: the engine, with a number when there are several of it. */
   readonly name: string;
@@ -26,8 +26,8 @@ export interface EngineChoices {
     readonly hedgeMs: number | null;
     readonly engines: readonly [TtsChoice, ...TtsChoice[]];
   };
-  /** Empty: there is no language model. */
-  readonly llm: { readonly hedgeMs: number | null; readonly engines: readonly LlmChoice[] };
+  /** `engines` empty: there is no language model. `named`: models that only a flow's choice reaches. */
+  readonly llm: { readonly hedgeMs: number | null; readonly engines: readonly LlmChoice[]; readonly named: readonly LlmChoice[] };
 }
 
 const BUILTIN_MODEL = 'models/builtin/ggml-phone-test.bin';
@@ -47,7 +47,7 @@ export function toEngines(file: { stt: SttFile; tts: TtsFile; llm: LlmFile }, ab
   const maybe = (path: string | undefined): { keyFile?: string } => (path === undefined ? {} : { keyFile: absolute(path) });
   const { language, hedgeMs: sttHedge, then: sttThen, ...sttFirst } = stt;
   const { apology, hedgeMs: ttsHedge, then: ttsThen, ...ttsFirst } = tts;
-  const { hedgeMs: llmHedge, then: llmThen, ...llmFirst } = llm;
+  const { hedgeMs: llmHedge, then: llmThen, named, ...llmFirst } = llm;
   const stts = [sttFirst, ...sttThen].map((engine) => ({
     ...engine,
     ...maybe(engine.keyFile),
@@ -71,13 +71,21 @@ export function toEngines(file: { stt: SttFile; tts: TtsFile; llm: LlmFile }, ab
   return {
     stt: { language, hedgeMs: sttHedge ?? null, engines: atLeastOne(finished(stts, TIMEOUTS.stt)) },
     tts: { apology: apology ?? null, hedgeMs: ttsHedge ?? null, engines: atLeastOne(finished(ttss, TIMEOUTS.tts)) },
-    llm: { hedgeMs: llmHedge ?? null, engines: finished(llms, TIMEOUTS.llm) },
+    llm: {
+      hedgeMs: llmHedge ?? null,
+      engines: finished(llms, TIMEOUTS.llm),
+      // The chain stands behind each of them.
+      named: Object.entries(named).flatMap(([name, engine]) =>
+        finished([{ ...engine, ...maybe(engine.keyFile), name }], [TIMEOUTS.llm[0], TIMEOUTS.llm[0]]),
+      ),
+    },
   };
 }
 
 function finished<
   E extends {
     engine: string;
+    name?: string | undefined;
     url?: string | undefined;
     region?: string | undefined;
     timeoutMs?: number | undefined;
@@ -86,14 +94,14 @@ function finished<
 >(
   engines: readonly E[],
   [withNext, last]: readonly [number, number],
-): (Omit<E, 'external' | 'timeoutMs'> & { name: string; timeoutMs: number; external: ExternalProcessor | null })[] {
+): (Omit<E, 'external' | 'timeoutMs' | 'name'> & { name: string; timeoutMs: number; external: ExternalProcessor | null })[] {
   return engines.map((engine, index) => {
     const before = engines.slice(0, index).filter((other) => other.engine === engine.engine).length;
     const url = engine.url ?? USUAL_URLS[engine.engine]?.(engine.region ?? '');
     return {
       ...engine,
       ...(url === undefined ? {} : { url }),
-      name: before === 0 ? engine.engine : `${engine.engine}-${before + 1}`,
+      name: engine.name ?? (before === 0 ? engine.engine : `${engine.engine}-${before + 1}`),
       timeoutMs: engine.timeoutMs ?? (index < engines.length - 1 ? withNext : last),
       external: engine.external ?? null,
     };

@@ -1,7 +1,7 @@
 /** What the engines of a configuration name outside it: model files, key files and their mode, hosts and what their names stand for. */
 import { stat } from 'node:fs/promises';
 import { hostOf, isAddress, isNear } from '../contracts/index.ts';
-import type { EngineChoices } from './engine-choices.ts';
+import type { EngineChoices, LlmChoice, SttChoice, TtsChoice } from './engine-choices.ts';
 import { type EngineKindName, type EngineProblem, OUTSIDE } from './engines.ts';
 
 /** All addresses of a name. */
@@ -12,6 +12,8 @@ export interface EngineLook {
   readonly whyNot: (path: string) => Promise<string | null>;
   readonly resolve: Resolve;
 }
+
+type AnyChoice = SttChoice | TtsChoice | LlmChoice;
 
 /** How long a name server has; what it does not say is judged when the engine is reached. */
 const RESOLVE_MS = 2000;
@@ -24,8 +26,7 @@ export async function engineFileProblems(config: EngineChoices, look: EngineLook
     return name !== undefined && message === null;
   };
   for (const kind of ['stt', 'tts', 'llm'] as const) {
-    for (const [index, engine] of config[kind].engines.entries()) {
-      const at = placeOf(kind, index);
+    for (const { engine, at } of placesOf(kind, config)) {
       if (engine.engine === 'whisper' || engine.engine === 'piper') await file([...at, 'model'], engine.model);
       if ('models' in engine)
         for (const [name, voice] of Object.entries(engine.models ?? {})) await file([...at, 'models', name, 'file'], voice.file);
@@ -36,6 +37,12 @@ export async function engineFileProblems(config: EngineChoices, look: EngineLook
     }
   }
   return problems;
+}
+
+function placesOf(kind: EngineKindName, config: EngineChoices): { engine: AnyChoice; at: readonly (string | number)[] }[] {
+  const chain = config[kind].engines.map((engine, index) => ({ engine, at: placeOf(kind, index) }));
+  const named = kind === 'llm' ? config.llm.named.map((engine) => ({ engine, at: ['llm', 'named', engine.name] })) : [];
+  return [...chain, ...named];
 }
 
 export function placeOf(kind: EngineKindName, index: number): readonly (string | number)[] {

@@ -152,6 +152,11 @@ const llmKeys = {
     .describe('What the engine costs, for the events of each turn.'),
 };
 const LLM = ['ollama', 'openai'] as const;
+const llmEngine = z.enum(LLM, { error: `expected one of ${LLM.join(', ')}` }).describe('Which kind of server it is.');
+const modelName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a name of small letters, digits and underlines')
+  .describe('Name by which flows choose it and events name it; the engine, with a number where there are several, when left out.');
 
 const hedgeMs = ms(20, 60_000)
   .optional()
@@ -192,12 +197,33 @@ export const llmSchema = z.strictObject({
     .enum(['none', ...LLM], { error: `expected one of none, ${LLM.join(', ')}` })
     .default('none')
     .describe('The language model for routers and agents; none: flows that need one are not offered to callers.'),
+  name: modelName.optional(),
   ...llmKeys,
   hedgeMs,
-  then: then(z.strictObject({ engine: z.enum(LLM, { error: `expected one of ${LLM.join(', ')}` }), ...llmKeys })),
+  then: then(z.strictObject({ engine: llmEngine, name: modelName.optional(), ...llmKeys })),
+  named: z
+    .record(modelName, z.strictObject({ engine: llmEngine, ...llmKeys }))
+    .default({})
+    .describe(
+      'Models that flows choose by name (models, use, accuracy in a flow); keys as above. One that cannot answer is stood in for by the engines above; it never stands in itself.',
+    ),
 });
 
-const EVERY = ['engine', 'timeoutMs', 'lanes', 'perMinute', 'price', 'language', 'hedgeMs', 'then', 'apology', 'rate', 'thrifty'];
+const EVERY = [
+  'engine',
+  'timeoutMs',
+  'lanes',
+  'perMinute',
+  'price',
+  'language',
+  'hedgeMs',
+  'then',
+  'apology',
+  'rate',
+  'thrifty',
+  'name',
+  'named',
+];
 /** What an engine takes besides EVERY; `needs` must be there; `outside` is outside wherever its address points. */
 const RULES: Readonly<
   Record<string, { readonly takes: readonly string[]; readonly needs?: readonly string[]; readonly outside?: boolean }>
@@ -237,9 +263,32 @@ interface AnyEngine {
 /** Each engine of a kind with the place where it stands. */
 export function enginesAt(
   kind: EngineKindName,
-  section: AnyEngine & { readonly then: readonly AnyEngine[] },
+  section: AnyEngine & { readonly then: readonly AnyEngine[]; readonly named?: Readonly<Record<string, AnyEngine>> },
 ): readonly { readonly at: readonly (string | number)[]; readonly engine: AnyEngine }[] {
-  return [{ at: [kind], engine: section }, ...section.then.map((engine, index) => ({ at: [kind, 'then', index], engine }))];
+  return [
+    { at: [kind], engine: section },
+    ...section.then.map((engine, index) => ({ at: [kind, 'then', index], engine })),
+    ...Object.entries(section.named ?? {}).map(([name, engine]) => ({ at: [kind, 'named', name], engine })),
+  ];
+}
+
+/** Every model has a name of its own, and a named one has engines that stand in for it. */
+export function modelNameProblems(llm: z.output<typeof llmSchema>): EngineProblem[] {
+  const [first] = Object.keys(llm.named);
+  if (llm.engine === 'none' && first !== undefined)
+    return [{ path: ['llm', 'named', first], message: 'is given beside the engine none, expected an engine that stands in for it' }];
+  const problems: EngineProblem[] = [];
+  const chain = [llm, ...llm.then].map(({ name }, index) => ({
+    name,
+    at: index === 0 ? ['llm', 'name'] : ['llm', 'then', index - 1, 'name'],
+  }));
+  const seen = new Set<string>(LLM);
+  for (const { name, at } of [...chain, ...Object.keys(llm.named).map((name) => ({ name, at: ['llm', 'named', name] }))]) {
+    if (name === undefined) continue;
+    if (seen.has(name)) problems.push({ path: at, message: `is "${name}", the name of another engine, expected a name of its own` });
+    seen.add(name);
+  }
+  return problems;
 }
 
 /** Keys that do not belong to the engine, keys that it needs, addresses that are outside without a named processor. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { approvalProblems, approvalsSchema } from './approvals.ts';
 import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
-import { engineProblems, enginesAt, llmSchema, sttSchema, ttsSchema } from './engines.ts';
+import { engineProblems, enginesAt, llmSchema, modelNameProblems, sttSchema, ttsSchema } from './engines.ts';
 import { toolsSchema } from './tools.ts';
 import { turnSchema } from './turn.ts';
 import { knowledgeSection } from './knowledge-section.ts';
@@ -230,6 +230,7 @@ export const configSchema = z
     for (const kind of ['stt', 'tts', 'llm'] as const)
       for (const place of enginesAt(kind, config[kind]))
         for (const { path: at, message } of engineProblems(kind, place)) context.addIssue({ code: 'custom', path: [...at], message });
+    for (const { path: at, message } of modelNameProblems(config.llm)) context.addIssue({ code: 'custom', path: [...at], message });
     if (config.pbx.private === false && config.pbx.passwordFile === undefined) {
       context.addIssue({
         code: 'custom',

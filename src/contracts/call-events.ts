@@ -4,7 +4,7 @@
  * shown live, and kept only in the vault, only when a retention period for transcripts is configured.
  */
 
-import type { EngineKind, EngineUse, OutsideEngine } from './engines.ts';
+import type { EngineCost, EngineKind, EngineUse, OutsideEngine } from './engines.ts';
 
 interface Base<T extends string, B> {
   readonly type: T;
@@ -165,8 +165,23 @@ export type CallEvent =
   /** Before a colleague's decision counts: where it was made. Who made it, and a correction, is content. */
   | Base<'approval.given', { id: string; tool: string; decision: 'approved' | 'denied'; via: 'console' | 'phone'; corrected: boolean }>
   | Base<'approval.decided', { id: string; tool: string; decision: 'approved' | 'denied' | 'timeout'; ms: number }>
-  /** A thought of a committed turn; `calls`: tools that it asked for. */
-  | Base<'model.answered', { id: string; ms: number; answered: boolean; tokens: number; calls: number }>
+  /**
+   * A thought of a committed turn; `calls`: tools that it asked for. `model`: the one that the flow chose, null for the usual one;
+   * `engine`: the one that answered, `cost` by the price in the configuration; null where nobody did, or no price is given.
+   */
+  | Base<
+      'model.answered',
+      {
+        id: string;
+        ms: number;
+        answered: boolean;
+        tokens: number;
+        calls: number;
+        model: string | null;
+        engine: string | null;
+        cost: EngineCost | null;
+      }
+    >
   /** Knowledge was asked; which passage an answer is taken from, by id and hash of its text. No words. */
   | Base<
       'knowledge.searched',

@@ -1,7 +1,7 @@
 /**
  * The arrow from a committed turn to what is said and done: `step(state, event) -> [state, effects]`, pure.
  */
-import type { ChatMessage, ToolCall, ToolSpec } from './llm.ts';
+import type { AnsweredBy, ChatMessage, ToolCall, ToolSpec } from './llm.ts';
 import type { Expectation } from './turn.ts';
 
 /** What a tool changes: nothing, something that can be undone, something that cannot. */
@@ -94,7 +94,7 @@ export type Errand =
       readonly tools: readonly ToolSpec[];
       readonly maxTokens: number;
       readonly timeoutMs: number;
-      /** Name of the model as the flow calls it; the configured one when left out or unknown. */
+      /** Name of the model as flow and configuration call it; the usual one when left out. */
       readonly model?: string;
     };
 
@@ -135,11 +135,16 @@ type DialogueHappening =
   | { readonly t: 'errand-slow'; readonly id: string }
   | { readonly t: 'tool-result'; readonly id: string; readonly outcome: ToolOutcome }
   | { readonly t: 'approval-result'; readonly id: string; readonly decision: 'approved' | 'denied' | 'timeout' }
-  /** What the model said and which tools it wants called; null when it failed or was too late. */
+  /** What the model said, which tools it wants called and who answered; null when it failed or was too late. */
   | {
       readonly t: 'thought';
       readonly id: string;
-      readonly answer: { readonly text: string; readonly calls: readonly ToolCall[]; readonly tokens: number } | null;
+      readonly answer: {
+        readonly text: string;
+        readonly calls: readonly ToolCall[];
+        readonly tokens: number;
+        readonly by?: AnsweredBy;
+      } | null;
     };
 
 /** A secret that is asked for. */

@@ -44,6 +44,8 @@ export interface ChatRequest {
   readonly format?: JsonSchema;
   /** The smaller model will do, where there is one: the site is short of capacity. */
   readonly thrifty?: boolean;
+  /** Name of the model to ask first, as the configuration calls it; the usual one when left out or not known. */
+  readonly model?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -60,7 +62,14 @@ export type ChatDelta =
   | { readonly t: 'tool-start'; readonly name: string }
   | { readonly t: 'tool-call'; readonly call: ToolCall }
   | { readonly t: 'usage'; readonly usage: TokenUsage }
-  | { readonly t: 'done'; readonly reason: DoneReason };
+  /** `by`: which engine of a chain answered, and what it cost by the price in the configuration. */
+  | { readonly t: 'done'; readonly reason: DoneReason; readonly by?: AnsweredBy };
+
+export interface AnsweredBy {
+  readonly engine: string;
+  /** ISO 4217; absent where no price is given. */
+  readonly cost?: { readonly amount: number; readonly currency: string };
+}
 
 export interface TokenUsage {
   readonly promptTokens: number;

@@ -11,7 +11,7 @@ export { readApis } from './flow/openapi.ts';
 export { desksOf } from './flow/desks.ts';
 export { parseFacts } from './knowledge/facts.ts';
 export { type FlowTest, type FlowTestCaller, type FlowTestFile, type FlowTestTurn, loadFlowTests } from './flow/tests.ts';
-export { ManualTime, OllamaModel, OpenAiModel, ScriptedModel } from './llm/index.ts';
+export { ManualTime, OllamaModel, OpenAiModel, ScriptedModel, type ScriptedStep } from './llm/index.ts';
 export { FlowShelf } from './flow/shelf.ts';
 export { type OpenedState, type RecordingPolicy, withOpening } from './notice/opening.ts';
 export { isWithdrawal } from './notice/withdrawal.ts';

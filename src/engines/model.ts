@@ -4,6 +4,7 @@
  */
 import { ParleyError } from '../contracts/index.ts';
 import type {
+  AnsweredBy,
   ChatDelta,
   ChatRequest,
   Clock,
@@ -33,6 +34,8 @@ export interface ResilientLink {
   readonly price?: TokenPrice;
   /** Asked first for answers that may be made cheaply. */
   readonly thrifty?: boolean;
+  /** Asked only for requests that name it; stands in for no other. */
+  readonly byName?: boolean;
 }
 
 /** Who answered, how long it took and what it cost: for the event of the turn. Holds no words. */
@@ -131,7 +134,7 @@ export class ResilientModel implements LanguageModel {
       for (let item = first; item.done !== true; item = await iterator.next()) {
         if (item.value.t === 'usage') usage = item.value.usage;
         if (item.value.t === 'done') how = 'done';
-        yield item.value;
+        yield item.value.t === 'done' ? { ...item.value, by: this.#by(outcome, usage, sinceMs()) } : item.value;
       }
     } catch (error) {
       how = codeOf(error, request.signal);
@@ -164,9 +167,18 @@ export class ResilientModel implements LanguageModel {
     await Promise.all(this.#links.map(({ model }) => model.stop()));
   }
 
-  #order({ thrifty = false }: ChatRequest): readonly number[] {
-    const all = this.#links.map((_, index) => index);
-    return thrifty ? [...all].sort((a, b) => Number(this.#links[b]?.thrifty ?? false) - Number(this.#links[a]?.thrifty ?? false)) : all;
+  /** What a flow chose goes before what the site saves on: who asked for a better model is not given a smaller one. */
+  #order({ model, thrifty = false }: ChatRequest): readonly number[] {
+    const chain = this.#links.flatMap(({ byName = false }, index) => (byName ? [] : [index]));
+    const saving = (index: number): number => Number(this.#links[index]?.thrifty ?? false);
+    const usual = thrifty ? [...chain].sort((a, b) => saving(b) - saving(a)) : chain;
+    const chosen = model === undefined ? -1 : this.#links.findIndex((link) => link.model.name === model);
+    return chosen < 0 ? usual : [chosen, ...usual.filter((index) => index !== chosen)];
+  }
+
+  #by({ engine, index }: Outcome<Reading>, usage: TokenUsage | null, totalMs: number): AnsweredBy {
+    const price = this.#links[index]?.price;
+    return price === undefined ? { engine } : { engine, cost: costOf(usage, totalMs, price) };
   }
 
   #record(

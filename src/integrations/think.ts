@@ -1,14 +1,21 @@
 /** One request to a language model, whole: an agent's thought is not spoken before it was looked at. */
-import type { Errand, LanguageModel, Timers, ToolCall } from '../contracts/index.ts';
+import type { AnsweredBy, Errand, LanguageModel, Timers, ToolCall } from '../contracts/index.ts';
 
 const MAX_CHARS = 8000;
+
+interface Thought {
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+  readonly tokens: number;
+  readonly by?: AnsweredBy;
+}
 
 /** Null when there is no model, it failed, was too late or said too much. Never rejects. */
 export async function thinkOnce(
   errand: Extract<Errand, { t: 'think' }>,
   { model, timers }: { readonly model: LanguageModel | null; readonly timers: Timers },
   about: { readonly callId: string; readonly signal: AbortSignal },
-): Promise<{ text: string; calls: readonly ToolCall[]; tokens: number } | null> {
+): Promise<Thought | null> {
   if (model === null) return null;
   const abort = new AbortController();
   const give = (): void => abort.abort(new Error('too late'));
@@ -27,19 +34,22 @@ export async function thinkOnce(
 
 async function read(
   model: LanguageModel,
-  { messages, tools, maxTokens }: Extract<Errand, { t: 'think' }>,
+  { messages, tools, maxTokens, model: wanted }: Extract<Errand, { t: 'think' }>,
   callKey: string,
   signal: AbortSignal,
-): Promise<{ text: string; calls: readonly ToolCall[]; tokens: number } | null> {
+): Promise<Thought | null> {
   let text = '';
   let tokens: number | null = null;
+  let by: AnsweredBy | undefined;
   const calls: ToolCall[] = [];
-  for await (const delta of model.chat({ callKey, messages, tools, options: { maxTokens, temperature: 0 }, signal })) {
+  const chosen = wanted === undefined ? {} : { model: wanted };
+  for await (const delta of model.chat({ callKey, messages, tools, options: { maxTokens, temperature: 0 }, ...chosen, signal })) {
     if (delta.t === 'text') text += delta.text;
     if (delta.t === 'tool-call') calls.push(delta.call);
     if (delta.t === 'usage') tokens = delta.usage.completionTokens + delta.usage.promptTokens;
+    if (delta.t === 'done') by = delta.by;
     if (text.length > MAX_CHARS) return null;
   }
   // A server that does not count is charged by length.
-  return { text, calls, tokens: tokens ?? Math.ceil(text.length / 3) };
+  return { text, calls, tokens: tokens ?? Math.ceil(text.length / 3), ...(by === undefined ? {} : { by }) };
 }

@@ -59,7 +59,10 @@ export async function createEngines(config: Config, logger: Logger): Promise<Eng
 }
 
 function outside(config: Config): readonly OutsideEngine[] {
+  const named = { stt: [], llm: config.llm.named, tts: [] };
   return (['stt', 'llm', 'tts'] as const).flatMap((kind) =>
-    config[kind].engines.flatMap(({ name, external }) => (external === null ? [] : [{ kind, engine: name, external }])),
+    [...config[kind].engines, ...named[kind]].flatMap(({ name, external }) =>
+      external === null ? [] : [{ kind, engine: name, external }],
+    ),
   );
 }

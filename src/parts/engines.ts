@@ -42,12 +42,12 @@ function given<T extends object>(values: T): Given<T> {
 }
 
 /** An error of an engine's options, told with the place in the configuration. */
-function placed<T>(config: Config, kind: EngineKind, index: number, make: () => T): T {
+function placed<T>(config: Config, at: readonly (string | number)[], make: () => T): T {
   try {
     return make();
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
-    const key = placeOf(kind, index).join('.');
+    const key = at.join('.');
     throw new ProblemsError([{ code: 'CONFIG_INVALID', place: { file: config.file, key }, message: error.message }]);
   }
 }
@@ -60,7 +60,7 @@ const limit = (perMinute: number | undefined): { rate?: { perMinute: number; bur
 export function createStt(config: Config, logger: Logger, events: EngineEvents = {}): ResilientStt {
   const [first, ...others] = config.stt.engines.map((choice, index) => {
     const { name, timeoutMs, perMinute, price } = choice;
-    const stt = placed(config, 'stt', index, () => sttOf(choice, logger));
+    const stt = placed(config, placeOf('stt', index), () => sttOf(choice, logger));
     return { stt, name, timeoutMs, ...limit(perMinute), ...given({ price: price && priced(price) }) };
   });
   if (first === undefined) throw new RangeError('no recogniser');
@@ -104,7 +104,7 @@ export function createTts(config: Config, logger: Logger, events: EngineEvents =
   const { language } = config.stt;
   const [first, ...others] = config.tts.engines.map((choice, index) => {
     const { name, timeoutMs, perMinute, price, thrifty, rate: speed } = choice;
-    const tts = placed(config, 'tts', index, () => ttsOf(choice, language, logger));
+    const tts = placed(config, placeOf('tts', index), () => ttsOf(choice, language, logger));
     return { tts, name, timeoutMs, ...limit(perMinute), ...given({ price: price && priced(price), thrifty, speed }) };
   });
   if (first === undefined) throw new RangeError('no synthesiser');
@@ -149,14 +149,17 @@ function ttsOf(choice: TtsChoice, language: string, logger: Logger): TextToSpeec
 
 /** Null when no language model is configured. Errors: ProblemsError (CONFIG_INVALID), CONFIG_INVALID for a key file. */
 export async function createLlm(config: Config, logger: Logger, events: EngineEvents = {}): Promise<ResilientModel | null> {
+  const chain = config.llm.engines.map((choice, index) => ({ choice, at: placeOf('llm', index), byName: false }));
+  const named = config.llm.named.map((choice) => ({ choice, at: ['llm', 'named', choice.name], byName: true }));
   const links = await Promise.all(
-    config.llm.engines.map(async (choice, index) => {
+    [...chain, ...named].map(async ({ choice, at, byName }) => {
       const { lanes, perMinute, price, thrifty, keyFile } = choice;
       const apiKey = keyFile === undefined ? undefined : await readSecret(keyFile);
-      const model = placed(config, 'llm', index, () => llmOf(choice, apiKey, logger));
+      const model = placed(config, at, () => llmOf(choice, apiKey, logger));
       const bulkhead = lanes === undefined ? {} : { bulkhead: { places: lanes, queue: 64, waitMs: 1000 } };
       return {
         model,
+        byName,
         ...bulkhead,
         ...limit(perMinute),
         ...given({ thrifty }),

@@ -1,7 +1,7 @@
 /** The flows that calls can have, and whether they find what they need in the configuration. */
 import type { Config } from '../config/index.ts';
-import { type Problem, ProblemsError } from '../contracts/index.ts';
-import { desksOf, type FlowSet, type Notices } from '../dialogue/index.ts';
+import { nearestWord, type Problem, ProblemsError } from '../contracts/index.ts';
+import { desksOf, type FlowSet, type LoadedFlow, type Notices } from '../dialogue/index.ts';
 import { lacksOf } from './tools.ts';
 
 /** Every flow in every configuration must find its desks, and the default flow must exist. Errors: ProblemsError. */
@@ -16,6 +16,7 @@ export function checkFlows(flows: FlowSet, config: Config, notices: Notices): vo
     const message = `there is no flow '${config.flows.default}', expected one of: ${[...flows.keys()].join(', ')}`;
     problems.push({ code: 'CONFIG_INVALID', place: { file: config.file, key: 'flows.default' }, message });
   }
+  problems.push(...[...flows.values()].flatMap((loaded) => modelProblems(loaded, config)));
   for (const [name, { flow }] of flows) {
     for (const desk of desksOf(flow)) {
       if (desk in config.desks) continue;
@@ -25,6 +26,22 @@ export function checkFlows(flows: FlowSet, config: Config, notices: Notices): vo
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw new ProblemsError([first, ...rest]);
+}
+
+/** Each model that a flow may choose is one that the configuration names. */
+function modelProblems({ flow, place }: LoadedFlow, { llm, file }: Config): Problem[] {
+  const known = [...llm.engines, ...llm.named].map(({ name }) => name);
+  const missing = Object.keys(flow.models).filter((name) => !known.includes(name));
+  return missing.map((name) => {
+    const near = nearestWord(name, known);
+    const hint =
+      near === undefined
+        ? `one of ${known.join(', ')}, or llm.named.${name} in ${file}`
+        : `a model of the configuration; did you mean ${near}?`;
+    const key = ['models', name];
+    const message = `is a model that the configuration does not know, expected ${hint}`;
+    return { code: 'FLOW_INVALID', place: place?.(key) ?? { file: flow.file, key: key.join('.') }, message };
+  });
 }
 
 /**

@@ -58,7 +58,10 @@ test('usage and outcome of calls, by flow', async (t) => {
       type: 'engine.used',
       body: { kind: 'llm', outcome: 'done', use: { engine: 'ollama', tookMs: 900, promptTokens: 100, completionTokens: 20 } },
     },
-    { type: 'model.answered', body: { id: 'e2', ms: 900, answered: true, tokens: 120, calls: 0 } },
+    {
+      type: 'model.answered',
+      body: { id: 'e2', ms: 900, answered: true, tokens: 120, calls: 0, model: null, engine: 'ollama', cost: null },
+    },
     tool(true, 0.01),
     tool(false, 0.01),
     ended('informed', 90_000),

@@ -26,9 +26,10 @@ const tool = (effect: ToolDefinition['effect'], id = 'e1'): Extract<Errand, { t:
   definition: definition(effect),
   request: { id, tool: 'book', arguments: { day: 'secret-day' }, idempotencyKey: 'k1', approval: null },
 });
-const thinking: Errand = { t: 'think', id: 'e1', messages: [], tools: [], maxTokens: 50, timeoutMs: 2000 };
+const thinking: Errand = { t: 'think', id: 'e1', messages: [], tools: [], maxTokens: 50, timeoutMs: 2000, model: 'careful' };
 const done: DialogueEvent = { t: 'tool-result', id: 'e1', outcome: { ok: true, data: { number: 'secret-number' } } };
-const thought = (text: string): DialogueEvent => ({ t: 'thought', id: 'e1', answer: { text, calls: [], tokens: 7 } });
+const BY = { engine: 'large', cost: { amount: 0.002, currency: 'EUR' } };
+const thought = (text: string): DialogueEvent => ({ t: 'thought', id: 'e1', answer: { text, calls: [], tokens: 7, by: BY } });
 
 interface Begun {
   readonly errand: Errand;
@@ -108,7 +109,7 @@ test('3. a thought is asked for ahead; its reply is held, and released at the co
   await call.at(6000);
   t.equal(call.begun.length, 1, 'not asked again');
   t.equal(call.tts.spoken.filter((text) => text === 'a table it is').length, 1, 'made once');
-  t.match(call.audit.of('model.answered')[0]?.body, { tokens: 7, answered: true });
+  t.match(call.audit.of('model.answered')[0]?.body, { tokens: 7, answered: true, model: 'careful', ...BY });
   t.equal(call.audit.of('turn.latency')[0]?.body.waterfall.speculation, 'hit');
   t.equal(call.said().at(-1), 'a table it is');
 });

@@ -354,7 +354,12 @@ stt:
       price: { currency: EUR, perAudioMinute: 0.004 }
     - { engine: whisper, model: model.bin, timeoutMs: 700 }
 tts: { engine: piper, models: { alba: { file: model.bin, languages: [en, en-GB], speaker: 3 } }, then: [{ engine: espeak, rate: 1.1 }] }
-llm: { engine: ollama, model: big, hedgeMs: 300, then: [{ engine: ollama, model: small, thrifty: true }] }
+llm:
+  engine: ollama
+  model: big
+  hedgeMs: 300
+  then: [{ engine: ollama, model: small, thrifty: true }, { engine: ollama, name: tiny, model: tiny }]
+  named: { careful: { engine: openai, model: m, url: "http://127.0.0.1:9/v1", price: { currency: EUR } } }
 media: { maxCalls: 50 }
 `);
   t.match(stt.engines, [
@@ -377,8 +382,10 @@ media: { maxCalls: 50 }
     hedgeMs: 300,
     engines: [
       { name: 'ollama', timeoutMs: 1500 },
-      { name: 'ollama-2', thrifty: true, timeoutMs: 4000 },
+      { name: 'ollama-2', thrifty: true, timeoutMs: 1500 },
+      { name: 'tiny', timeoutMs: 4000 },
     ],
+    named: [{ name: 'careful', engine: 'openai', timeoutMs: 1500, price: { currency: 'EUR' } }],
   });
   t.match(capacity, { peopleCalls: 50, degradeCalls: 40 });
   t.same((await load('')).llm.engines, []);

@@ -687,6 +687,46 @@ test('synthesisers: hangs, thrift, voices, hang-up', async (t) => {
   await t.rejects(tts.synthesise('x'.repeat(3000), { language: 'en' }), { code: 'TTS_FAILED', message: /3000 characters/ });
 });
 
+test('model: the one that a request names answers first, the chain stands in for it, and it stands in for none', async (t) => {
+  const time = new ManualTime();
+  const budget = { firstMs: 300, gapMs: 100, totalMs: 2000 };
+  const down = new Set<string>();
+  const [large, small, careful] = ['large', 'small', 'careful'].map(
+    (name) =>
+      new ScriptedModel({ name, timers: time, budget, script: () => (down.has(name) ? [{ fail: 'LLM_FAILED' }] : scriptedReply(name)) }),
+  );
+  const price = { currency: 'EUR', promptPerMillion: 100_000, completionPerMillion: 0 };
+  const model = new ResilientModel([{ model: large! }, { model: small!, thrifty: true }, { model: careful!, byName: true, price }], {
+    name: 'llm',
+    clock: time,
+    timers: time,
+  });
+  const ask = async (more: object): Promise<unknown> => {
+    const reading = (async () => {
+      for await (const delta of model.chat({ ...request, ...more })) if (delta.t === 'done') return delta.by;
+      return null;
+    })().catch((error: unknown) => (error instanceof ParleyError ? error.code : error));
+    await time.advance(500);
+    return reading;
+  };
+  t.strictSame(await ask({ model: 'careful' }), { engine: 'careful', cost: { amount: 1, currency: 'EUR' } });
+  t.strictSame(await ask({ model: 'small' }), { engine: 'small' });
+  t.strictSame(
+    await ask({ model: 'careful', thrifty: true }),
+    { engine: 'careful', cost: { amount: 1, currency: 'EUR' } },
+    'chosen, not saved on',
+  );
+  t.strictSame(await ask({ model: 'gone' }), { engine: 'large' });
+  down.add('careful');
+  t.strictSame(await ask({ model: 'careful' }), { engine: 'large' });
+  t.strictSame(await ask({ model: 'careful', thrifty: true }), { engine: 'small' });
+  down.delete('careful');
+  for (const name of ['large', 'small']) down.add(name);
+  const asked = careful!.requests.length;
+  t.equal(await ask({}), 'LLM_FAILED', 'nobody else may answer');
+  t.equal(careful!.requests.length, asked);
+});
+
 test('model: a thrifty answer asks the smaller model first', async (t) => {
   const time = new ManualTime();
   const budget = { firstMs: 300, gapMs: 100, totalMs: 2000 };

@@ -83,7 +83,8 @@ class SimulatedCall {
     this.#test = test;
     const language = test.language ?? loaded.flow.language;
     this.#dialogue = createDialogue(loaded.flow, { ...loaded, today: file.today, desks: file.desks, language });
-    this.#desk = deskOf(test, this.#time, this.#called);
+    const names = [...this.#steps.values()].flatMap(({ models }) => Object.keys(models));
+    this.#desk = deskOf(test, { time: this.#time, called: this.#called, names: [...new Set(names)], wrong: (text) => this.wrong(text) });
     this.#state = this.#dialogue.begin();
   }
 

@@ -1,5 +1,7 @@
 /** The desk of errands of a simulation: the real one, with tools, a model and colleagues as the test describes them. */
-import { type FlowTest, type ManualTime, ScriptedModel } from '../../dialogue/index.ts';
+import type { LanguageModel } from '../../contracts/index.ts';
+import { type FlowTest, type ManualTime, ScriptedModel, type ScriptedStep } from '../../dialogue/index.ts';
+import { ResilientModel } from '../../engines/index.ts';
 import { ErrandDesk, Refused, type ToolAdapter } from '../../integrations/index.ts';
 
 export interface Called {
@@ -10,7 +12,19 @@ export interface Called {
 /** Of a tool that is slow. */
 const SLOW_MS = 1000;
 
-export function deskOf(test: FlowTest, time: ManualTime, called: Called[]): ErrandDesk {
+/** The model of the configuration, where the flow chose none. */
+const USUAL = 'usual';
+
+export interface SimulationParts {
+  readonly time: ManualTime;
+  readonly called: Called[];
+  /** Models that the flow may choose. */
+  readonly names: readonly string[];
+  readonly wrong: (text: string) => void;
+}
+
+export function deskOf(test: FlowTest, parts: SimulationParts): ErrandDesk {
+  const { time, called } = parts;
   const counts = new Map<string, number>();
   const tools: ToolAdapter = ({ tool, arguments: given }) => {
     const count = counts.get(tool) ?? 0;
@@ -26,7 +40,7 @@ export function deskOf(test: FlowTest, time: ManualTime, called: Called[]): Erra
     timers: time,
     adapters: { http: tools, mcp: tools, port: tools },
     approvers: { ask },
-    model: modelOf(test, time),
+    model: modelOf(test, parts),
   });
 }
 
@@ -49,20 +63,24 @@ function answered(answer: Answer, time: ManualTime): Promise<unknown> {
   }
 }
 
-/** Says and calls what the test has for it, thought by thought; after the last it fails. */
-function modelOf(test: FlowTest, time: ManualTime): ScriptedModel {
-  return new ScriptedModel({
-    timers: time,
-    script: (_, seen) => {
-      const thought = test.model[seen];
-      if (thought === undefined) return [{ fail: 'LLM_FAILED' }];
-      const names = [thought.calls ?? []].flat();
-      const calls = names.map((name, i) => ({ id: `m${seen}-${i}`, name, arguments: thought.with }));
-      return [
-        ...(thought.says === undefined ? [] : [{ delta: { t: 'text' as const, text: thought.says } }]),
-        ...calls.map((call) => ({ delta: { t: 'tool-call' as const, call } })),
-        { delta: { t: 'done' as const, reason: 'stop' as const } },
-      ];
-    },
-  });
+/** Each model of the flow and the usual one behind them: what answers is as in a call, what it says is the test's. */
+function modelOf(test: FlowTest, { time, names, wrong }: SimulationParts): LanguageModel {
+  let seen = 0;
+  const scripted = (name: string): ScriptedModel =>
+    new ScriptedModel({ name, timers: time, script: () => (test.modelsDown.includes(name) ? [{ fail: 'LLM_FAILED' }] : answerBy(name)) });
+  /** Says and calls what the test has for it, thought by thought; after the last it fails. */
+  const answerBy = (name: string): readonly ScriptedStep[] => {
+    const at = seen++;
+    const thought = test.model[at];
+    if (thought === undefined) return [{ fail: 'LLM_FAILED' }];
+    if (thought.by !== undefined && thought.by !== name) wrong(`thought ${at + 1} came from the model "${name}", expected "${thought.by}"`);
+    const calls = [thought.calls ?? []].flat().map((tool, i) => ({ id: `m${at}-${i}`, name: tool, arguments: thought.with }));
+    return [
+      ...(thought.says === undefined ? [] : [{ delta: { t: 'text' as const, text: thought.says } }]),
+      ...calls.map((call) => ({ delta: { t: 'tool-call' as const, call } })),
+      { delta: { t: 'done' as const, reason: 'stop' as const } },
+    ];
+  };
+  const named = names.map((name) => ({ model: scripted(name), byName: true }));
+  return new ResilientModel([{ model: scripted(USUAL) }, ...named], { name: USUAL, clock: time, timers: time });
 }

@@ -8,6 +8,8 @@ type Path = readonly PropertyKey[];
 
 export function checkValues(parsed: ParsedFlow, report: Report): void {
   const expressions = expressionsOf(parsed);
+  for (const [name, { model }] of Object.entries(parsed.flow.personas))
+    if (model !== undefined) checkModel(parsed, model, ['personas', name, 'model'], report);
   for (const [name, step] of Object.entries(parsed.steps)) {
     const path = ['steps', name];
     const check = (when: WhenFile, at: Path): void => checkWhen(parsed, expressions, when, at, report);

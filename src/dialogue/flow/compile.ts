@@ -36,7 +36,7 @@ export function compileFlow(parsed: ParsedFlow, file: string, version: string, a
     types,
     results: flow.results,
     hours: flow.hours === undefined ? null : compileHours(flow.hours),
-    personas: mapValues(flow.personas, ({ voice, style }) => ({ voice: voice ?? null, style })),
+    personas: mapValues(flow.personas, ({ voice, style, model }) => ({ voice: voice ?? null, style, model: model ?? null })),
     models: flow.models,
     budget: flow.budget ?? null,
     forbidden: flow.forbidden,

@@ -7,6 +7,7 @@ import { calledFrom, checkCalls, type Linkable } from './link.ts';
 import type { Apis } from './openapi.ts';
 import { readFlow, versionOf } from './parse.ts';
 import type { Flow } from './types.ts';
+import type { YamlText } from './yaml.ts';
 
 export interface LoadedFlow {
   readonly flow: Flow;
@@ -14,6 +15,8 @@ export interface LoadedFlow {
   readonly facts: Readonly<Record<string, Knowledge>>;
   /** Flows that it calls, and those that they call, by name. */
   readonly called?: ReadonlyMap<string, LoadedFlow>;
+  /** Where a part of the flow stands in its file; for what the configuration has to say about it. */
+  readonly place?: YamlText['place'];
 }
 
 /** A flow by itself, before the others are known. */
@@ -77,15 +80,15 @@ export function linkTexts(files: readonly { readonly text: string; readonly file
 
 /** Every flow with those that it calls; its version covers them too. They must have been checked. */
 export function linkFlows(flows: ReadonlyMap<string, ReadFlow>): FlowSet {
-  const linked = [...flows].map(([name, { flow, facts }]): [string, LoadedFlow] => {
+  const linked = [...flows].map(([name, { flow, facts, place }]): [string, LoadedFlow] => {
     const names = calledFrom(flows, name);
-    if (names.length === 0) return [name, { flow, facts }];
+    if (names.length === 0) return [name, { flow, facts, place }];
     const others = names.flatMap((other): [string, LoadedFlow][] => {
       const found = flows.get(other);
-      return found === undefined ? [] : [[other, { flow: found.flow, facts: found.facts }]];
+      return found === undefined ? [] : [[other, { flow: found.flow, facts: found.facts, place: found.place }]];
     });
     const version = versionOf([flow.version, ...others.map(([, other]) => other.flow.version)]);
-    return [name, { flow: { ...flow, version }, facts, called: new Map(others) }];
+    return [name, { flow: { ...flow, version }, facts, place, called: new Map(others) }];
   });
   return new Map(linked);
 }

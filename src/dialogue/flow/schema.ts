@@ -284,7 +284,10 @@ export const flowSchema = z.strictObject({
   results: z.record(name, name).default({}),
   hours: hours.optional(),
   personas: z
-    .record(name, z.strictObject({ voice: z.string().min(1).max(60).optional(), style: z.string().max(500).default('') }))
+    .record(
+      name,
+      z.strictObject({ voice: z.string().min(1).max(60).optional(), style: z.string().max(500).default(''), model: name.optional() }),
+    )
     .default({}),
   models: z.record(name, z.strictObject({ accuracy: z.number().min(0).max(1), cost: z.number().min(0) })).default({}),
   budget: z.number().min(0).optional(),

@@ -45,8 +45,12 @@ const test = z.strictObject({
   /** What each tool answers, always or in turn. */
   tools: z.record(z.string(), z.union([answer, z.array(answer).min(1)])).default({}),
   approves: z.enum(['yes', 'no', 'nobody']).default('nobody'),
-  /** What the model says or calls, thought by thought. */
-  model: z.array(z.strictObject({ says: z.string().optional(), calls: list.optional(), with: record.default({}) })).default([]),
+  /** What the model says or calls, thought by thought. `by`: which one must have answered, by its name in the flow, or `usual`. */
+  model: z
+    .array(z.strictObject({ says: z.string().optional(), calls: list.optional(), with: record.default({}), by: z.string().optional() }))
+    .default([]),
+  /** Models of the flow that cannot answer: the usual one stands in. */
+  modelsDown: list.default([]),
   turns: z.array(turn).max(200).default([]),
   caller: caller.optional(),
   language: z.string().optional(),

@@ -164,6 +164,8 @@ export interface Persona {
   readonly voice: string | null;
   /** For models: how it talks. */
   readonly style: string;
+  /** Model that it thinks with, of the flow's; null for the one that is chosen otherwise. */
+  readonly model: string | null;
 }
 
 /** A model as the flow sees it: how good, and what one answer costs in the operator's currency. */

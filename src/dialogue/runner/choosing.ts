@@ -17,7 +17,8 @@ export function choose(talk: Talk, choosing: Choosing): Chosen {
   const { state, script } = talk;
   const language = choosing.language === state.language ? null : choosing.language;
   const persona = choosing.persona === state.persona ? null : choosing.persona;
-  const model = choosing.accuracy === null ? choosing.model : modelFor(talk, choosing.accuracy);
+  const named = choosing.model ?? (persona === null ? null : (own(script.flow.personas, persona)?.model ?? null));
+  const model = choosing.accuracy === null ? named : modelFor(talk, choosing.accuracy);
   const risk = choosing.risk === state.risk ? null : choosing.risk;
   if (language !== null) changeLanguage(talk, language);
   if (persona !== null) {
