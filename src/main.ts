@@ -18,11 +18,13 @@ import {
   createEngines,
   createApprovals,
   createErrands,
+  createInbox,
   createPbx,
   createPrivacyParts,
   createVoiceDetector,
   destinations,
   FlowDesk,
+  inboxActs,
   keepIndexed,
   keysFolder,
   knowledgeTools,
@@ -127,7 +129,9 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const privacy = createPrivacyParts(config, { audit, audioFd: media.audio.fd, clock: systemClock, logger });
   ups.onDown(() => privacy.stop());
   const { secrets } = privacy;
-  const own = knowledgeTools(config, { store, audit, clock: systemClock, logger });
+  const desk = { audit, store, clock: systemClock, keysFolder: keysFolder(config) };
+  const inbox = await createInbox(config, desk, logger);
+  const own = { ...knowledgeTools(config, { store, audit, clock: systemClock, logger }), ...inbox.ports };
   ups.onDown(keepIndexed(config, { store, logger }));
   const approvals = createApprovals(config, { audit, clock: systemClock, timers: systemTimers, logger, pbx: pbx.driver, media, tts });
   const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: approvals, model: llm, secrets, own });
@@ -135,7 +139,6 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
   const restrictions = await openRestrictions({ folder: config.audit.spoolDirectory, keysFolder: keysFolder(config), store, log: logger });
-  const desk = { audit, store, clock: systemClock, keysFolder: keysFolder(config) };
   const runner = new CallRunner(
     {
       pbx: pbx.driver,
@@ -174,6 +177,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     acts: {
       ...approvalActs(approvals, createCorrections(config, { runner, audit, clock: systemClock, logger })),
       ...subjectActs(config, desk, restrictions),
+      ...inboxActs(config, desk),
       ...flows.acts({
         before: (change) => runner.journal.before({ type: 'flow.changed', body: change }),
         changed: renderAhead,
@@ -193,7 +197,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     type: 'gateway.started',
     body: { ...body, stt: stt.description, vad: vad.description, tts: tts.description, pbx: pbx.driver.kind },
   });
-  const upkeep = startUpkeep({ config, desk, runner, egress, restrictions, logger });
+  const upkeep = startUpkeep({ config, desk, runner, egress, restrictions, inbox, logger });
   ups.onDown(upkeep);
   ups.onDown(() => pbx.driver.stop());
   await runner.recover();

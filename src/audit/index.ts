@@ -7,6 +7,7 @@
  */
 export { createAudit, type Audit, type AuditOptions } from './log.ts';
 export { formatReport, verifyAudit, verifyDump, type VerifyOptions } from './verify.ts';
+export { type Dealt, type DeskInbox, openInbox } from './inbox.ts';
 export { openMemory, type MemoryOptions } from './memory.ts';
 export { dropMonths, expireContent, retireKeys, type RetentionDesk } from './retention.ts';
 export { readAsteriskCdr, reconcileCalls, type CallRecord, type Reconciliation } from './reconcile.ts';

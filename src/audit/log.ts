@@ -53,6 +53,8 @@ export interface AuditOptions {
 export interface KnownSubject {
   readonly subjectId: string;
   readonly dek: Buffer;
+  /** The content is masked already, as far as it may be. */
+  readonly masked?: boolean;
 }
 
 export interface Audit extends AuditLog {
@@ -299,7 +301,7 @@ class SpooledAudit implements Audit {
     const { content: keep = 'discard' } = this.#options;
     const sealed =
       (keep !== 'discard' || at.known !== undefined) && vault !== null && callId !== null && content !== undefined
-        ? vault.seal({ ...place, callId }, this.#masked(content), at.known)
+        ? vault.seal({ ...place, callId }, at.known?.masked === true ? content : this.#masked(content), at.known)
         : null;
     const parts = {
       ...{ streamId: place.streamId, seq: place.seq, tsUs: at.tsUs, monoUs: at.monoUs, callId, type: event.type, body },

@@ -4,12 +4,12 @@ import { createAudit } from '../audit/index.ts';
 import { type Config, loadConfig } from '../config/index.ts';
 import { ERRORS, type ErrorCode, ParleyError } from '../contracts/index.ts';
 import { silentLogger, systemClock } from '../observability/index.ts';
-import { auditOptions, keysFolder, storeOptions, subjectActs } from '../parts/index.ts';
+import { auditOptions, inboxActs, keysFolder, storeOptions, subjectActs } from '../parts/index.ts';
 import { createStore } from '../store/index.ts';
 import { gatewayOf } from './call.ts';
 import { type Gateway, health } from './live.ts';
 
-type Acts = ReturnType<typeof subjectActs>;
+type Acts = ReturnType<typeof subjectActs> & ReturnType<typeof inboxActs>;
 
 /** Errors: those of the act, with the code that the gateway gave. */
 export async function perform(file: string, path: keyof Acts, input: Readonly<Record<string, string | boolean>>): Promise<unknown> {
@@ -24,7 +24,8 @@ async function withLog<T>(config: Config, work: (acts: Acts) => Promise<T>): Pro
   try {
     await store.start();
     await audit.start();
-    return await work(subjectActs(config, { audit, store, clock: systemClock, keysFolder: keysFolder(config) }, null));
+    const desk = { audit, store, clock: systemClock, keysFolder: keysFolder(config) };
+    return await work({ ...subjectActs(config, desk, null), ...inboxActs(config, desk) });
   } finally {
     await audit.stop();
     await store.stop();

@@ -9,6 +9,7 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { command } from './exit.ts';
 import { flows, type FlowsOptions } from './flows.ts';
+import { inboxDone, inboxList, inboxShow, type InboxCommand } from './inbox.ts';
 import { knowledgeIndex, knowledgeSearch, knowledgeStatus } from './knowledge.ts';
 import { modelsList, modelsPrune, modelsPull, modelsVerify } from './models.ts';
 import { replayCall } from './replay.ts';
@@ -164,6 +165,28 @@ subject
   .option('--reference <text>', 'file number of the order; no names')
   .option('--lift', 'end the hold')
   .action(command(subjectHold));
+
+const inbox = program.command('inbox').description('what callers left for people: messages, wishes to be called back, notes');
+inbox
+  .command('list')
+  .description('open items, without what they say')
+  .option(...CONFIG)
+  .option('--all', 'also those that are done')
+  .option('--json', 'one JSON object for each item')
+  .action(command(inboxList));
+inbox
+  .command('show [item]')
+  .description('what an item says, or all that are open; the reading is logged')
+  .option(...CONFIG)
+  .option('--json', 'one JSON object for each item')
+  .action(command((item: string | undefined, options: InboxCommand) => inboxShow(item, options)));
+inbox
+  .command('done <item>')
+  .description('somebody has dealt with it')
+  .option(...CONFIG)
+  .option('--by <who>', 'kept encrypted, with the item')
+  .option('--note <text>', 'what came of it; kept encrypted, with the item')
+  .action(command(inboxDone));
 
 program
   .command('report <kind>')

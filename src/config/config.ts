@@ -70,6 +70,10 @@ export interface Config {
     readonly reviewFolder: string | null;
   };
   readonly tools: ToolsConfig;
+  /** Null: nobody is told. */
+  readonly inbox: {
+    readonly notify: { readonly t: 'command'; readonly command: readonly string[] } | { readonly t: 'url'; readonly url: string } | null;
+  };
   readonly audit: {
     readonly spoolDirectory: string;
     readonly spoolMaxBytes: number;
@@ -115,6 +119,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     desks: file.desks,
     approvals: toApprovals(file, maybe),
     tools: toToolsConfig(file.tools, absolute),
+    inbox: toInbox(file),
     audit: {
       spoolDirectory: absolute(audit.spoolDirectory),
       spoolMaxBytes: audit.spoolMaxMb * 1024 * 1024,
@@ -146,6 +151,12 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
 function toApprovals({ approvals }: ConfigFile, maybe: (path: string | undefined) => string | null): Config['approvals'] {
   const { desks, timeoutSeconds, language, reviewFolder } = approvals;
   return { desks, language, timeoutMs: timeoutSeconds * 1000, reviewFolder: maybe(reviewFolder) };
+}
+
+function toInbox({ inbox }: ConfigFile): Config['inbox'] {
+  const { command, url } = inbox.notify ?? {};
+  if (command !== undefined) return { notify: { t: 'command', command } };
+  return { notify: url === undefined ? null : { t: 'url', url } };
 }
 
 function syslogTarget(given: ConfigFile['audit']['anchorSyslog'], absolute: (path: string) => string): SyslogTarget | null {

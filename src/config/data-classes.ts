@@ -41,6 +41,10 @@ const metadata = dataClass(
 const content = dataClass('what was said, names and numbers are, encrypted,', 'to answer what was said in a call');
 const recording = dataClass('audio of calls is, encrypted,', 'to hear again what was said in a call');
 const memory = dataClass('what is remembered of a caller from call to call is, encrypted,', 'to know a caller again');
+const inbox = dataClass(
+  'what callers leave for people (messages, wishes to be called back) is, encrypted,',
+  'to do what callers asked for',
+);
 const replay = dataClass(
   'turn records for parley replay are (times and decisions; words only where content is kept)',
   'to find out why the system spoke or waited',
@@ -71,6 +75,9 @@ export const dataSection = z.strictObject({
   content: content.prefault({ days: 0 }).describe('What was said, and by whom.'),
   recording: recording.prefault({ days: 0 }).describe('Audio.'),
   memory: memory.prefault({ days: 0 }).describe('What is known of a caller beyond one call.'),
+  inbox: inbox
+    .prefault({ days: 30, basis: 'legitimateInterests' })
+    .describe('What callers leave for people: parley inbox. With 0 days there is no inbox.'),
   replay: replay
     .prefault({ days: 14, basis: 'legitimateInterests' })
     .describe('Records of turns, kept only where replay.directory is given.'),
@@ -79,7 +86,7 @@ export const dataSection = z.strictObject({
 });
 
 export type DataFile = z.infer<typeof dataSection>;
-export const DATA_CLASSES = ['metadata', 'content', 'recording', 'memory', 'replay', 'review', 'cost'] as const;
+export const DATA_CLASSES = ['metadata', 'content', 'recording', 'memory', 'inbox', 'replay', 'review', 'cost'] as const;
 export type DataClassName = (typeof DATA_CLASSES)[number];
 
 /** What is missing or too short, by path below `data`. */
@@ -121,6 +128,7 @@ export function toDataRules(data: DataFile): DataRules {
     content: rule(data.content),
     recording: rule(data.recording),
     memory: rule(data.memory),
+    inbox: rule(data.inbox),
     replay: rule(data.replay),
     review: rule(data.review),
     cost: rule(data.cost),

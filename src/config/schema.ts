@@ -4,6 +4,7 @@ import { approvalProblems, approvalsSchema } from './approvals.ts';
 import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
 import { engineProblems, enginesAt, llmSchema, modelNameProblems, sttSchema, ttsSchema } from './engines.ts';
+import { inboxProblems, inboxSchema } from './inbox.ts';
 import { toolsSchema } from './tools.ts';
 import { turnSchema } from './turn.ts';
 import { knowledgeSection } from './knowledge-section.ts';
@@ -177,6 +178,11 @@ export const configSchema = z
       .describe('Where people are reached, by the names that flows use.'),
     approvals: approvalsSchema.prefault({}).describe('Colleagues who agree to what a flow may not do alone: docs/flows.md.'),
     tools: toolsSchema.prefault({}).describe('What flows may reach outside: docs/flows.md. Nothing else is reachable.'),
+    inbox: inboxSchema
+      .nullable()
+      .transform((given) => given ?? {})
+      .prefault({})
+      .describe('What callers leave for people: docs/flows.md.'),
     audit: audit.prefault({}).describe('The log that an auditor can verify.'),
     data: dataSection.prefault({}).describe('Which personal data is kept, how long, what for and on which legal basis.'),
     privacy: privacy.prefault({}).describe('What callers are told and asked, and what is never kept of them.'),
@@ -202,6 +208,7 @@ export const configSchema = z
     }
     for (const { path: place, message } of approvalProblems(config))
       context.addIssue({ code: 'custom', path: ['approvals', ...place], message });
+    for (const { path: place, message } of inboxProblems(config)) context.addIssue({ code: 'custom', path: ['inbox', ...place], message });
     for (const { path: place, message } of dataProblems(config.data))
       context.addIssue({ code: 'custom', path: ['data', ...place], message });
     for (const key of ['auditorUrlFile', 'dpoUrlFile', 'retentionUrlFile'] as const) {

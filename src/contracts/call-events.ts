@@ -194,6 +194,12 @@ export type CallEvent =
   | Base<'memory.kept', { outcome: string; values: number; slots: number; basis: string; agreed: 'now' | 'earlier' | null }>
   /** Before a correction goes to the review folder as files of their own subject: words of the call are in them. */
   | Base<'review.written', { files: number }>
+  /** A caller left something for people; what it says is content, under a subject of its own, which is the item's id. `due`: a day. */
+  | Base<'inbox.received', { kind: string; due: string | null; fields: number }>
+  /** Before somebody is told that there is an item: its id and kind, no more. */
+  | Base<'inbox.told', { kind: string; why: 'received' | 'due' }>
+  /** Somebody has dealt with it; who, and what came of it, is content. */
+  | Base<'inbox.done', { kind: string }>
   | Base<'turn.latency', { turn: number; waterfall: Waterfall }>
   | Base<'turn.failed', { turn: number; engine: 'stt' | 'tts' | 'dialogue'; code: string }>
   | Base<'transfer.requested', { desk: string }>

@@ -204,6 +204,11 @@ export const ERRORS = {
     action: 'See parley flows list; activate the version that is wanted.',
     retryable: false,
   },
+  INBOX_ITEM: {
+    meaning: 'There is no such item in the inbox, or more than one is meant.',
+    action: 'See parley inbox list; items go when their time (data.inbox) is over, and with the person who is erased.',
+    retryable: false,
+  },
   KNOWLEDGE_FOLDER: {
     meaning: 'A folder of the knowledge cannot be indexed; what was indexed before is kept.',
     action: 'See the message; correct knowledge.folders or the folder.',

@@ -10,6 +10,7 @@ export * from './engine-hosts.ts';
 export * from './engines.ts';
 export * from './errors.ts';
 export * from './hosts.ts';
+export * from './inbox.ts';
 export * from './knowledge.ts';
 export * from './llm.ts';
 export * from './log.ts';

@@ -103,6 +103,7 @@ export class ErrandDesk {
       arguments: given,
       idempotencyKey: `${about.callId}-${request.idempotencyKey}`,
       callId: about.callId,
+      ...((about.context['caller'] ?? '') === '' ? {} : { caller: about.context['caller'] ?? '' }),
     };
     const endMs = this.#nowMs() + LONGEST_MS;
     let outcome: ToolOutcome = failure('failed', false);

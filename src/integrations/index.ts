@@ -10,6 +10,7 @@ export { type Correction, type CorrectedTurn, writeSuggestion } from './review-f
 export { isPrivate } from './addresses.ts';
 export { directoryPort, memoryPorts, MemoryOutbox, type PortOperation, portTools } from './memory.ts';
 export { type ApprovalRequest, type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
+export { INBOX_PORTS, inboxPorts } from './inbox.ts';
 export { McpClients, type McpServer } from './mcp.ts';
 export { CalDav, type CalDavOptions, calendarPorts } from './caldav.ts';
 export * from './knowledge/index.ts';

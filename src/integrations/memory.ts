@@ -4,14 +4,25 @@ import { Refused, type ToolAdapter } from './ports.ts';
 
 type Given = Readonly<Record<string, ToolValue>>;
 
+export interface CallAbout {
+  readonly callId: string;
+  /** The number that calls, where it is known. */
+  readonly caller?: string;
+}
+
 /** One operation of a port; `key` makes an act that is repeated the same act; `about`: which call it is for. */
-export type PortOperation = (given: Given, key: string, signal: AbortSignal, about?: { readonly callId: string }) => Promise<unknown>;
+export type PortOperation = (given: Given, key: string, signal: AbortSignal, about?: CallAbout) => Promise<unknown>;
 
 export function portTools(operations: Readonly<Record<string, PortOperation>>): ToolAdapter {
-  return async ({ target, arguments: given, idempotencyKey, signal, callId }) => {
+  return async ({ target, arguments: given, idempotencyKey, signal, callId, caller }) => {
     const operation = target.t === 'port' && Object.hasOwn(operations, target.name) ? operations[target.name] : undefined;
     if (operation === undefined) throw new Refused('there is no such port');
-    return operation(given, idempotencyKey, signal, ...(callId === undefined ? [] : [{ callId }]));
+    return operation(
+      given,
+      idempotencyKey,
+      signal,
+      ...(callId === undefined ? [] : [{ callId, ...(caller === undefined ? {} : { caller }) }]),
+    );
   };
 }
 

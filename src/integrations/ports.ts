@@ -12,6 +12,8 @@ export interface AdapterCall {
   readonly idempotencyKey: string;
   /** The call that it is done for; none in a trial by hand. */
   readonly callId?: string;
+  /** The number that calls, where it is known. */
+  readonly caller?: string;
   readonly signal: AbortSignal;
 }
 

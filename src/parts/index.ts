@@ -7,6 +7,7 @@ export { createCorrections } from './corrections.ts';
 export { FlowDesk } from './flow-desk.ts';
 export { callableFlows, checkFlows, localDay } from './flows.ts';
 export { configHash, PROJECT_ROOT, readOrCreateToken, version } from './host.ts';
+export { createInbox, type InboxAct, inboxActs } from './inbox.ts';
 export { auditOptions, callMemory, keysFolder, loginOf, openCallFiles, storeOptions, turnRecords } from './log.ts';
 export { destinations } from './outbound.ts';
 export { createPrivacyParts, recordingPolicy } from './privacy.ts';

@@ -17,7 +17,8 @@ export function auditOptions(
     folder: spoolDirectory,
     gateway: config.gateway.name,
     content: contentDays === 0 ? 'discard' : { retentionDays: contentDays },
-    ownSubjects: config.data.recording.days > 0 || config.data.memory.days > 0 || config.approvals.reviewFolder !== null,
+    ownSubjects:
+      config.data.recording.days > 0 || config.data.memory.days > 0 || config.data.inbox.days > 0 || config.approvals.reviewFolder !== null,
     ...masking(config),
     maxBytes: spoolMaxBytes,
     ...(anchorFile === null ? {} : { anchorFile }),

@@ -9,6 +9,7 @@ import {
   directoryPort,
   ErrandDesk,
   httpTools,
+  INBOX_PORTS,
   McpClients,
   type McpServer,
   type PortOperation,
@@ -22,7 +23,7 @@ export interface ErrandParts {
   readonly approvers: Approvers;
   readonly model: LanguageModel | null;
   readonly secrets?: SecretStore;
-  /** Ports of Parley itself that need its other parts: knowledge. */
+  /** Ports of Parley itself that need its other parts: knowledge, the inbox. */
   readonly own: Readonly<Record<string, PortOperation>>;
 }
 
@@ -33,17 +34,14 @@ export interface Errands {
 
 /** Errors: CONFIG_INVALID when a secret cannot be read. */
 export async function createErrands(config: Config, parts: ErrandParts): Promise<Errands> {
-  const { http, mcp, ports, calendar } = config.tools;
-  const headers: Record<string, Record<string, string>> = {};
-  for (const [host, { headerFiles }] of Object.entries(http)) headers[host] = await secrets(headerFiles);
+  const { mcp, ports, calendar } = config.tools;
   const servers: Record<string, McpServer> = {};
   for (const [name, { headerFiles, ...server }] of Object.entries(mcp)) {
     servers[name] = server.t === 'stdio' ? server : { ...server, headers: await secrets(headerFiles) };
   }
   const clients = new McpClients(servers);
   const password = calendar === null ? '' : await readSecret(calendar.passwordFile);
-  const allowPrivate = Object.keys(http).filter((host) => http[host]?.private === true);
-  const web = httpTools({ allow: Object.keys(http), allowPrivate, headers });
+  const web = await webTools(config);
   const own = portTools({
     'directory.find': directory(config),
     ...parts.own,
@@ -57,6 +55,14 @@ export async function createErrands(config: Config, parts: ErrandParts): Promise
   };
   const desk = new ErrandDesk({ ...parts, adapters: { http: web, mcp: clients.adapter, port } });
   return { desk, close: () => clients.close() };
+}
+
+/** Requests to the hosts that the configuration lists. Errors: CONFIG_INVALID when a header's file cannot be read. */
+export async function webTools({ tools: { http } }: Config): Promise<ToolAdapter> {
+  const headers: Record<string, Record<string, string>> = {};
+  for (const [host, { headerFiles }] of Object.entries(http)) headers[host] = await secrets(headerFiles);
+  const allowPrivate = Object.keys(http).filter((host) => http[host]?.private === true);
+  return httpTools({ allow: Object.keys(http), allowPrivate, headers });
 }
 
 async function secrets(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
@@ -90,6 +96,8 @@ function lackOf({ name, target }: ToolDefinition, config: Config): string | null
   if (target.name === 'directory.find') return null;
   if (target.name === 'knowledge.search')
     return Object.keys(config.knowledge.folders).length > 0 ? null : `the knowledge of tool ${name} (knowledge.folders)`;
+  if (INBOX_PORTS.includes(target.name))
+    return config.data.inbox.days > 0 ? null : `the port ${target.name} of tool ${name} (data.inbox or tools.ports)`;
   if (CALENDAR_PORTS.includes(target.name)) return calendar === null ? `the calendar of tool ${name} (tools.calendar)` : null;
   return `the port ${target.name} of tool ${name} (tools.ports)`;
 }

@@ -7,6 +7,7 @@ import type { Config } from '../config/index.ts';
 import type { Logger } from '../contracts/index.ts';
 import type { EgressGuard } from '../egress/index.ts';
 import { asRole, neededKeks } from '../store/index.ts';
+import type { InboxParts } from './inbox.ts';
 import { sweepErased } from './kept-files.ts';
 import { keysFolder, loginOf } from './log.ts';
 
@@ -16,6 +17,7 @@ export interface Upkeep {
   readonly runner: Pick<CallRunner, 'journal' | 'openCalls'>;
   readonly egress: EgressGuard;
   readonly restrictions: Restrictions;
+  readonly inbox: Pick<InboxParts, 'tellDue'>;
   readonly logger: Logger;
 }
 
@@ -29,6 +31,7 @@ const FIRST_MS = 5000;
 export function startUpkeep(parts: Upkeep): () => void {
   const beat = setInterval(() => heartbeat(parts), HEARTBEAT_MS);
   const tidy = (): void => {
+    parts.inbox.tellDue().catch(() => parts.logger.warn('the items of the inbox that are due are not known; tried again in an hour'));
     keepNoLonger(parts).catch((error: unknown) => {
       parts.logger.warn('data whose time is over is still there; tried again in an hour', {
         reason: error instanceof Error ? error.message : '',
@@ -61,8 +64,8 @@ function sayRefusals({ runner, egress }: Upkeep): void {
 export async function keepNoLonger(parts: Kept): Promise<void> {
   const { config, desk } = parts;
   // The keys of a week go when the last thing under them is over.
-  const { content, recording, memory, review } = config.data;
-  const keyDays = Math.max(content.days, recording.days, memory.days, review.days);
+  const { content, recording, memory, inbox, review } = config.data;
+  const keyDays = Math.max(content.days, recording.days, memory.days, inbox.days, review.days);
   const done = await Promise.allSettled([
     expireContent(desk)
       .then(() => desk.store.use(neededKeks))

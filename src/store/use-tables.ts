@@ -28,13 +28,13 @@ export type CallFileKind = 'content' | 'review';
 
 /**
  * Of these calls those of which a person is gone, erased or past his time, who has such files. A key that waits for Postgres counts as
- * there. Recordings and memories are subjects of their own: that one of them went says nothing of the words.
+ * there. Recordings, memories and items of the inbox are subjects of their own: that one of them went says nothing of the words.
  */
 export async function erasedCalls(client: pg.ClientBase, callIds: readonly string[], kind: CallFileKind): Promise<readonly string[]> {
   const { rows } = await client.query<{ call: string }>(
     `SELECT DISTINCT e.call_id AS call FROM audit.event e
       WHERE e.call_id = ANY ($1::uuid[]) AND e.subject_id IS NOT NULL
-        AND CASE $2 WHEN 'review' THEN e.type = 'review.written' ELSE e.payload_sha256 IS NOT NULL AND e.type <> 'memory.kept' END
+        AND CASE $2 WHEN 'review' THEN e.type = 'review.written' ELSE e.payload_sha256 IS NOT NULL AND e.type NOT IN ('memory.kept', 'inbox.received', 'inbox.done') END
         AND NOT EXISTS (SELECT 1 FROM vault.subject_key k WHERE k.subject_id = e.subject_id) ORDER BY 1`,
     [callIds, kind],
   );

@@ -45,6 +45,22 @@ test('the example names every key, each with a comment', async (t) => {
   }
 });
 
+test('inbox: who is told, and what is wrong about it', async (t) => {
+  t.strictSame((await load('inbox: { notify: { command: [tell, desk] } }')).inbox, { notify: { t: 'command', command: ['tell', 'desk'] } });
+  t.match(await load('tools: { http: { chat.example: } }\ninbox: { notify: { url: "https://chat.example/hook" } }'), {
+    inbox: { notify: { t: 'url', url: 'https://chat.example/hook' } },
+  });
+  t.match(await load('data: { inbox: { days: 0 } }'), { data: { inbox: { days: 0 } }, inbox: { notify: null } });
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['inbox: { notify: {} }', /inbox\.notify: .*either command or url/],
+    ['inbox: { notify: { command: [a], url: "https://a.example/" } }', /either command or url/],
+    ['inbox: { notify: { url: "https://chat.example/hook" } }', /inbox\.notify\.url: .*expected its host \(chat\.example\) in tools\.http/],
+    ['inbox: { notify: { url: "https://me:secret@chat.example/hook" } }', /has a user or a password in it/],
+    ['data: { inbox: { days: 5, basis: wish } }', /data\.inbox\.basis/],
+  ];
+  for (const [yaml, expected] of wrong) await t.rejects(load(yaml), { message: expected });
+});
+
 test('tools: hosts, servers and ports as the program wants them; mistakes have their place', async (t) => {
   const { tools } = await load(`
 tools:
@@ -238,7 +254,7 @@ for (const [what, yaml, expected] of [
     'GDPR 9: a class that Parley does not have',
     'data:\n  emotion: { days: 5 }',
     [
-      '2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, replay, review, cost',
+      '2: data.emotion: is not a known key, expected one of profile, controller, metadata, content, recording, memory, inbox, replay, review, cost',
     ],
   ],
   [

@@ -57,6 +57,11 @@ export const CLASS_FACTS: Readonly<Record<DataClassName, { readonly what: string
     where: 'Postgres, schema vault, AES-256-GCM under a key of each call',
     readers: 'the gateway only; each reading is an entry of the chain',
   },
+  inbox: {
+    what: 'what callers left for people: messages, numbers and addresses to answer to, notes',
+    where: 'Postgres, schema vault, AES-256-GCM under a key of each item',
+    readers: 'whoever has the token of the HTTP interface; each reading is an entry of the chain',
+  },
   replay: {
     what: 'times and decisions of turns; words only where content is kept',
     where: 'files in replay.directory',
