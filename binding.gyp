@@ -35,6 +35,7 @@
         'native/core/dsp/upsampler.cc',
         'native/core/dtmf/dtmf.cc',
         'native/core/gate/talk_gate.cc',
+        'native/core/gate/voice_hint.cc',
         'native/core/ingest/ingest.cc',
         'native/core/io/engine.cc',
         'native/core/io/media_thread.cc',

@@ -29,7 +29,11 @@ interface Said {
 
 function build(): void {
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
-  const sources = [join(ROOT, 'bench/gate/filter.cc'), join(ROOT, 'native/core/gate/talk_gate.cc')];
+  const sources = [
+    join(ROOT, 'bench/gate/filter.cc'),
+    join(ROOT, 'native/core/gate/talk_gate.cc'),
+    join(ROOT, 'native/core/gate/voice_hint.cc'),
+  ];
   execFileSync(process.env['CXX'] ?? 'g++', ['-std=c++20', '-O2', `-I${join(ROOT, 'native/core')}`, ...sources, '-o', PROGRAM]);
 }
 

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     config.closeShare = static_cast<float>(std::atof(argv[1]));
     config.closeOverNoise = static_cast<float>(std::atof(argv[2]));
     config.hissOverNoise = static_cast<float>(std::atof(argv[3]));
-    config.hintFrames = static_cast<uint32_t>(std::atoi(argv[4]));
+    config.hint.frames = static_cast<uint32_t>(std::atoi(argv[4]));
   }
   std::array<int16_t, 321> frame;
   parley::TalkGate gate(8000, 8000, config);

@@ -20,7 +20,11 @@ let built = false;
 function build(): void {
   if (built) return;
   mkdirSync(join(ROOT, 'build/bench'), { recursive: true });
-  const sources = [join(ROOT, 'bench/vad/gate.cc'), join(ROOT, 'native/core/gate/talk_gate.cc')];
+  const sources = [
+    join(ROOT, 'bench/vad/gate.cc'),
+    join(ROOT, 'native/core/gate/talk_gate.cc'),
+    join(ROOT, 'native/core/gate/voice_hint.cc'),
+  ];
   execFileSync(COMPILER, ['-std=c++20', '-O2', '-Wall', '-Wextra', `-I${join(ROOT, 'native/core')}`, ...sources, '-o', PROGRAM]);
   built = true;
 }

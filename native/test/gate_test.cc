@@ -169,6 +169,72 @@ TEST("gate: a hint comes after 20 ms of voice, once for each candidate, and says
   CHECK_EQ(run.hints.size(), 3u);
 }
 
+TEST("gate: a soft beginning hints on a quiet line, and so does hiss under a rumble; neither opens the gate") {
+  GateRun soft(TalkGateConfig{.pauseFrames = 6});
+  soft.push(1000, 0, 4);
+  soft.push(40, 70, 4);
+  CHECK_EQ(soft.hints.size(), 1u);
+  if (!soft.hints.empty()) CHECK_NEAR(soft.hints[0], 8000, 80);
+  soft.push(300, 3000, 4);
+  CHECK_EQ(soft.hints.size(), 1u);  // the voice that follows is the same one
+  CHECK_EQ(soft.edges.size(), 1u);
+
+  TalkGate gate(8000, 8000, TalkGateConfig{});
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  std::vector<int16_t> pcm(80);
+  size_t hints = 0;
+  size_t edges = 0;
+  for (int frame = 0; frame < 220; frame++) {
+    for (size_t i = 0; i < 80; i++) {
+      const double rumble = 400.0 * std::sin(0.02 * static_cast<double>(frame * 80 + static_cast<int>(i)));
+      pcm[i] = static_cast<int16_t>(rumble + (frame >= 200 && frame < 210 ? 90.0 : 4.0) * normal(random));
+    }
+    gate.push(pcm, true, [&](const TalkGateEdge&) { edges++; }, [&](uint64_t) { hints++; });
+  }
+  CHECK_EQ(hints, 1u);
+  CHECK_EQ(edges, 0u);
+}
+
+TEST("gate: our own s coming back at -20 dB is no hint, not even the first one") {
+  TalkGate gate;
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  std::vector<int16_t> line(240);  // comes back 30 ms later
+  std::vector<int16_t> sent(80);
+  std::vector<int16_t> pcm(80);
+  size_t hints = 0;
+  for (int frame = 0; frame < 3000; frame++) {
+    const int place = frame % 40;
+    const double voice = place < 20 ? 3000.0 : 0.0;
+    const double hiss = place >= 20 && place < 30 ? 900.0 : 0.0;
+    for (size_t i = 0; i < 80; i++) {
+      const double wave = std::sin(0.35 * static_cast<double>(frame * 80 + static_cast<int>(i))) * std::numbers::sqrt2;
+      sent[i] = static_cast<int16_t>(voice * wave + hiss * normal(random));
+      pcm[i] = static_cast<int16_t>(line[i] * 0.1 + 8.0 * normal(random));
+    }
+    std::rotate(line.begin(), line.begin() + 80, line.end());
+    std::copy(sent.begin(), sent.end(), line.end() - 80);
+    gate.sent(sent);
+    gate.push(pcm, true, [](const TalkGateEdge&) {}, [&](uint64_t) { hints++; });
+  }
+  CHECK_EQ(hints, 0u);
+}
+
+TEST("gate: a listener who speaks softly over us is not taken for our echo") {
+  GateRun run(TalkGateConfig{.pauseFrames = 6});
+  run.push(10000, 0, 4, 3000);
+  for (int word = 0; word < 4; word++) {
+    run.push(60, 150, 4, 3000);  // too short to open the gate, or the soft end of what did
+    run.push(120, 400, 4, 3000);
+    run.push(80, 150, 4, 3000);
+    run.push(500, 0, 4, 3000);
+  }
+  const size_t before = run.hints.size();
+  run.push(20, 150, 4, 3000);
+  CHECK_EQ(run.hints.size(), before + 1);
+}
+
 TEST("gate: a word lasts until it has died away, and until its last hiss") {
   for (double tail : {100.0, 60.0}) {
     GateRun run(TalkGateConfig{.pauseFrames = 6});

@@ -6,9 +6,6 @@
 namespace parley {
 
 namespace {
-constexpr uint32_t kNoiseWindowFrames = 80;
-constexpr float kSmallestFloor = 26.0f * 26.0f;
-constexpr float kMinimumBias = 1.5f;      // the minimum of a smoothed noise lies below its mean
 constexpr float kCouplingDecay = 0.9954f; // -2 dB per second of our own speech
 constexpr float kCouplingMargin = 4.0f;   // stay 6 dB above what was seen
 }  // namespace
@@ -30,68 +27,49 @@ void TalkGate::sent(std::span<const int16_t> pcm) {
     const auto part = pcm.first(std::min(pcm.size(), sentFrame_ - sentFilled_));
     pcm = pcm.subspan(part.size());
     sentSum_ += energyOf(part);
+    sentHissSum_ += hissOf(part, sentBefore_);
     sentFilled_ += part.size();
     if (sentFilled_ < sentFrame_) continue;
-    const float energy = static_cast<float>(sentSum_) / static_cast<float>(sentFrame_);
-    sentEnergy_[sentAt_] = energy;
+    sentEnergy_[sentAt_] = static_cast<float>(sentSum_) / static_cast<float>(sentFrame_);
+    sentHiss_[sentAt_] = static_cast<float>(sentHissSum_) / static_cast<float>(sentFrame_);
+    noteLoudest(sentEnergy_, loudest_);
+    noteLoudest(sentHiss_, loudestHiss_);
     sentAt_ = (sentAt_ + 1) % kSentFrames;
-    sentSum_ = 0;
+    sentSum_ = sentHissSum_ = 0;
     sentFilled_ = 0;
-    noteLoudest(energy);
   }
 }
 
 // The loudest frame of the window, looked for again only when it has left the window.
-void TalkGate::noteLoudest(float energy) {
+void TalkGate::noteLoudest(const std::array<float, kSentFrames>& ring, Loudest& loudest) const {
   const auto window = static_cast<uint32_t>(std::min<size_t>(config_.echoWindowFrames, kSentFrames));
   if (window == 0) return;
-  if (energy >= echoReference_) {
-    echoReference_ = energy;
-    loudestAge_ = 0;
+  const float newest = ring[sentAt_];
+  if (newest >= loudest.energy) {
+    loudest = {newest, 0};
     return;
   }
-  if (++loudestAge_ < window) return;
-  echoReference_ = 0.0f;
-  for (uint32_t age = 0; age < window; age++) {
-    const float sent = sentEnergy_[(sentAt_ + kSentFrames - 1 - age) % kSentFrames];
-    if (sent <= echoReference_ && age > 0) continue;
-    echoReference_ = sent;
-    loudestAge_ = age;
+  if (++loudest.age < window) return;
+  loudest = {newest, 0};
+  for (uint32_t age = 1; age < window; age++) {
+    const float sent = ring[(sentAt_ + kSentFrames - age) % kSentFrames];
+    if (sent > loudest.energy) loudest = {sent, age};
   }
-}
-
-void TalkGate::NoiseFloor::learn(float energy, bool inSpeech) {
-  smooth += (energy - smooth) * 0.3f;
-  // The gaps between a talker's words are too short for the mean: it would take the words themselves for the floor, and lose their
-  // ends. Not single frames either: those of a car vary so much that the quietest lies far below the noise.
-  const float gap = (energy + older + oldest) / 3.0f;
-  oldest = older;
-  older = energy;
-  const float quiet = inSpeech ? std::min(smooth, gap) : smooth;
-  windowMin = std::min(windowMin, quiet);
-  if (++windowFrames < kNoiseWindowFrames) return;
-  lastWindowMin = windowMin;
-  windowMin = quiet;
-  windowFrames = 0;
-}
-
-float TalkGate::NoiseFloor::level() const {
-  return std::max(kSmallestFloor, std::min(windowMin, lastWindowMin) * kMinimumBias);
 }
 
 // Halved first, so that a square fits 32 bits.
-int64_t TalkGate::hissOf(std::span<const int16_t> pcm) {
+int64_t TalkGate::hissOf(std::span<const int16_t> pcm, int16_t& before) {
   uint32_t high = 0;
   uint32_t low = 0;
-  int32_t before = before_;
+  int32_t last = before;
   for (int16_t sample : pcm) {
-    const int32_t step = (sample - before) / 2;
-    before = sample;
+    const int32_t step = (sample - last) / 2;
+    last = sample;
     const auto square = static_cast<uint32_t>(step * step);
     high += square >> 16;
     low += square & 0xffff;
   }
-  before_ = static_cast<int16_t>(before);
+  before = static_cast<int16_t>(last);
   return (static_cast<int64_t>(high) << 16) + low;
 }
 
@@ -113,7 +91,7 @@ TalkGateEdge TalkGate::frame(float energy, float hiss, bool natural) {
     hissNoise_.learn(hiss, open_);
     quiet = std::max(minimum, noise_.level() * config_.overNoise);
   }
-  const float reference = echoReference_;
+  const float reference = loudest_.energy;
   const bool weSpeak = reference > minimum * 4.0f;
   const float echo = weSpeak ? reference * coupling_ : 0.0f;
   const float threshold = std::max(quiet, echo);
@@ -121,7 +99,8 @@ TalkGateEdge TalkGate::frame(float energy, float hiss, bool natural) {
   if (weSpeak && natural && !voiced && !open_) learnEcho(energy, reference);
 
   recent_ = (recent_ << 1) | (voiced ? 1u : 0u);
-  lookForHint(voiced);
+  const HintFrame seen{energy, hiss, reference, loudestHiss_.energy, natural, voiced || open_, open_ && !paused_};
+  hintedFrames_ = hint_.frame(seen, noise_, hissNoise_);
   // The tail of a word counts while it hangs together with the voice before it.
   const bool tail = natural && open_ && !paused_ &&
                     (energy > std::max({quiet * config_.closeShare, noise_.level() * config_.closeOverNoise, echo}) ||
@@ -154,14 +133,6 @@ size_t TalkGate::heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>
   size_t count = 0;
   for (uint64_t at = from; at < end; at++) out[count++] = heard_[at % kHeardRing];
   return count;
-}
-
-// Early: two frames of voice may be a click, and the opening decides. Told once until there was silence.
-void TalkGate::lookForHint(bool voiced) {
-  const uint32_t row = (1u << config_.hintFrames) - 1u;
-  if (open_ && !paused_) hinted_ = Hint::told;
-  if ((recent_ & ((1u << config_.openWindowFrames) - 1u)) == 0) hinted_ = Hint::none;
-  if (config_.hintFrames > 0 && voiced && hinted_ == Hint::none && (recent_ & row) == row) hinted_ = Hint::now;
 }
 
 TalkGateEdge TalkGate::opened(uint32_t window) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "gate/noise_floor.h"
+#include "gate/voice_hint.h"
 #include "util/prefetch.h"
 
 namespace parley {
@@ -20,7 +22,6 @@ struct TalkGateConfig {
   float closeShare = 0.1f;
   float closeOverNoise = 4.0f;
   float hissOverNoise = 4.0f;
-  uint32_t hintFrames = 2;          // voiced frames in a row that may become an opening: told at once; 0: never
   uint32_t openFrames = 4;          // voiced 10 ms frames ...
   uint32_t openWindowFrames = 6;    // ... within this many
   uint32_t hangoverFrames = 20;     // unvoiced frames until the gate closes
@@ -32,6 +33,7 @@ struct TalkGateConfig {
   float echoWorst = 0.04f;          // energy ratio: an echo of our voice may come back at -14 dB ...
   float echoBest = 0.0001f;         // ... until the line has proved better, down to -40 dB
   uint32_t echoWindowFrames = 30;   // how long a sent frame may take to come back
+  VoiceHintConfig hint{};           // what may become an opening, told at once
 };
 
 struct TalkGateEdge {
@@ -43,7 +45,7 @@ class TalkGate {
  public:
   // Rates of what comes and of what we send: 8000 or 16000.
   explicit TalkGate(uint32_t callerHz = 8000, uint32_t sentHz = 8000, const TalkGateConfig& config = {})
-      : config_(config), frame_(callerHz / 100), sentFrame_(sentHz / 100) {}
+      : config_(config), frame_(callerHz / 100), sentFrame_(sentHz / 100), hint_(config.hint) {}
 
   // What we sent, for the echo threshold; any length.
   void sent(std::span<const int16_t> pcm);
@@ -58,7 +60,7 @@ class TalkGate {
       const auto part = pcm.first(std::min(pcm.size(), frame_ - filled_));
       pcm = pcm.subspan(part.size());
       energy_ += energyOf(part);
-      hiss_ += hissOf(part);
+      hiss_ += hissOf(part, before_);
       natural_ = natural_ && natural;
       filled_ += part.size();
       if (filled_ < frame_) continue;
@@ -68,10 +70,7 @@ class TalkGate {
       energy_ = hiss_ = 0;
       filled_ = 0;
       natural_ = true;
-      if (hinted_ == Hint::now) {
-        hinted_ = Hint::told;
-        hint(position_ - uint64_t{config_.hintFrames} * frame_);
-      }
+      if (hintedFrames_ > 0) hint(position_ - uint64_t{hintedFrames_} * frame_);
       if (changed_) edge(change);
     }
   }
@@ -89,33 +88,25 @@ class TalkGate {
   uint64_t stretchFrom() const { return stretchFrom_; }
   size_t heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>& out) const;
   // True while our own voice was sent within the echo window.
-  bool echoPossible() const { return echoReference_ > config_.minRms * config_.minRms * 0.25f; }
+  bool echoPossible() const { return loudest_.energy > config_.minRms * config_.minRms * 0.25f; }
 
  private:
-  // Sum of squares of at most one frame; the same of its first difference.
+  static constexpr size_t kSentFrames = 64;
+  struct Loudest {
+    float energy = 0.0f;
+    uint32_t age = 0;  // frames ago
+  };
+  // Sum of squares of at most one frame; the same of half its first difference, `before` being the sample before it.
   static int64_t energyOf(std::span<const int16_t> pcm);
-  int64_t hissOf(std::span<const int16_t> pcm);
+  static int64_t hissOf(std::span<const int16_t> pcm, int16_t& before);
   TalkGateEdge frame(float energy, float hiss, bool natural);
-  void lookForHint(bool voiced);
   TalkGateEdge opened(uint32_t window);
   void learnEcho(float energy, float reference);
-  void noteLoudest(float energy);
+  void noteLoudest(const std::array<float, kSentFrames>& ring, Loudest& loudest) const;
 
   TalkGateConfig config_;
   size_t frame_;
   size_t sentFrame_;
-  // The smallest smoothed energy of the last one to two windows of 0.8 s.
-  struct NoiseFloor {
-    float smooth = 0.0f;
-    float older = 0.0f;
-    float oldest = 0.0f;
-    float windowMin = 1e12f;
-    float lastWindowMin = 1e12f;
-    uint32_t windowFrames = 0;
-    void learn(float energy, bool inSpeech);
-    float level() const;
-  };
-
   // Frame under way.
   int64_t energy_ = 0;
   int64_t hiss_ = 0;
@@ -129,7 +120,8 @@ class TalkGate {
   bool changed_ = false;
   uint32_t recent_ = 0;  // voiced flags, newest in bit 0
   uint64_t lastVoicedEnd_ = 0;
-  enum class Hint : uint8_t { none, now, told } hinted_ = Hint::none;
+  VoiceHint hint_;
+  uint32_t hintedFrames_ = 0;  // ago; 0: no hint
   NoiseFloor noise_;
   NoiseFloor hissNoise_;
   // Energies of heard frames, by their number.
@@ -137,12 +129,14 @@ class TalkGate {
   std::array<float, kHeardRing> heard_{};
   uint64_t stretchFrom_ = 0;
   // Echo: energies of sent frames, and how much of it came back at worst.
-  static constexpr size_t kSentFrames = 64;
   std::array<float, kSentFrames> sentEnergy_{};
+  std::array<float, kSentFrames> sentHiss_{};
   size_t sentAt_ = 0;
-  float echoReference_ = 0.0f;  // the most of what was sent within the echo window ...
-  uint32_t loudestAge_ = 0;     // ... and how many frames ago
+  Loudest loudest_;  // of what was sent within the echo window
+  Loudest loudestHiss_;
   int64_t sentSum_ = 0;
+  int64_t sentHissSum_ = 0;
+  int16_t sentBefore_ = 0;
   size_t sentFilled_ = 0;
   float coupling_ = -1.0f;
 };
