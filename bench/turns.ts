@@ -165,6 +165,7 @@ function floorRows(row: (metric: string, value: number, unit: string, most?: num
     row('stop p95 after true onset', ms(figures.stopMs, 0.95), 'ms', 260),
     row(`stop p50 after the caller went on, retraction (${figures.retractStopMs.length})`, ms(figures.retractStopMs, 0.5), 'ms'),
     row('stop p95 after the caller went on, retraction', ms(figures.retractStopMs, 0.95), 'ms', 60),
+    row(`stop p95 after the caller went on later than that (${figures.lateStopMs.length})`, ms(figures.lateStopMs, 0.95), 'ms', 260),
     row(`false barge-in, ${backchannels} backchannels`, share(figures.falseBackchannels, backchannels), '%', 2),
     row('backchannels that took a turn back', share(figures.retractBackchannels, backchannels), '%'),
     row(`false barge-in, ${noises} noise bursts`, share(figures.falseNoises, noises), '%'),

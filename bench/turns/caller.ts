@@ -9,6 +9,7 @@ import type { CallerPlan, CallerReport, DisturbanceReport, FromCallers, Span, Tu
 
 const FRAME = 160;
 const TEN_MS = 80;
+const SLOT_MS = 20;
 /** Silence after which the agent has finished. */
 const FINISHED_MS = 700;
 const PATIENCE_MS = 6000;
@@ -63,7 +64,15 @@ export class Caller {
     holds: { from: number; to: number; at: string }[];
     barged: boolean;
   }[] = [];
-  readonly #disturbed: { t: DisturbanceReport['t']; from: number; to: number; duckMs: number | null; agentText: string | null }[] = [];
+  readonly #disturbed: {
+    t: DisturbanceReport['t'];
+    from: number;
+    to: number;
+    duckMs: number | null;
+    /** End of the last packet at full level since its onset. */
+    loudMs: number | null;
+    agentText: string | null;
+  }[] = [];
   #next = 0;
   #phase: Phase = 'greeting';
   #phaseMs = 0;
@@ -223,12 +232,12 @@ export class Caller {
     if (plan.t === 'noise') {
       const pcm = Int16Array.from({ length: Math.round(plan.lengthMs * 8) }, () => (this.#draws.uniform() - 0.5) * 8000);
       this.#speech.push({ pcm, from });
-      this.#disturbed.push({ t: 'noise', from, to: from + pcm.length, duckMs: null, agentText: last.text });
+      this.#disturbed.push({ t: 'noise', from, to: from + pcm.length, duckMs: null, loudMs: null, agentText: last.text });
       return false;
     }
     const said = sentence(plan.text, 'caller');
     this.#speech.push({ pcm: said.pcm, from });
-    this.#disturbed.push({ t: plan.t, from, to: from + said.pcm.length, duckMs: null, agentText: last.text });
+    this.#disturbed.push({ t: plan.t, from, to: from + said.pcm.length, duckMs: null, loudMs: null, agentText: last.text });
     const words = said.words.map((one) => ({ text: one.text, from: from + one.from, to: from + one.to }));
     this.#tell({ t: 'speaks', id: this.id, turn: -1, words });
     if (plan.t !== 'barge-in') return false;
@@ -310,8 +319,11 @@ export class Caller {
     span.refAt += FRAME;
     const disturbed = this.#disturbed.at(-1);
     if (disturbed === undefined || disturbed.duckMs !== null || wanted < 400) return;
-    const soon = arrivedMs < this.#timeOf(disturbed.from) + DUCK_LIMIT_MS;
-    if (soon && arrivedMs > this.#timeOf(disturbed.from) && got < wanted * DUCKED) disturbed.duckMs = arrivedMs;
+    const onsetMs = this.#timeOf(disturbed.from);
+    if (arrivedMs <= onsetMs || arrivedMs >= onsetMs + DUCK_LIMIT_MS) return;
+    // Where the text itself is soft nothing can be told: what counts is until when the caller heard us at full level.
+    if (got >= wanted * DUCKED) disturbed.loudMs = arrivedMs + SLOT_MS;
+    else disturbed.duckMs = disturbed.loudMs ?? onsetMs;
   }
 
   // ---- the report ----

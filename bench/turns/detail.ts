@@ -7,14 +7,16 @@ const SHOWN = [
   'retract',
   'resumed',
   'speculate',
+  'hint',
   'duck',
+  'unduck',
   'halt',
   'barge-in',
   'go-on',
   'bridge',
   'backchannel',
 ];
-const AFTER_MS = 3000;
+const AFTER_MS = 8000;
 
 export function detailLines(calls: readonly CallResult[]): string[] {
   return calls.flatMap(({ row, report, decisions, events }) =>
@@ -22,7 +24,7 @@ export function detailLines(calls: readonly CallResult[]): string[] {
       const { startMs, endMs } = turn;
       const untilMs = Math.min(report.turns[i + 1]?.startMs ?? Infinity, endMs + AFTER_MS);
       const at = (ms: number): number => Math.round(ms - endMs);
-      const within = (ms: number): boolean => ms > startMs && ms < untilMs;
+      const within = (ms: number): boolean => ms >= startMs && ms < untilMs;
       const first = report.agent.find(({ fromMs }) => fromMs > endMs && fromMs < (report.turns[i + 1]?.startMs ?? Infinity));
       const waterfall = events.find(({ event, atMs }) => event.type === 'turn.latency' && atMs > endMs && within(atMs))?.event.body;
       return JSON.stringify({

@@ -1,5 +1,6 @@
 /** From what callers heard and what the gateway decided to the figures of a row. Pure. */
 import type { Waterfall } from '../../src/contracts/index.ts';
+import { TURN_DEFAULTS } from '../../src/turn/index.ts';
 import type { CallResult, Decision } from './gateway.ts';
 import { sentence } from './voice.ts';
 import type { CallerReport, TurnReport } from './wire.ts';
@@ -20,7 +21,9 @@ export interface Figures {
   readonly tried: number;
   readonly duckMs: readonly number[];
   readonly stopMs: readonly number[];
+  /** After the caller went on within the window of a retraction; and later, where it is an interruption. */
   readonly retractStopMs: readonly number[];
+  readonly lateStopMs: readonly number[];
   readonly backchannels: number;
   readonly falseBackchannels: number;
   /** Within the window of a retraction a listener's word stops us, and the turn comes back at once. */
@@ -63,6 +66,7 @@ export function figuresOf(calls: readonly CallResult[]): Figures {
     duckMs: [],
     stopMs: [],
     retractStopMs: [],
+    lateStopMs: [],
     backchannels: 0,
     falseBackchannels: 0,
     retractBackchannels: 0,
@@ -134,7 +138,9 @@ function addHolds(figures: Mutable<Figures>, report: CallerReport, turn: TurnRep
     if (span === undefined) return;
     if (span.toMs - span.fromMs > HARD_MS) figures.hardCutoffs += 1;
     else figures.softCutoffs += 1;
-    if (span.toMs > hold.toMs) figures.retractStopMs.push(span.toMs - hold.toMs);
+    if (span.toMs <= hold.toMs) return;
+    const soon = hold.toMs - span.fromMs <= TURN_DEFAULTS.retractMs;
+    figures[soon ? 'retractStopMs' : 'lateStopMs'].push(span.toMs - hold.toMs);
   });
 }
 

@@ -46,7 +46,7 @@ export interface DisturbanceReport {
   readonly t: 'backchannel' | 'noise' | 'barge-in';
   readonly onsetMs: number;
   readonly offsetMs: number;
-  /** First packet of the agent that was at least 8 dB softer than it should have been. */
+  /** Until when the agent was heard at full level: then its packets were at least 8 dB softer than they should have been. */
   readonly duckMs: number | null;
   /** Where in the agent's speech the caller heard the last sample before the silence, and of which text. */
   readonly agentText: string | null;
