@@ -20,7 +20,7 @@ export interface EngineRoom {
   follow(runner: CallRunner): void;
   /** Renders ahead what flows always say, and what is said when nothing else can be said. */
   prerender(
-    dialogues: Iterable<Pick<Dialogue<unknown>, 'fixedTexts' | 'language'>>,
+    dialogues: Iterable<Pick<Dialogue<unknown>, 'fixedTexts' | 'otherTexts' | 'language'>>,
     fillers: Readonly<Record<string, Fillers>>,
   ): Promise<void>;
 }
@@ -49,10 +49,13 @@ export async function createEngines(config: Config, logger: Logger): Promise<Eng
       runner = given;
     },
     prerender: async (dialogues, fillers) => {
-      for (const { fixedTexts, language } of dialogues) {
+      const flows = [...dialogues];
+      const first = flows.map(({ language, fixedTexts }): [string, readonly string[]] => [language, fixedTexts]);
+      // What most callers hear comes first.
+      for (const [language, texts] of [...first, ...flows.flatMap(({ otherTexts = {} }) => Object.entries(otherTexts))]) {
         const last = sorry[language];
         const { opener = [], wait = [] } = fillers[language] ?? {};
-        await tts.prerender([...(last === undefined ? [] : [last]), ...fixedTexts, ...opener, ...wait], language);
+        await tts.prerender([...(last === undefined ? [] : [last]), ...texts, ...opener, ...wait], language);
       }
     },
   };

@@ -16,6 +16,7 @@ import {
   portTools,
   type ToolAdapter,
 } from '../integrations/index.ts';
+import { voiceLacks } from './voices.ts';
 
 export interface ErrandParts {
   readonly clock: Clock;
@@ -78,10 +79,12 @@ function directory(config: Config): PortOperation {
 const CALENDAR_PORTS = ['calendar.free', 'calendar.book', 'calendar.reschedule', 'calendar.cancel'];
 
 /** Why a flow cannot take calls with this configuration: what its steps need and where it would be configured. Empty when it can. */
-export function lacksOf({ flow, called }: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {
+export function lacksOf(loaded: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {
+  const { flow, called } = loaded;
   const flows = [flow, ...[...(called?.values() ?? [])].map((other) => other.flow)];
   const tools = flows.flatMap((one) => Object.values(one.tools));
-  const lacks = tools.flatMap((tool) => lackOf(tool, config) ?? []);
+  const voices = [loaded, ...(called?.values() ?? [])].flatMap((one) => voiceLacks(one, config));
+  const lacks = [...tools.flatMap((tool) => lackOf(tool, config) ?? []), ...voices];
   const steps = flows.flatMap((one) => Object.values(one.steps));
   const isReviewed = tools.some(({ review }) => (review ?? null) !== null);
   const thinks = isReviewed || steps.some((step) => step.t === 'agent' || (step.t === 'route' && step.model !== null));

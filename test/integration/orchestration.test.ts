@@ -9,9 +9,10 @@ import { check } from '../../src/cli/check.ts';
 import { simulate } from '../../src/cli/simulate.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import type { CallFacts, Dialogue, DialogueEffect, DialogueEvent } from '../../src/contracts/index.ts';
-import { createDialogue, loadFlows } from '../../src/dialogue/index.ts';
+import { createDialogue, loadFlows, loadNotices } from '../../src/dialogue/index.ts';
 import { silentLogger, systemClock as clock, systemTimers as timers } from '../../src/observability/index.ts';
-import { createErrands, createLlm } from '../../src/parts/index.ts';
+import { createEngines, createErrands, createLlm, FlowDesk } from '../../src/parts/index.ts';
+import { voiceLacks } from '../../src/parts/voices.ts';
 
 const TODAY = '2026-11-20';
 
@@ -198,4 +199,68 @@ tests:
     '        thought 1 came from the model "small", expected "careful"',
     'chooser: 3 conversations, 1 failed',
   ]);
+});
+
+const TONGUES = `
+flow: tongues
+language: en
+languages: [en, de]
+start: hello
+personas: { calm: { voice: anna } }
+prompts: { hello: { en: Good morning., de: Guten Morgen. } }
+steps:
+  hello: { end: hangup, prompt: hello }
+`;
+
+test('a language without a voice: check says so with its line, and the flow takes no calls', async (t) => {
+  const home = await site(t, { 'tongues.yaml': TONGUES }, 'tts: { engine: piper-http, url: "http://127.0.0.1:9", voices: { en: alba } }');
+  await t.rejects(check({ config: home.file }), {
+    code: 'CONFIG_INVALID',
+    message: /flows\.default: flow 'tongues' lacks a voice for "de" of .*tongues\.yaml:4 \(tts\.voices\.de\)$/,
+  });
+  const model = join(home.folder, 'voice.onnx');
+  await writeFile(model, '');
+  const piper = (languages: string, more = ''): string =>
+    `flows: { directory: ${home.flows}, default: tongues, facts: ${home.facts} }\n` +
+    `tts: { engine: piper, models: { alba: { file: "${model}", languages: ${languages} } }${more} }\n`;
+  const lacks = async (text: string): Promise<string> => {
+    await writeFile(home.file, text);
+    const config = await loadConfig(home.file);
+    const loaded = (await loadFlows(home.flows, { factsDirectory: home.facts })).get('tongues');
+    return loaded === undefined
+      ? 'no flow'
+      : voiceLacks(loaded, config)
+          .map((lack) => lack.replace(home.flows, ''))
+          .join('|');
+  };
+  t.equal(await lacks(piper('[en]')), 'a voice for "de" of /tongues.yaml:4 (tts.models)|the voice "anna" of /tongues.yaml:6 (tts.models)');
+  t.equal(
+    await lacks(
+      piper('[en, de]', ', then: [{ engine: piper-http, url: "http://127.0.0.1:9", voices: { en: a } }]').replace('alba', 'anna'),
+    ),
+    'a voice for "de" of /tongues.yaml:4 (tts.then.0.voices.de)',
+    'nor may the one that stands in speak it with an English voice',
+  );
+  t.equal(await lacks(piper('[en, de]').replace('alba', 'anna')), '');
+  t.equal(await lacks(piper('[en]').replace(/tts: .*/, '')), '', 'espeak-ng speaks them all');
+});
+
+test('every language of a flow is rendered ahead, its notices and bridges too', async (t) => {
+  const { file } = await site(t, { 'tongues.yaml': TONGUES }, '');
+  const config = await loadConfig(file);
+  const room = await createEngines(config, silentLogger);
+  await room.tts.start();
+  t.teardown(() => room.tts.stop());
+  const desk = await FlowDesk.open({ config, hasModel: false, logger: silentLogger });
+  await room.prerender(desk.dialogues(TODAY), { de: { opener: ['Gut.'], wait: [] } });
+  for (const [text, language] of [
+    ['Good morning.', 'en'],
+    ['Guten Morgen.', 'de'],
+    ['Gut.', 'de'],
+    ['Es tut mir leid, hier funktioniert gerade etwas nicht. Ich verbinde Sie mit einem Menschen.', 'de'],
+  ] as const)
+    t.match((await room.tts.synthesise(text, { language })).use, { cached: true }, text);
+  const dialogue = desk.get('tongues', TODAY, 'c');
+  const notice = (await loadNotices(config.privacy.notices)).byLanguage['de']?.disclosure ?? 'none';
+  t.ok(dialogue?.otherTexts?.['de']?.includes(notice), 'the notices of the other language');
 });

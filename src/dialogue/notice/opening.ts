@@ -77,14 +77,20 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
     flow: inner.flow,
     version: inner.version,
     language: inner.language,
-    fixedTexts: [...new Set([...inner.fixedTexts, ...Object.values(own.texts as unknown as Record<string, string>)])],
+    fixedTexts: [...new Set([...inner.fixedTexts, ...textsOf(own)])],
     begin: () => begin,
-    ...(inner.otherTexts === undefined ? {} : { otherTexts: inner.otherTexts }),
+    otherTexts: Object.fromEntries(
+      Object.entries(inner.otherTexts ?? {}).map(([code, texts]) => [code, [...new Set([...texts, ...textsOf(languages.get(code))])]]),
+    ),
     slots: (state) => inner.slots(state.inner),
     remembered: (state) => inner.remembered?.(state.inner) ?? {},
     languageOf: (state) => state.language,
     step: (state, event) => step(languages.get(state.language) ?? own, state, event),
   };
+}
+
+function textsOf<S>(opening: Opening<S> | undefined): string[] {
+  return opening === undefined ? [] : Object.values(opening.texts as unknown as Record<string, string>);
 }
 
 type Stepped<S> = readonly [OpenedState<S>, Effects];
