@@ -17,6 +17,9 @@ import type { FaultOptions, FaultRow } from './run.ts';
 const PATIENCE_MS = 6000;
 const GOAL_MS = 3000;
 const RATE_HZ = 8000;
+const REQUEST = 'i want to book a table for four on friday at seven';
+const YES = 'yes that is right';
+const NO = 'no thank you';
 
 interface Run {
   readonly backMs: number | null;
@@ -95,11 +98,15 @@ async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; 
   const zero = { ms: 0 };
   let said = 0;
   let killing: Promise<void> = Promise.resolve();
+  // What was said into the crash nobody has heard: then the caller is asked again, and says it again.
+  let unheard = false;
   const strike = async (): Promise<void> => {
     await new Promise((resolve) => setTimeout(resolve, killAfterMs));
     killedMs = performance.now() - zero.ms;
     await gateway.kill();
     gateway.start();
+    await gateway.up().catch(() => undefined);
+    unheard = (await turnsAtRecovery(database)) === 0;
   };
   const patient = { wait: 'agent-finished', quietMs: PATIENCE_MS, timeoutMs: 30_000 } as const;
   const finished = { wait: 'agent-finished' } as const;
@@ -107,11 +114,21 @@ async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; 
     ...{ sipHost: asterisk.sipHost, sipPort: asterisk.sipPort, extension: '700' },
     script: [
       finished,
-      { say: 'i want to book a table for four on friday at seven' },
+      { say: REQUEST },
       patient,
-      { say: 'yes that is right' },
+      {
+        get say() {
+          return unheard ? REQUEST : YES;
+        },
+      },
       finished,
-      { say: 'no thank you' },
+      {
+        get say() {
+          return unheard ? YES : NO;
+        },
+      },
+      finished,
+      { say: NO },
       { wait: 'hangup' },
     ],
     onEvent: (event) => {
@@ -123,6 +140,18 @@ async function once(place: { asterisk: PrivateAsterisk; database: TestDatabase; 
   await gateway.up().catch(() => undefined);
   await gateway.terminate();
   return judged(report, killedMs, database, asterisk);
+}
+
+/** Null: the call was not taken up again. */
+async function turnsAtRecovery(database: TestDatabase): Promise<number | null> {
+  for (let tries = 0; tries < 100; tries++) {
+    const [row] = await database.query<{ turns: number }>(
+      `SELECT (body::json->>'turns')::int AS turns FROM audit.event WHERE type = 'call.recovered'`,
+    );
+    if (row !== undefined) return row.turns;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return null;
 }
 
 async function judged(report: CallReport, killedMs: number | null, database: TestDatabase, asterisk: PrivateAsterisk): Promise<Run> {
@@ -139,10 +168,7 @@ async function judged(report: CallReport, killedMs: number | null, database: Tes
         ? `left in Asterisk: ${left.join(', ')}`
         : null;
   const outcome = ends.find(({ type }) => type === 'call.ended')?.outcome ?? 'none';
-  const stuck =
-    report.finished && outcome === 'booked'
-      ? null
-      : `outcome ${outcome}, script ${report.finished ? 'finished' : 'not finished'}, killed ${Math.round(killedMs)} ms after the answer`;
+  const stuck = outcome === 'booked' ? null : `outcome ${outcome}, killed ${Math.round(killedMs)} ms after the answer`;
   return { backMs: firstSoundMs(report.heard, killedMs), stuck, wrong };
 }
 

@@ -16,18 +16,26 @@ export class Keeper {
   readonly #base: KeptBase;
   readonly #ports: KeeperPorts;
   #over = false;
+  #informed = false;
 
   constructor(base: KeptBase, ports: KeeperPorts) {
     this.#base = base;
     this.#ports = ports;
   }
 
+  /** Every notice has been said whole: the conversation itself begins. */
+  informed(): void {
+    if (this.#informed) return;
+    this.#informed = true;
+    this.keep();
+  }
+
   /** Call whenever something has changed. */
   keep(): void {
     if (this.#over) return;
     const { openCalls, nowWallUs, turns, state, acts } = this.#ports;
-    // Before the first turn the notice may not have been heard whole: it is said again.
-    const known = turns() > 0;
+    // As long as the notice may not have been heard whole it is said again.
+    const known = this.#informed || turns() > 0;
     openCalls?.keep({ ...this.#base, keptWallUs: nowWallUs(), turns: turns(), state: known ? state() : null, acts: acts() });
   }
 

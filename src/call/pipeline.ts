@@ -219,6 +219,7 @@ export class CallPipeline {
       ms: (atUs) => this.#open?.ms(atUs) ?? 0,
       tellTurn: (event) => this.#turn.tell(event),
       started: (say) => {
+        if (say.kind !== 'notice') this.#keeper.informed();
         this.#open?.saying(say.text);
         this.#conversation.started(say);
       },

@@ -28,8 +28,8 @@ function scriptedDialogue(answer: Answer): Dialogue<unknown> {
     version: 'v1',
     language: 'en',
     fixedTexts: [],
-    begin: () => null,
-    step: (_state, event) => [null, answer(event)],
+    begin: () => ({ at: 'open' }),
+    step: (state, event) => [state, answer(event)],
     slots: () => ({ day: { value: '2026-11-27', spoken: 'friday' } }),
   };
 }

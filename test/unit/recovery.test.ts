@@ -82,6 +82,17 @@ test('1. what a call comes to is kept from turn to turn, and nothing after its e
   t.equal(openCalls.calls.size, 0);
 });
 
+test('1a. as soon as the notice has been said whole the conversation is kept, before any turn', async (t) => {
+  const openCalls = new MemoryOpenCalls();
+  const call = rig((event) => (event.t === 'start' ? [NOTICE, say('when?'), listen] : []), spoken('x', 1000), {}, { openCalls });
+  await call.begin();
+  const kept = (): unknown => [...openCalls.calls.values()][0]?.state;
+  t.equal(kept(), null, 'within the notice: from the beginning');
+  await call.time.pass(5000);
+  t.equal(call.audit.of('notice.completed').length, 1);
+  t.not(kept(), null);
+});
+
 test('2. a call that the PBX still has goes on under its own id, with its turns, after a word of apology', async (t) => {
   const call = await afterCrash([KEPT], (event) => (event.t === 'recovered' ? [say('sorry'), say('when?'), listen] : []));
   await call.time.pass(3000);
