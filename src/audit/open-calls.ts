@@ -107,7 +107,9 @@ class OpenCallFiles implements OpenCalls {
       decipher.setAAD(Buffer.from(path.slice(-'00000000-0000-0000-0000-000000000000.call'.length, -'.call'.length)));
       decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
       const text = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8');
-      return JSON.parse(text) as KeptCall;
+      const kept = JSON.parse(text) as Omit<KeptCall, 'recordings'> & Partial<KeptCall>;
+      // Kept by a version that knew no recordings.
+      return { ...kept, recordings: kept.recordings ?? [] };
     } catch (error) {
       this.#logger.error('the kept state of a call is damaged and was removed', {
         reason: error instanceof Error ? error.message : String(error),

@@ -1,5 +1,5 @@
 /** Keeps what a crash must not take: which calls are open, and where their conversations are. */
-import type { KeptCall, OpenAct, OpenCalls } from '../contracts/index.ts';
+import type { KeptCall, OpenAct, OpenCalls, OpenRecording } from '../contracts/index.ts';
 
 export type KeptBase = Pick<KeptCall, 'callId' | 'pbxId' | 'flow' | 'flowVersion' | 'startedWallUs'>;
 
@@ -10,6 +10,7 @@ export interface KeeperPorts {
   readonly turns: () => number;
   readonly state: () => unknown;
   readonly acts: () => readonly OpenAct[];
+  readonly recordings: () => readonly OpenRecording[];
 }
 
 export class Keeper {
@@ -33,10 +34,11 @@ export class Keeper {
   /** Call whenever something has changed. */
   keep(): void {
     if (this.#over) return;
-    const { openCalls, nowWallUs, turns, state, acts } = this.#ports;
+    const { openCalls, nowWallUs, turns, state, acts, recordings } = this.#ports;
     // As long as the notice may not have been heard whole it is said again.
     const known = this.#informed || turns() > 0;
-    openCalls?.keep({ ...this.#base, keptWallUs: nowWallUs(), turns: turns(), state: known ? state() : null, acts: acts() });
+    const now = { keptWallUs: nowWallUs(), turns: turns(), state: known ? state() : null };
+    openCalls?.keep({ ...this.#base, ...now, acts: acts(), recordings: recordings() });
   }
 
   /** The end of the call is on disk. */

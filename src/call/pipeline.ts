@@ -113,6 +113,7 @@ export class CallPipeline {
       media: () => this.#media,
       tellTurn: (event) => this.#turn.now(event),
       tell: (event) => this.#conversation.tell(event),
+      changed: () => this.#keeper.keep(),
     });
     this.#memory = new MemoryDesk({
       ...{ memory: stages.memory ?? null, callId: this.id, number: this.#call.from.number, flow: this.flow, timers: stages.timers },
@@ -130,6 +131,7 @@ export class CallPipeline {
         turns: () => this.#turns,
         state: () => this.#conversation.state,
         acts: () => this.#errands.acts,
+        recordings: () => this.#privacy.recording.kept,
       },
     );
   }
@@ -256,9 +258,11 @@ export class CallPipeline {
       await this.#journal.before({ type: 'call.incoming', body: { ...place, to: this.#call.to }, content });
       return;
     }
-    const { turns, acts } = this.#kept;
+    const { turns, acts, recordings } = this.#kept;
     const awayMs = Math.max(0, Math.round((this.#stages.clock.wallUs() - this.#kept.keptWallUs) / 1000));
     await this.#journal.before({ type: 'call.recovered', body: { ...place, turns, awayMs }, content });
+    // Beside the call: the caller who hears nothing must not wait for files to be read.
+    void this.#privacy.recording.adopt(recordings);
     for (const act of acts) {
       this.#journal.write({ type: 'tool.answered', body: { ...act, ok: false, reason: 'crash', mayHaveHappened: true, ms: 0 } });
     }

@@ -16,6 +16,8 @@ export interface PrivacyPorts {
   readonly media: () => MediaSession | null;
   readonly tellTurn: (event: { t: 'secure'; on: boolean }) => void;
   readonly tell: (event: DialogueEvent) => void;
+  /** Another recording, or one less: to be kept for after a crash. */
+  readonly changed: () => void;
 }
 
 export interface Privacy {
@@ -23,7 +25,7 @@ export interface Privacy {
   readonly recording: RecordingDesk;
 }
 
-export function createPrivacy({ stages, options, call, callId, language, journal, media, tellTurn, tell }: PrivacyPorts): Privacy {
+export function createPrivacy({ stages, options, call, callId, language, journal, media, tellTurn, tell, changed }: PrivacyPorts): Privacy {
   const logger = stages.logger.child({ call: callId });
   const secrets = new SecretDesk({
     store: stages.secrets ?? null,
@@ -46,6 +48,7 @@ export function createPrivacy({ stages, options, call, callId, language, journal
     logger,
     findSecrets: stages.findSecrets ?? null,
     isWithdrawal: (text) => isWithdrawal(text, language),
+    changed,
   });
   return { secrets, recording };
 }

@@ -10,10 +10,12 @@ import {
   type Logger,
   type MediaEvent,
   type MediaSession,
+  type OpenRecording,
   ParleyError,
   type Recording,
   type Word,
 } from '../contracts/index.ts';
+import { BrokenRecordings } from './broken-recordings.ts';
 import type { Journal } from './journal.ts';
 import type { Spoken } from './speaker.ts';
 
@@ -37,6 +39,8 @@ export interface RecordingDeskOptions {
   readonly findSecrets: ((text: string) => readonly { readonly from: number; readonly to: number }[]) | null;
   /** "Stop the recording", in the language of the call. */
   readonly isWithdrawal: (text: string) => boolean;
+  /** `kept` is another now. */
+  readonly changed: () => void;
 }
 
 /** Recognisers place words to a fifth of a second or so: more than the word is left out. */
@@ -53,9 +57,25 @@ export class RecordingDesk {
   /** What we said last, in sent samples. */
   #sent: Range = { fromSample: 0, toSample: 0 };
   #held = false;
+  #withdrawn = false;
+  /** What a process before this one recorded of the call. */
+  readonly #earlier: BrokenRecordings | null;
 
   constructor(options: RecordingDeskOptions) {
     this.#options = options;
+    const { recorder } = options;
+    this.#earlier = recorder === null ? null : new BrokenRecordings({ ...options, recorder });
+  }
+
+  /** After a crash: what was recorded before it. Never rejects. */
+  async adopt(recordings: readonly OpenRecording[]): Promise<void> {
+    if (recordings.length > 0) await this.#earlier?.adopt(recordings);
+  }
+
+  /** All that a withdrawal must take back, for whoever comes after a crash. */
+  get kept(): readonly OpenRecording[] {
+    const id = this.#recording?.id;
+    return [...(this.#earlier?.kept ?? []), ...(id === undefined ? [] : [{ id, broken: false, withdrawn: this.#withdrawn }])];
   }
 
   /** Log before act; a recording that cannot be made costs the recording, not the call. */
@@ -64,6 +84,7 @@ export class RecordingDesk {
     const atSample = media()?.stats().sample ?? 0;
     if (effect.t === 'consent') {
       const { result, how, wordingVersion, wordingSha256 } = effect;
+      if (result === 'withdrawn') this.#withdraw();
       await journal.before({
         type: 'consent',
         body: { purpose: 'recording', result, how, language, wordingVersion, wordingSha256, atSample },
@@ -77,6 +98,8 @@ export class RecordingDesk {
 
   async #start(): Promise<void> {
     const { recorder, callId, number, receive, journal, media } = this.#options;
+    // In the log the end of the one before comes first.
+    await this.#earlier?.told();
     const session = media();
     if (recorder === null || session === null || this.#recording !== null) return;
     const wide = receive === 'g722' || receive === 'slin16';
@@ -89,13 +112,24 @@ export class RecordingDesk {
       rateHz: wide ? 16_000 : 8000,
       log: (entry) => journal.before(entry),
     });
+    this.#withdrawn = false;
+    this.#options.changed();
+  }
+
+  #withdraw(): void {
+    this.#withdrawn = true;
+    this.#earlier?.withdraw();
+    this.#options.changed();
   }
 
   async #shred(): Promise<void> {
     const recording = this.#recording;
-    this.#recording = null;
     this.#held = false;
-    await recording?.shred('consent withdrawn');
+    const why = 'consent withdrawn';
+    const done = await Promise.allSettled([recording?.shred(why), this.#earlier?.shred(why)]);
+    if (done[0].status === 'fulfilled') this.#recording = null;
+    this.#options.changed();
+    for (const each of done) if (each.status === 'rejected') throw each.reason;
   }
 
   // ---- what was said in it ----

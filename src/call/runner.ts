@@ -8,6 +8,7 @@ import {
   type PbxCall,
   type PbxEvent,
 } from '../contracts/index.ts';
+import { BrokenRecordings } from './broken-recordings.ts';
 import { Capacity } from './capacity.ts';
 import { Journal } from './journal.ts';
 import { CallPipeline } from './pipeline.ts';
@@ -203,12 +204,14 @@ export class CallRunner {
   }
 
   /** The end that the process before this one could not write. */
-  async #closeLost({ callId, startedWallUs, turns, acts }: KeptCall, reason: string): Promise<void> {
+  async #closeLost({ callId, startedWallUs, turns, acts, recordings }: KeptCall, reason: string): Promise<void> {
     const { audit, clock, logger, openCalls } = this.#stages;
     const journal = new Journal(callId, { audit, clock, logger, live: this.#live });
     for (const act of acts) {
       journal.write({ type: 'tool.answered', body: { ...act, ok: false, reason: 'crash', mayHaveHappened: true, ms: 0 } });
     }
+    const { recorder = null } = this.#stages;
+    if (recorder !== null) await new BrokenRecordings({ recorder, journal, logger, changed: () => undefined }).adopt(recordings);
     const durationMs = Math.max(0, Math.round((clock.wallUs() - startedWallUs) / 1000));
     const body = { outcome: 'lost', reason, durationMs, turns, packetsReceived: 0, packetsSent: 0, dropped: 0 };
     journal.write({ type: 'call.ended', body });

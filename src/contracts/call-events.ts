@@ -96,6 +96,8 @@ export type CallEvent =
   | Base<'recording.resumed', { recording: string }>
   /** A piece of the file: its place, its length in samples of each channel, how many of them are silence because a number was said. */
   | Base<'recording.chunk', { recording: string; chunk: number; samples: number; silenced: number; sha256: string }>
+  /** The process died while it recorded: so much is on disk; `sha256` is of the file up to its last whole piece. */
+  | Base<'recording.broken', { recording: string; why: 'crash'; chunks: number; samples: number; sha256: string }>
   | Base<'recording.stopped', { recording: string; why: string; chunks: number; samples: number; silenced: number }>
   /** Before key and file are destroyed. */
   | Base<'recording.shredded', { recording: string; why: string; chunks: number }>

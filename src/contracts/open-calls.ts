@@ -7,6 +7,15 @@ export interface OpenAct {
   readonly cost: number;
 }
 
+/** A recording of the call: what was captured before a crash belongs to what a withdrawal of consent takes back. */
+export interface OpenRecording {
+  readonly id: string;
+  /** The log says that a crash broke it. */
+  readonly broken: boolean;
+  /** Consent is withdrawn, the recording not shredded yet. */
+  readonly withdrawn: boolean;
+}
+
 export interface KeptCall {
   readonly callId: string;
   readonly pbxId: string;
@@ -20,6 +29,7 @@ export interface KeptCall {
   /** The dialogue's state, plain data. Null before the first turn: the conversation begins again, its notice included. */
   readonly state: unknown;
   readonly acts: readonly OpenAct[];
+  readonly recordings: readonly OpenRecording[];
 }
 
 /** Kept encrypted, and only while the call is open. */

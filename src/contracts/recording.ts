@@ -42,5 +42,10 @@ export interface CallRecorder {
   readonly holdMs: number;
   /** Captures from now on. The start is in the log before. Errors: RECORDING_FAILED, SPOOL_FAILED: nothing is recorded then. */
   start(options: RecordingOptions): Promise<Recording>;
+  /**
+   * A recording that a process before this one left unfinished: the log gets what is on disk of it, unless it has that already
+   * (`told`). It is over, and can only be shredded. Errors: SPOOL_FAILED, RECORDING_FAILED when its file cannot be read.
+   */
+  adopt(id: string, options: Pick<RecordingOptions, 'log'> & { readonly told: boolean }): Promise<Recording>;
   stop(): Promise<void>;
 }

@@ -2,7 +2,7 @@
  * Recordings from a real media engine, through the recorder's thread, into a real Postgres' vault and out again. Named after the
  * articles that ask for it.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
@@ -174,6 +174,40 @@ test('recordings', { timeout: 180_000 }, async (t) => {
     const keys = await database.query('SELECT 1 FROM vault.subject_key WHERE subject_id = $1', [recording.id]);
     t.equal(keys.length, 0, 'no key is left in the vault');
     t.equal((await exportRecordings(desk, recordings, NUMBER)).length, 2, 'other recordings are untouched');
+  });
+
+  await t.test('after a crash: what is on disk is measured and said, comes out as broken, and a withdrawal takes it', async (t) => {
+    const call = await line('00000000-0000-4000-8000-000000000005');
+    const recording = await call.record();
+    await call.hum(1400);
+    const file = join(recordings, `${recording.id}.recording`);
+    // The process is gone: in the middle of a piece, after one that its log never heard of.
+    const bytes = await readFile(file);
+    await recording.stop('caller-hangup', null);
+    await writeFile(file, bytes.subarray(0, -100));
+    const after = createRecorder({ audit, clock: systemClock, logger: silentLogger, audioFd: engine.audio.fd, folder: recordings, retentionDays: 30 }); // prettier-ignore
+    const told: CallEvent[] = [];
+    const log = async (entry: RecordingEntry): Promise<void> => {
+      const event = { ...entry, callId: '00000000-0000-4000-8000-000000000005' } as CallEvent;
+      told.push(event);
+      await audit.append(event);
+    };
+    const broken = await after.adopt(recording.id, { log, told: false });
+    const chunks = call.events.filter(({ type }) => type === 'recording.chunk').length;
+    const [found] = told;
+    t.ok(found?.type === 'recording.broken' && found.body.chunks > 0 && found.body.chunks < chunks, 'whole pieces only');
+    t.equal(found?.type === 'recording.broken' && found.body.samples, (found?.body as { chunks: number }).chunks * 1600);
+    t.equal((await after.adopt(recording.id, { log, told: true })).id, recording.id);
+    t.equal(told.length, 1, 'said once');
+    const none = await after.adopt('00000000-0000-4000-8000-00000000dead', { log, told: false });
+    t.match(told.at(-1)?.body, { chunks: 0, samples: 0 }, 'one that never came to its file');
+    await none.shred('consent withdrawn');
+    await broken.shred('consent withdrawn');
+    t.notOk((await filesNow()).some((name) => name.startsWith(recording.id)));
+    t.equal(await audit.shipped(10_000), true);
+    t.equal((await database.query('SELECT 1 FROM vault.subject_key WHERE subject_id = $1', [recording.id])).length, 0);
+    call.session.close();
+    await after.stop();
   });
 
   await t.test('GDPR 17: an erasure takes the recordings of the number with it, the chain still verifies', async (t) => {

@@ -6,20 +6,14 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { findSecrets, maskText } from '../../src/audit/index.ts';
 import { createSecretStore } from '../../src/call/index.ts';
-import {
-  type CallRecorder,
-  type Dialogue,
-  type DialogueEffect,
-  type DialogueEvent,
-  ProblemsError,
-  type ToolDefinition,
-} from '../../src/contracts/index.ts';
+import { type Dialogue, type DialogueEffect, type DialogueEvent, ProblemsError, type ToolDefinition } from '../../src/contracts/index.ts';
 import { createDialogue, isWithdrawal, loadNotices, parseFlow, withOpening } from '../../src/dialogue/index.ts';
 import { parseNotices } from '../../src/dialogue/notice/wording.ts';
 import { ErrandDesk, type ToolAdapter } from '../../src/integrations/index.ts';
 import { spoken } from '../../src/stt/index.ts';
 import { gate, listen, NOTICE, rig, say } from '../support/call-rig.ts';
 import { MACHINE_QUESTIONS } from '../support/machine-questions.ts';
+import { noteRecorder } from '../support/note-recorder.ts';
 import { settle } from '../support/virtual-time.ts';
 import { seeded } from '../support/seeded.ts';
 import { cardNumber, germanIban, LANGUAGES_SPOKEN, readOut, writtenOut } from '../support/spoken-numbers.ts';
@@ -349,35 +343,6 @@ test('wordings that are not whole are refused with file, line and key', (t) => {
 });
 
 // ---- on the line ----
-
-interface Take {
-  readonly id: string;
-  readonly what: string[];
-}
-
-/** A recorder that only says what it was told. */
-function noteRecorder(): { recorder: CallRecorder; takes: Take[] } {
-  const takes: Take[] = [];
-  const recorder: CallRecorder = {
-    holdMs: 1000,
-    stop: () => Promise.resolve(),
-    start: async ({ log, fromSample }) => {
-      const take: Take = { id: `take-${takes.length}`, what: [] };
-      takes.push(take);
-      await log({ type: 'recording.started', body: { recording: take.id, rateHz: 8000, channels: 2, fromSample } });
-      const note = (what: string): Promise<void> => Promise.resolve(void take.what.push(what));
-      return {
-        id: take.id,
-        silence: (line, from, to) => void note(`silence ${line} ${from}-${to}`),
-        pause: () => note('pause'),
-        resume: () => note('resume'),
-        stop: (why, unheard) => note(`stop ${why} ${String(unheard)}`),
-        shred: () => note('shred'),
-      };
-    },
-  };
-  return { recorder, takes };
-}
 
 test('GDPR 13, AI Act 50(1): 200 callers who talk over it hear the notice whole before the first turn', async (t) => {
   const flow = withOpening(flowIn('en'), { notices, policy: 'ask' });

@@ -7,6 +7,7 @@ import type { DialogueEffect, DialogueEvent, KeptCall, OpenCalls } from '../../s
 import { silentLogger } from '../../src/observability/index.ts';
 import { spoken } from '../../src/stt/index.ts';
 import { createFakePbx } from '../../src/telephony/index.ts';
+import { noteRecorder } from '../support/note-recorder.ts';
 import { gate, listen, listening, NOTICE, rig, say } from '../support/call-rig.ts';
 import { settle } from '../support/virtual-time.ts';
 
@@ -41,20 +42,21 @@ const KEPT: KeptCall = {
   turns: 3,
   state: { step: 'when' },
   acts: [],
+  recordings: [],
 };
 
 /** A new process: the PBX still has one call of ours. */
 async function afterCrash(
   kept: readonly KeptCall[],
   answer: (event: DialogueEvent) => readonly DialogueEffect[],
-  admits: 'continue' | 'restricted' = 'continue',
+  more: Parameters<typeof rig>[3] = {},
 ) {
   const openCalls = new MemoryOpenCalls(kept);
   const pbx = createFakePbx({ remote: { host: '127.0.0.1', port: 5000 } });
   // The PBX keeps what it has while nobody is connected.
   pbx.ring({ args: { flow: 'test' } });
   await settle();
-  const made = rig(answer, spoken('i want a table', 32_000), {}, { openCalls, pbx, admit: () => admits });
+  const made = rig(answer, spoken('i want a table', 32_000), {}, { openCalls, pbx, ...more });
   await made.runner.recover();
   await made.stt.start();
   await made.tts.start();
@@ -137,7 +139,7 @@ test('5. a flow of another version cannot go on: the caller goes to the dialplan
 });
 
 test('GDPR 18, 21: who objected while the gateway was away is not talked to again', async (t) => {
-  const call = await afterCrash([KEPT], () => [say('sorry')], 'restricted');
+  const call = await afterCrash([KEPT], () => [say('sorry')], { admit: () => 'restricted' });
   t.match(call.pbx.actions.at(-1), { t: 'leave', variables: { PARLEY_OUTCOME: 'restricted' } });
   t.match(call.audit.of('call.ended'), [{ callId: KEPT.callId, body: { outcome: 'lost', reason: 'restricted' } }]);
   t.equal(call.audit.of('agent.said').length, 0);
@@ -161,4 +163,71 @@ test('6. on disk it is encrypted, survives a restart, and what is damaged is rem
   const second = await openCallsIn(options);
   t.same(await second.left(), [{ ...secret, turns: 19 }]);
   t.same(await readdir(options.folder), [`${secret.callId}.call`]);
+});
+
+const BEGUN = { id: 'take-of-before', broken: false, withdrawn: false };
+const WITHDRAWN: DialogueEffect = {
+  ...{ t: 'consent', result: 'withdrawn', how: 'voice', wordingVersion: '1', wordingSha256: '00' },
+};
+
+test('7. GDPR 7(3): a withdrawal after a crash takes what was recorded before it too; the log says that it was broken', async (t) => {
+  const { recorder, takes } = noteRecorder();
+  const recording = (event: DialogueEvent): readonly DialogueEffect[] => {
+    if (event.t === 'recovered') return [{ t: 'record', act: 'start' }, say('sorry'), listen];
+    return event.t === 'silence' ? [WITHDRAWN, { t: 'record', act: 'shred' }, say('it is gone'), listen] : [];
+  };
+  const call = await afterCrash([{ ...KEPT, recordings: [BEGUN] }], recording, { recorder });
+  await call.time.pass(1000);
+  t.match(call.audit.of('recording.broken'), [{ callId: KEPT.callId, body: { recording: BEGUN.id, why: 'crash' } }]);
+  t.same(
+    call.openCalls.calls.get(KEPT.callId)?.recordings,
+    [
+      { ...BEGUN, broken: true },
+      { id: 'take-1', broken: false, withdrawn: false },
+    ],
+    'another crash would find both, and say the first no second time',
+  );
+  await call.time.pass(30_000);
+  t.same(
+    takes.map(({ id, what }) => [id, what.at(-1)]),
+    [
+      [BEGUN.id, 'shred'],
+      ['take-1', 'shred'],
+    ],
+  );
+  t.same(call.openCalls.calls.get(KEPT.callId)?.recordings, []);
+  const types = call.audit.types();
+  t.ok(types.indexOf('call.recovered') < types.indexOf('recording.broken'));
+  t.ok(types.indexOf('consent') < types.indexOf('recording.shredded'), 'the withdrawal is in the log before');
+});
+
+test('8. GDPR 7(3): a withdrawal that the crash came into is carried out by the next process, also when the caller is gone', async (t) => {
+  for (const pbxId of [KEPT.pbxId, 'elsewhere']) {
+    const { recorder, takes } = noteRecorder();
+    const kept = { ...KEPT, pbxId, recordings: [BEGUN, { id: 'second', broken: true, withdrawn: true }] };
+    const call = await afterCrash([kept], () => [], { recorder });
+    await call.time.pass(100);
+    t.same(
+      takes.map(({ id, what }) => [id, ...what]),
+      [['second', 'shred'], [BEGUN.id]],
+    );
+    t.match(
+      call.audit.of('recording.broken').map(({ body }) => body.recording),
+      [BEGUN.id],
+      'said once for each',
+    );
+    if (pbxId === 'elsewhere') {
+      const types = call.audit.types();
+      t.equal(types.filter((type) => type === 'call.ended').length, 1);
+      t.ok(types.indexOf('recording.shredded') < types.indexOf('call.ended'));
+    }
+  }
+});
+
+test('9. what runs is kept with the call: one that dies in the middle of a recording leaves its name', async (t) => {
+  const { recorder } = noteRecorder();
+  const openCalls = new MemoryOpenCalls();
+  const answer = (event: DialogueEvent): readonly DialogueEffect[] => (event.t === 'start' ? [{ t: 'record', act: 'start' }, listen] : []);
+  await rig(answer, undefined, {}, { openCalls, recorder }).begin();
+  t.match([...openCalls.calls.values()][0]?.recordings, [{ id: 'take-0', broken: false, withdrawn: false }]);
 });

@@ -4,6 +4,8 @@
  * Additional data of a chunk: uuid 16 | uint32 BE number of the chunk | uint32 BE samples, so that none can be moved, cut or repeated.
  * The key is in the vault only. That the last chunks are there is shown by the log, which has the hash of each.
  */
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParleyError } from '../../contracts/index.ts';
 import { decrypt, encrypt } from '../vault.ts';
@@ -18,6 +20,8 @@ export interface RecordingHeader {
 }
 
 const SUFFIX = '.recording';
+const LENGTH_BYTES = 4;
+const MAX_HEADER_BYTES = 4096;
 const MAX_CHUNK_BYTES = 16 * 1024 * 1024;
 
 export const recordingFile = (folder: string, id: string): string => join(folder, `${id}${SUFFIX}`);
@@ -70,8 +74,54 @@ export function decodeRecording(bytes: Buffer, key: Buffer): Decoded {
   return { header, pcm: Buffer.concat(parts), chunks };
 }
 
+export interface OnDisk {
+  readonly chunks: number;
+  readonly samples: number;
+  /** Of the file up to its last whole piece. */
+  readonly sha256: string;
+}
+
+/** What is there of a recording that nobody finished; no key is needed. A file that is not there has nothing. Errors: of the file system. */
+export async function measureRecording(path: string): Promise<OnDisk> {
+  const hash = createHash('sha256');
+  const found = { chunks: 0, samples: 0 };
+  const file = await open(path, 'r').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  });
+  try {
+    const header = (await file?.read(Buffer.alloc(MAX_HEADER_BYTES), 0, MAX_HEADER_BYTES, 0)) ?? { buffer: Buffer.alloc(0), bytesRead: 0 };
+    const end = header.buffer.subarray(0, header.bytesRead).indexOf('\n') + 1;
+    hash.update(header.buffer.subarray(0, end));
+    for (let at = end; file !== null && end > 0;) {
+      const piece = await pieceAt(file, at);
+      if (piece === null) break;
+      hash.update(piece);
+      at += piece.length;
+      found.chunks += 1;
+      found.samples += samplesIn(piece.length - LENGTH_BYTES);
+    }
+  } finally {
+    await file?.close();
+  }
+  return { ...found, sha256: hash.digest('hex') };
+}
+
+/** A whole piece with its length before it; null when the file ends before it does. */
+async function pieceAt(file: FileHandle, at: number): Promise<Buffer | null> {
+  const head = Buffer.alloc(LENGTH_BYTES);
+  if ((await file.read(head, 0, LENGTH_BYTES, at)).bytesRead < LENGTH_BYTES) return null;
+  const length = head.readUInt32BE(0);
+  if (length > MAX_CHUNK_BYTES) return null;
+  const piece = Buffer.alloc(LENGTH_BYTES + length);
+  return (await file.read(piece, 0, piece.length, at)).bytesRead < piece.length ? null : piece;
+}
+
+/** Two channels of 16 bits, a nonce before and a tag behind. */
+const samplesIn = (sealedBytes: number): number => (sealedBytes - 28) / 4;
+
 function openChunk(key: Buffer, id: string, chunk: number, sealed: Buffer): Buffer {
-  const samples = (sealed.length - 28) / 4;
+  const samples = samplesIn(sealed.length);
   try {
     return decrypt(key, sealed, additionalData(id, chunk, samples));
   } catch (error) {

@@ -16,7 +16,7 @@ import {
 } from '../../contracts/index.ts';
 import { randomUUID } from 'node:crypto';
 import type { Audit } from '../log.ts';
-import { recordingFile } from './file.ts';
+import { measureRecording, recordingFile } from './file.ts';
 import type { FromThread, ToThread } from './messages.ts';
 import { startThread } from './thread.ts';
 
@@ -72,12 +72,7 @@ class ThreadedRecorder implements CallRecorder {
     const { subjectId, key } = audit.newSubject({ number: options.number, retentionDays });
     const { slot, generation, rateHz, fromSample, log } = options;
     await log({ type: 'recording.started', subjectId, body: { recording: subjectId, rateHz, channels: 2, fromSample } });
-    const recording = new OneRecording(subjectId, options, {
-      tell: (message) => this.#thread?.postMessage(message),
-      ask: (message) => this.#ask(subjectId, message),
-      nowUs: () => Math.round(this.#options.clock.wallUs()),
-      remove: () => rm(recordingFile(this.#options.folder, subjectId), { force: true }),
-    });
+    const recording = new OneRecording(subjectId, options, this.#hands(subjectId));
     this.#open.set(subjectId, recording);
     try {
       await this.#ask(subjectId, { t: 'start', take: { id: subjectId, key, slot, generation, rateHz, fromSample } });
@@ -91,6 +86,14 @@ class ThreadedRecorder implements CallRecorder {
     return recording;
   }
 
+  async adopt(id: string, { log, told }: Parameters<CallRecorder['adopt']>[1]): Promise<Recording> {
+    const found = await measureRecording(recordingFile(this.#options.folder, id)).catch((error: unknown) => {
+      throw new ParleyError('RECORDING_FAILED', `Recording ${id} cannot be read.`, { cause: error });
+    });
+    if (!told) await log({ type: 'recording.broken', body: { recording: id, why: 'crash', ...found } });
+    return new OneRecording(id, { log }, this.#hands(id), { ...found, silenced: 0 });
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#open.values()].map((recording) => recording.stop('gateway-stopped', null)));
     const thread = this.#thread;
@@ -98,6 +101,15 @@ class ThreadedRecorder implements CallRecorder {
     if (thread === null) return;
     thread.postMessage({ t: 'close' } satisfies ToThread);
     await new Promise((ended) => thread.once('exit', ended));
+  }
+
+  #hands(id: string): Hands {
+    return {
+      tell: (message) => this.#thread?.postMessage(message),
+      ask: (message) => this.#ask(id, message),
+      nowUs: () => Math.round(this.#options.clock.wallUs()),
+      remove: () => rm(recordingFile(this.#options.folder, id), { force: true }),
+    };
   }
 
   #ask(id: string, message: ToThread): Promise<Extract<FromThread, { t: 'started' | 'done' }>> {
@@ -166,15 +178,24 @@ interface Hands {
 
 class OneRecording implements Recording {
   readonly id: string;
-  readonly #options: RecordingOptions;
+  readonly #options: Pick<RecordingOptions, 'log'>;
   readonly #hands: Hands;
   #written = { chunks: 0, samples: 0, silenced: 0 };
   #end: Promise<void> | null = null;
 
-  constructor(id: string, options: RecordingOptions, hands: Hands) {
+  /** `over`: what another process has written of it. */
+  constructor(
+    id: string,
+    options: Pick<RecordingOptions, 'log'>,
+    hands: Hands,
+    over?: { chunks: number; samples: number; silenced: number },
+  ) {
     this.id = id;
     this.#options = options;
     this.#hands = hands;
+    if (over === undefined) return;
+    this.#written = over;
+    this.#end = Promise.resolve();
   }
 
   silence(line: RecordedLine, fromSample: number, toSample: number): void {

@@ -17,6 +17,8 @@ export interface KeptRecording {
   readonly seconds: number;
   /** Every piece that the log names is there, unchanged, and nothing else. */
   readonly whole: boolean;
+  /** A crash ended it: what was still held in memory is not in it. */
+  readonly broken: boolean;
   /** Stereo: caller left, agent right; marked as synthetic speech. */
   readonly wav: Buffer;
 }
@@ -63,6 +65,7 @@ async function openRecording(
     return parsed.recording === subject.subjectId ? [{ type, callId, tsUs, sha256: parsed.sha256 }] : [];
   });
   const started = own.find(({ type }) => type === 'recording.started');
+  const broken = own.find(({ type }) => type === 'recording.broken');
   const logged = own.flatMap((event) => (event.type === 'recording.chunk' ? [event.sha256] : []));
   return {
     recording: subject.subjectId,
@@ -70,19 +73,29 @@ async function openRecording(
     startedUs: started?.tsUs ?? 0,
     rateHz: header.rateHz,
     seconds: pcm.length / 4 / header.rateHz,
-    whole: logged.join() === chunkHashes(bytes).join(),
+    whole: isWhole(bytes, logged, broken?.sha256),
+    broken: broken !== undefined,
     wav: encodeWav(pcm, { rateHz: header.rateHz, channels: 2 }),
   };
 }
 
-function chunkHashes(bytes: Buffer): string[] {
+/** A crash may come between a piece and its event: then the log has the hash of all that was found. */
+function isWhole(bytes: Buffer, logged: readonly (string | undefined)[], broken: string | undefined): boolean {
+  const { hashes, end } = chunkHashes(bytes);
+  if (broken === undefined) return end === bytes.length && logged.join() === hashes.join();
+  return logged.every((one, at) => one === hashes[at]) && sha256(bytes.subarray(0, end)).toString('hex') === broken;
+}
+
+function chunkHashes(bytes: Buffer): { hashes: string[]; end: number } {
   const hashes: string[] = [];
-  for (let at = bytes.indexOf('\n') + 1; at + 4 <= bytes.length;) {
+  let at = bytes.indexOf('\n') + 1;
+  while (at + 4 <= bytes.length) {
     const end = at + 4 + bytes.readUInt32BE(at);
+    if (end > bytes.length) break;
     hashes.push(sha256(bytes.subarray(at, end)).toString('hex'));
     at = end;
   }
-  return hashes;
+  return { hashes, end: at };
 }
 
 /**
