@@ -151,6 +151,8 @@ async function launch(place: Place, options: EmbeddedOptions): Promise<Running> 
     ...identity(place.user),
     cwd: '/',
     stdio: ['ignore', log.fd, log.fd],
+    // A signal to our group (Ctrl-C) begins a drain: the server stops when we stop it, or are gone.
+    detached: true,
   });
   void log.close();
   const server = supervise(child);

@@ -247,12 +247,20 @@ class Whisper implements SpeechToText {
     if (this.#stopping || !this.#audio) return;
     try {
       const ready = await this.#spawn(this.#audio);
+      // Stopped while it started: it is killed as soon as it is there.
+      if (this.#isStopping()) return;
       this.#logger.info('recogniser is back', { model: ready.model });
       this.#listener('up', 'restarted');
     } catch (error) {
+      if (this.#isStopping()) return;
       this.#logger.error('recogniser could not be restarted', { why: error instanceof ParleyError ? error.code : 'unknown' });
       this.#restart();
     }
+  }
+
+  /** A method: it changes while others are awaited. */
+  #isStopping(): boolean {
+    return this.#stopping;
   }
 
   #decode(session: number, request: DecodeRequest, signal?: AbortSignal): Promise<DecodeResult> {

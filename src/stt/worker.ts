@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn, type ChildProcessByStdio, type StdioOptions } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
 import { ParleyError, type Logger } from '../contracts/index.ts';
@@ -77,8 +77,10 @@ function startError(program: string, error: string, message: string): ParleyErro
 export function startWorker(options: WorkerSpawn): Promise<WorkerLife> {
   const { program, logger } = options;
   return new Promise((resolve, reject) => {
-    // Node's types do not know of a fourth descriptor; the first three are pipes all the same.
-    const child = spawn(program, options.args, { stdio: ['pipe', 'pipe', 'pipe', options.audioFd], env: environment() }) as Child;
+    // Node's types do not know of a fourth descriptor; the first three are pipes all the same. A group of its own: a signal to ours (Ctrl-C)
+    // begins a drain, and callers are heard until it is over. When we are gone its standard input ends, and so does it.
+    const stdio: StdioOptions = ['pipe', 'pipe', 'pipe', options.audioFd];
+    const child = spawn(program, options.args, { stdio, env: environment(), detached: true }) as Child;
     let life: WorkerLife | undefined;
     let ended = false;
     const timer = setTimeout(() => {

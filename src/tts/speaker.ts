@@ -25,7 +25,9 @@ export interface SpeakerOptions {
 /** Text never becomes an argument: it could begin with a dash. */
 export function spawnEspeak(options: SpeakerOptions): ChildProcessWithoutNullStreams {
   const args = ['-b', '1', '-v', options.voice, '-s', String(options.rateWpm), '--stdout', '--stdin'];
-  return spawn(options.program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8' } });
+  const env = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8' };
+  // A group of its own: a signal to ours (Ctrl-C) begins a drain, in which callers still hear whole sentences.
+  return spawn(options.program, args, { stdio: ['pipe', 'pipe', 'pipe'], env, detached: true });
 }
 
 export function spawnProblem(options: SpeakerOptions, cause: Error): ParleyError {

@@ -37,7 +37,7 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
       asterisk,
       databaseUrl: database.url(),
       mediaPort: 27_200,
-      more: QUIET,
+      more: `${QUIET}\ndata: { recording: { days: 30, basis: legitimateInterests } }\nprivacy: { recordings: "${join(folder, 'recordings')}" }`,
     });
     gateway.start();
     await gateway.up();
@@ -71,6 +71,17 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
     );
     t.equal(events[1]?.turns, 1, 'what was said before is known');
     t.equal(events[2]?.outcome, 'booked');
+    const recordings = await database.query<{ type: string; recording: string }>(
+      `SELECT type, body::json->>'recording' AS recording FROM audit.event
+       WHERE type IN ('recording.started', 'recording.broken', 'recording.stopped') ORDER BY ts_us, seq`,
+    );
+    const [first, broken, second, stopped] = recordings;
+    t.same(
+      recordings.map(({ type }) => type),
+      ['recording.started', 'recording.broken', 'recording.started', 'recording.stopped'],
+      'the log says that the crash broke the recording',
+    );
+    t.ok(first?.recording === broken?.recording && second?.recording === stopped?.recording);
     t.equal((await verifyAudit({ connection: database.as('auditor') })).found, 0);
   });
 
@@ -103,6 +114,11 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
     const [other] = await Promise.all(second);
     t.ok(other?.answered === true && other.finished, 'a call in between is taken');
     t.equal(await gone, 0);
+    t.notMatch(
+      await old.logged(),
+      /recogniser (died|is back)|detector is (down|back)/,
+      'the signal was for the gateway, not for its engines',
+    );
     await next.terminate();
     const calls = await database.query<{ gateway: string; outcome: string }>(
       `SELECT s.writer AS gateway, e.body::json->>'outcome' AS outcome FROM audit.event e JOIN audit.stream s USING (stream_id)

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freeTcpPort, type PrivateAsterisk } from './asterisk.ts';
 
@@ -29,8 +29,10 @@ export interface Gateway {
   up(): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM; resolves with its exit code when it is gone. */
+  /** SIGTERM to it and all its children, as a terminal or a supervisor sends it; resolves with its exit code when it is gone. */
   terminate(): Promise<number | null>;
+  /** What it has logged so far, over all its lives. */
+  logged(): Promise<string>;
 }
 
 /** `t`: kills what is left of it when the test ends, however it ends. */
@@ -70,7 +72,9 @@ ${more}`,
   return {
     httpPort,
     start() {
-      child = spawn(process.execPath, [...program, 'serve', '--config', file('parley.yaml')], { cwd: ROOT, stdio: ['ignore', log, log] });
+      child = spawn(process.execPath, [...program, 'serve', '--config', file('parley.yaml')], {
+        ...{ cwd: ROOT, stdio: ['ignore', log, log], detached: true },
+      });
     },
     async up() {
       while (!(await isUp())) {
@@ -84,9 +88,10 @@ ${more}`,
       if (child !== null) await gone(child);
     },
     async terminate() {
-      child?.kill('SIGTERM');
+      if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGTERM');
       if (child !== null) await gone(child);
       return child?.exitCode ?? null;
     },
+    logged: () => readFile(file('parley.log'), 'utf8'),
   };
 }

@@ -87,6 +87,8 @@ export class Phonemiser {
     const child = spawn(program, ['-q', '--ipa', '-v', voice], {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8' },
+      // A signal to our group (Ctrl-C) begins a drain; it ends with its standard input.
+      detached: true,
     }) as Espeak;
     this.#process = child;
     this.#tail = '';
