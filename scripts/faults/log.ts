@@ -3,18 +3,22 @@
  *   kill      the gateway is killed with -9 at a random moment, again and again, and starts over on the same spool
  *   outage    the same, while Postgres goes away and comes back
  *   full      the disk takes no more in the middle of a write
+ *   power     the power goes with the process: of what was not synced any part is lost, sector by sector
+ *   moments   the same at many moments of one life
  *   honest    whole honest lives with restarts, an outage, an erasure and a dropped month: the verification must stay silent
  * What was acknowledged is compared with what Postgres holds in the end: nothing lost, nothing twice, the chain clean.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAudit, dropMonths, eraseSubject, formatReport, verifyAudit, verifySpool, type VerifyReport } from '../../src/audit/index.ts';
 import { asRole, createStore } from '../../src/store/index.ts';
 import { handClock, realClock, stepEvent } from '../../test/support/audit.ts';
 import { CANARY, fill } from '../../test/support/audit-fill.ts';
+import { buildPowerCut, saidBy } from '../../test/support/power-cut.ts';
+import { ackedIn, powerLife, wrongAfter } from '../../test/support/power-life.ts';
 import { startPostgres, testFolder, type TestDatabase, type TestPostgres } from '../../test/support/postgres.ts';
 import { keepingLogger } from '../../test/support/quiet-log.ts';
 import type { FaultOptions, FaultRow } from './run.ts';
@@ -146,6 +150,77 @@ async function fullDisk(postgres: TestPostgres, { runs, seed }: FaultOptions): P
   return row;
 }
 
+/** The power goes with the process: of what was not synced any part is lost. */
+async function powerCuts(postgres: TestPostgres, { runs, seed }: FaultOptions): Promise<FaultRow> {
+  const database = await postgres.database();
+  const root = await testFolder();
+  const library = await buildPowerCut(root);
+  const next = random(seed + 4);
+  const acked: number[] = [];
+  let folder = join(root, '0');
+  await mkdir(folder);
+  for (let run = 0; run < runs; run++) {
+    const url = database.url('gw_writer');
+    const life = await powerLife({ library, folder, journal: join(root, 'journal'), first: run * LIFE + 1, url, kill: moment(next) });
+    const after = join(root, String(run + 1));
+    await life.cut(life.changes.length, after, next);
+    await rm(folder, { recursive: true });
+    acked.push(...life.acked);
+    folder = after;
+  }
+  const row = judge('power cut', runs, acked.length, await settle(database, folder, acked));
+  await rm(root, { recursive: true });
+  return row;
+}
+
+/** Every fourth dies while it starts: while it makes its keys, or replays what the others left. */
+const moment = (next: () => number): { readonly from: 'start' | 'first'; readonly afterMs: number } =>
+  next() < 0.25 ? { from: 'start', afterMs: next() * 1500 } : { from: 'first', afterMs: next() * 300 };
+
+/** Of one life many moments can be judged, but without Postgres, which would be ahead of them. */
+const CUTS = 20;
+/** Lives on one folder, one after the other. */
+const LIVES = 4;
+
+async function powerMoments(_postgres: TestPostgres, { runs, seed }: FaultOptions): Promise<FaultRow> {
+  const root = await testFolder();
+  const library = await buildPowerCut(root);
+  const next = random(seed + 5);
+  const wrong: string[] = [];
+  let [judged, acknowledged] = [0, 0];
+  let folder = '';
+  let acked: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    if (run % LIVES === 0) {
+      acked = [];
+      folder = join(root, `new-${run}`);
+      await mkdir(folder);
+    }
+    const life = await powerLife({ library, folder, journal: join(root, 'journal'), first: run * LIFE + 1, kill: moment(next) });
+    for (let cut = 0; cut <= CUTS; cut++) {
+      // Half of them in the first moments, where names and keys are made; the last is where the next life begins.
+      const among = cut < CUTS / 2 ? Math.min(80, life.changes.length) : life.changes.length;
+      const end = cut === CUTS ? life.changes.length : Math.floor(next() * among);
+      const left = join(root, `${run}-${cut}`);
+      await life.cut(end, left, next);
+      const known = [...acked, ...ackedIn(saidBy(life.changes.slice(0, end)))];
+      if (cut === CUTS) folder = left;
+      else {
+        const found = await wrongAfter(left, known);
+        if (found !== null) wrong.push(`life ${run}, change ${end}: ${found}`);
+        await rm(left, { recursive: true });
+        judged += 1;
+        acknowledged += known.length;
+      }
+    }
+    acked.push(...life.acked);
+  }
+  for (const each of wrong) console.log(each);
+  await rm(root, { recursive: true });
+  const result = `${judged} moments, ${acknowledged} acknowledged before them, ${wrong.length} with a loss, damage or a broken chain`;
+  return { fault: 'power cut at any moment of a life', runs, result, ok: wrong.length === 0 && acknowledged > 0 };
+}
+
 /** 100 honest lives of a gateway must give no finding: an alarm that cries wolf is turned off. */
 async function honest(postgres: TestPostgres, { runs, seed }: FaultOptions): Promise<FaultRow> {
   const next = random(seed + 3);
@@ -205,6 +280,8 @@ const FAULTS = [
   ['kill', 1, kills],
   ['outage', 0.2, outages],
   ['full', 0.2, fullDisk],
+  ['power', 0.2, powerCuts],
+  ['moments', 0.1, powerMoments],
   ['honest', 0.2, honest],
 ] as const;
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ParleyError } from '../contracts/index.ts';
 import { sha256 } from './chain.ts';
 
@@ -20,10 +20,16 @@ async function readOrCreate(path: string, make: () => string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const text = make();
+  await writeSynced(path, text);
+  return text;
+}
+
+/** Whole or as it was before, also after a power cut. */
+export async function writeSynced(path: string, text: string): Promise<void> {
   const partial = `${path}.${String(process.pid)}`;
-  const file = await open(partial, 'wx', 0o600);
+  const file = await open(partial, 'w', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();
@@ -32,7 +38,16 @@ async function readOrCreate(path: string, make: () => string): Promise<string> {
   }
   await rename(partial, path);
   await syncFolder(dirname(path));
-  return text;
+}
+
+/** Mode 0700, with all that lead to it; there after a power cut. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  for (let at = dirname(resolve(path)); at.length > top.length; at = dirname(at)) await syncFolder(at);
+  // It is not ours: one that we may only write to is left to its file system.
+  await syncFolder(top).catch(() => undefined);
 }
 
 export async function syncFolder(path: string): Promise<void> {

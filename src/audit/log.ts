@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParleyError, type AuditLog, type CallEvent, type Clock, type Logger } from '../contracts/index.ts';
@@ -7,7 +7,7 @@ import type { EventRow, Store, StreamRow } from '../store/index.ts';
 import { dayOf, eventHash, genesisHash, ZERO_HASH } from './chain.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { lockFolder } from './folder-lock.ts';
-import { readOrCreateSigner, type Signer } from './keys.ts';
+import { makeFolder, readOrCreateSigner, type Signer, writeSynced } from './keys.ts';
 import { NOTE_NAME, signNote } from './note.ts';
 import { encodeEvent, encodeKey, encodePayload, encodeStream, type Head } from './records.ts';
 import { Shipper } from './shipper.ts';
@@ -160,10 +160,9 @@ class SpooledAudit implements Audit {
   async start(): Promise<void> {
     const { folder, store, clock } = this.#options;
     const keysFolder = this.#options.keysFolder ?? join(folder, 'keys');
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const unlock = await lockFolder(folder);
     try {
-      const writer = await readOrCreateWriter(folder, this.#options.gateway);
       const signer = await readOrCreateSigner(keysFolder, NOTE_NAME);
       const { spool, replay } = await Spool.open({
         folder,
@@ -172,6 +171,7 @@ class SpooledAudit implements Audit {
         reservedBytes: this.#options.reservedBytes ?? 64 * 1024 ** 2,
         segmentBytes: this.#options.segmentBytes ?? 16 * 1024 ** 2,
       });
+      const writer = await readOrCreateWriter(folder, this.#options.gateway, replay.head?.writer ?? null);
       const { content = 'discard', ownSubjects = false } = this.#options;
       const retentionDays = content === 'discard' ? 0 : content.retentionDays;
       const vault = retentionDays > 0 || ownSubjects ? await Vault.open({ keysFolder, retentionDays }, clock.wallUs()) : null;
@@ -377,12 +377,18 @@ function storableBody(event: CallEvent): string {
     : json;
 }
 
-/** A spool folder that was lost and made again gets another name: its chain starts anew and cannot collide with the lost one's. */
-async function readOrCreateWriter(folder: string, gateway: string): Promise<string> {
+/**
+ * A spool folder that was lost and made again gets another name: its chain starts anew and cannot collide with the lost one's. `known`:
+ * the name in the chain, for a folder whose file a power cut has emptied.
+ */
+async function readOrCreateWriter(folder: string, gateway: string, known: string | null): Promise<string> {
   const path = join(folder, 'writer');
-  const made = `${gateway}/${randomBytes(4).toString('hex')}\n`;
-  await writeFile(path, made, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const there = await readFile(path, 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
   });
-  return (await readFile(path, 'utf8')).trim();
+  if (there.trim() !== '') return there.trim();
+  const writer = known ?? `${gateway}/${randomBytes(4).toString('hex')}`;
+  await writeSynced(path, `${writer}\n`);
+  return writer;
 }

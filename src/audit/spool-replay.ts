@@ -1,4 +1,4 @@
-import { rm, truncate } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
 import { advance, decodeRecord, type Head, type SpoolRecord } from './records.ts';
 import { listSegments, SegmentReader, segmentPath, type SegmentEnd } from './spool-segments.ts';
@@ -76,7 +76,7 @@ export async function replayFolder(
       if (end.t === 'torn') {
         state.size = end.at;
         if (newest) {
-          await truncate(path, end.at);
+          await cutOff(path, end.at);
           tornBytes += end.bytes;
         } else corrupt.push({ path, at: end.at });
       }
@@ -88,6 +88,17 @@ export async function replayFolder(
     }
   }
   return { replay: { head, segments: segments.size, events, tornBytes, corrupt }, next: (numbers.at(-1) ?? 0) + 1, segments };
+}
+
+/** Synced: a tail that a power cut brings back would stand before newer segments, and look like damage. */
+async function cutOff(path: string, at: number): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.truncate(at);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function openOrNull(path: string, key: Buffer, corrupt: Damage[]): Promise<SegmentReader | null> {

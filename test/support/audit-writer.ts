@@ -11,7 +11,8 @@ const [folder = '', url] = process.argv.slice(2);
 const log = keepingLogger();
 const store = url === undefined ? memoryStore('down') : createStore({ connectionString: url, log });
 await store.start();
-const audit = createAudit({ folder, gateway: 'victim', store, clock: realClock, log, reservedBytes: 16 * 1024, segmentBytes: 64 * 1024 });
+const sizes = { reservedBytes: 16 * 1024, segmentBytes: 64 * 1024, keepShippedBytes: 256 * 1024 };
+const audit = createAudit({ folder, gateway: 'victim', store, clock: realClock, log, ...sizes });
 await audit.start();
 let next = Number(process.env['FIRST'] ?? '1');
 async function lane(): Promise<void> {

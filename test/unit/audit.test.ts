@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
-import { mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -17,7 +17,10 @@ import { Verifier } from '../../src/audit/verifier.ts';
 import type { ParleyError } from '../../src/contracts/index.ts';
 import type { EventRow } from '../../src/store/index.ts';
 import { eventually, handClock, memoryStore, stepEvent, type HandClock, type MemoryStore } from '../support/audit.ts';
+import { buildPowerCut, saidBy } from '../support/power-cut.ts';
+import { ackedIn, powerLife, wrongAfter } from '../support/power-life.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
+import { seeded } from '../support/seeded.ts';
 
 const STREAM = '0d0c9f3a-5b1e-4c6e-9a44-7a1f0c2b3d4e';
 const folderOf = (): Promise<string> => mkdtemp(join(tmpdir(), 'parley-audit-'));
@@ -616,6 +619,35 @@ test('kill -9 at any moment: nothing acknowledged is lost, nothing is there twic
   const report = verifyMemory(store);
   t.ok(report.ok, formatReport(report));
   t.equal(store.streams.length, 3);
+});
+
+test('a power cut at any moment: of what was not synced any part is lost, of what was acknowledged nothing', async (t) => {
+  const root = await folderOf();
+  const library = await buildPowerCut(root);
+  const random = seeded(6);
+  const acked: number[] = [];
+  let folder = join(root, 'new');
+  await mkdir(folder);
+  for (let life = 0; life < 3; life++) {
+    const first = life * 1_000_000 + 1;
+    const lived = await powerLife({ library, folder, journal: join(root, 'journal'), first, kill: { from: 'first', afterMs: 60 } });
+    const { changes } = lived;
+    const wrong: string[] = [];
+    for (let cut = 0; cut < 8; cut++) {
+      const end = Math.floor(random.next() * (cut < 4 ? Math.min(80, changes.length) : changes.length));
+      const left = join(root, `${String(life)}-${String(cut)}`);
+      await lived.cut(end, left, () => random.next());
+      const found = await wrongAfter(left, [...acked, ...ackedIn(saidBy(changes.slice(0, end)))]);
+      if (found !== null) wrong.push(`after change ${String(end)}: ${found}`);
+    }
+    t.same(wrong, [], `life ${String(life)}, ${String(lived.acked.length)} acknowledged`);
+    acked.push(...lived.acked);
+    folder = join(root, `after-${String(life)}`);
+    await lived.cut(changes.length, folder, () => random.next());
+  }
+  t.ok(acked.length > 100);
+  t.equal(await wrongAfter(folder, acked), null);
+  await rm(root, { recursive: true });
 });
 
 /** Every write of this process fails, as a system call does; or the first half of each is written before it fails. */
