@@ -43,10 +43,10 @@ export async function powerLife(options: {
     env: { ...process.env, FIRST: String(first), LD_PRELOAD: library, POWER_CUT_FOLDER: folder, POWER_CUT_JOURNAL: journal },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let spoke = false;
-  child.stdout.on('data', () => (spoke = true));
+  const heard = { bytes: 0 };
+  child.stdout.on('data', (data: Buffer) => (heard.bytes += data.length));
   const closed = once(child, 'close');
-  while (kill.from === 'first' && !spoke && child.exitCode === null) await sleep(5);
+  while (kill.from === 'first' && heard.bytes === 0 && child.exitCode === null) await sleep(5);
   await sleep(kill.afterMs);
   child.kill('SIGKILL');
   await closed;
