@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParleyError } from '../contracts/index.ts';
+import { CommitPace } from './commit-pace.ts';
 import { readOrCreateKey, syncFolder } from './keys.ts';
 import { encodeHead, type Head } from './records.ts';
 import { encodeFrame, SALT_BYTES, segmentHeader, segmentKey } from './spool-format.ts';
@@ -42,7 +43,7 @@ const MAX_FRAME_TEXT = 4 * 1024 * 1024;
 
 /**
  * The append-only local file that makes "log before act" true. One writer. What is appended in one turn of the event loop, or while
- * a write is under way, goes to disk together: one write, one fdatasync, both off the loop.
+ * a write is under way or waits for its turn, goes to disk together: one write, one fdatasync, both off the loop.
  * After a failed write nothing of it counts, everything that waited is refused, and the chain goes on from the last durable head.
  */
 export class Spool {
@@ -55,6 +56,7 @@ export class Spool {
   #writing: Promise<void> | null = null;
   #broken = false;
   #retired = 0;
+  readonly #pace = new CommitPace();
   #reserve: boolean;
   readonly #segments: Map<number, SegmentState>;
   /** Everything before this has been shipped. */
@@ -132,7 +134,10 @@ export class Spool {
   }
 
   async #drain(): Promise<void> {
-    for (let batch = this.#pending.shift(); batch !== undefined; batch = this.#pending.shift()) {
+    while (this.#pending.length > 0) {
+      await this.#pace.turn();
+      const batch = this.#pending.shift();
+      if (batch === undefined) break;
       try {
         await this.#write(batch);
         this.#durable = batch.head;
