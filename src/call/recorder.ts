@@ -77,6 +77,7 @@ export function maskWords(words: TurnWords): (text: string) => string {
       ...words.backchannels,
       ...words.stops,
       ...words.openPhrases,
+      ...words.announcements,
       ...words.questions,
       ...words.names,
     ].flatMap((phrase) => phrase.split(' ')),

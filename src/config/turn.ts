@@ -35,6 +35,7 @@ const words = z.strictObject({
   holds: phrases.optional().describe('The caller asks us to wait.'),
   closers: phrases.optional().describe('Phrases that end a turn: thanks, question tags.'),
   names: phrases.optional().describe('A name comes after these.'),
+  announcements: phrases.optional().describe('What it is about, before the thing itself: "i have a question about".'),
   questions: phrases.optional().describe('How questions and requests begin.'),
   backchannels: phrases.optional().describe('What a listener says without wanting the floor.'),
   stops: phrases.optional().describe('These take the floor even alone.'),

@@ -10,8 +10,10 @@ import { tokensOf } from './words.ts';
 const UNDUCK_MS = 250;
 /** Voice without any word is noise, as long as it does not go on for this many times `takeFloorMs`. */
 const NOISE_TIMES = 3;
-/** When the words are known to want nothing, our reply goes on after this. */
-const SURE_RESUME_MS = 300;
+/** While words are on their way they decide, up to this many times `takeFloorMs`: we are halted, so it costs nobody anything. */
+const AWAIT_WORDS_TIMES = 1.6;
+/** When the words are known to want nothing, our reply goes on after this: who hears nothing for longer takes the turn. */
+const SURE_RESUME_MS = 160;
 
 /** The stretch that competes with our speech. */
 function rival(draft: Readonly<Draft>): Stretch | null {
@@ -63,6 +65,12 @@ const halt: Rule = {
   },
 };
 
+function patience(draft: Readonly<Draft>, stretch: Stretch): number {
+  if (wantsNothing(draft, stretch)) return NOISE_TIMES;
+  const awaited = draft.agent === 'paused' && draft.soFar === null && draft.partial.decode !== null;
+  return awaited ? AWAIT_WORDS_TIMES : 1;
+}
+
 const takeFloor: Rule = {
   name: 'take-floor',
   dueMs: (draft) => {
@@ -72,8 +80,7 @@ const takeFloor: Rule = {
     if (meaning === 'stop' || meaning === 'answer') return draft.nowMs;
     if (!stretch.voicing) return meaning === 'words' ? draft.nowMs : null;
     if (meaning === 'words' && tokensOf(draft.soFar ?? '').length >= 2) return draft.nowMs;
-    const { takeFloorMs } = draft.options;
-    return voicedAt(draft, stretch, wantsNothing(draft, stretch) ? takeFloorMs * NOISE_TIMES : takeFloorMs);
+    return voicedAt(draft, stretch, draft.options.takeFloorMs * patience(draft, stretch));
   },
   act: (draft) => {
     const last = draft.stretches.at(-1);

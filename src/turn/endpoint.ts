@@ -6,7 +6,7 @@
 import type { Expectation, Prosody } from '../contracts/index.ts';
 import type { Draft, Stretch } from './state.ts';
 import type { TurnOptions } from './options.ts';
-import { digitsIn, endsAsking, endsWithPhrase, isBackchannel, isComplete, isHold, nameWords, tokensOf } from './words.ts';
+import { announces, digitsIn, endsAsking, endsWithPhrase, isBackchannel, isComplete, isHold, nameWords, tokensOf } from './words.ts';
 
 /** Evidence as log odds: positive for an end. */
 export type Evidence = Readonly<Record<string, number>>;
@@ -91,6 +91,7 @@ function lexical(text: string, { words }: TurnOptions): Evidence {
   else if (words.openers.includes(last)) found['openWord'] = -4;
   else if (endsWithPhrase(tokens, words.closers)) found['closer'] = 2.2;
   else if (endsAsking(tokens, words)) found['question'] = 1.2;
+  else if (announces(tokens, words)) found['announced'] = -0.6;
   else Object.assign(found, nameSaid(nameWords(tokens, words)));
   if (/[.!?]["')]?$/.test(text) && !/\.\.\.$|…$/.test(text)) found['punctuation'] = 0.8;
   else if (/(,|-|\.\.\.|…)$/.test(text)) found['comma'] = -1;

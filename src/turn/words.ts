@@ -8,6 +8,8 @@ import type { TurnWords } from './lexicon/types.ts';
 
 /** A question that began earlier has been followed by something else. */
 const LAST_WORDS = 8;
+/** More words than this behind an announcement are its content. */
+const ANNOUNCED_WORDS = 4;
 
 export type { TurnWords };
 export const TURN_WORDS = { en: EN, de: DE, fr: FR, es: ES } as const satisfies Record<string, TurnWords>;
@@ -23,6 +25,7 @@ const NO_WORDS: TurnWords = {
   holds: [],
   closers: [],
   names: [],
+  announcements: [],
   questions: [],
   backchannels: [],
   stops: [],
@@ -75,13 +78,25 @@ export function endsAsking(tokens: readonly string[], words: TurnWords): boolean
 
 /** Words of a name that is being said; 0 when none is. */
 export function nameWords(tokens: readonly string[], words: TurnWords): number {
+  const counted = wordsAfter(tokens, words.names).map(
+    (name) => name.filter((word) => !words.fillers.includes(word) && !words.openers.includes(word)).length,
+  );
+  return counted.length === 0 ? 0 : Math.min(...counted);
+}
+
+/** The caller has said what it is about, and nothing of it yet: no number, no day, few words. */
+export function announces(tokens: readonly string[], words: TurnWords): boolean {
+  const isValue = (word: string): boolean => words.values.includes(word) || /\d/.test(word);
+  return wordsAfter(tokens, words.announcements).some((rest) => rest.length <= ANNOUNCED_WORDS && !rest.some(isValue));
+}
+
+/** For each of these phrases that was said: the words behind the last time it was, at least one. */
+function wordsAfter(tokens: readonly string[], phrases: readonly string[]): readonly (readonly string[])[] {
   const text = ` ${tokens.join(' ')}`;
-  const after = words.names.flatMap((phrase) => {
+  return phrases.flatMap((phrase) => {
     const at = text.lastIndexOf(` ${phrase} `);
     return at < 0 ? [] : [text.slice(at + phrase.length + 2).split(' ')];
   });
-  const counted = after.map((name) => name.filter((word) => !words.fillers.includes(word) && !words.openers.includes(word)).length);
-  return counted.length === 0 ? 0 : Math.min(...counted);
 }
 
 /** Digits said so far; -1 when the last words are no digits, so that it is no number (any more). */

@@ -184,6 +184,22 @@ test('one real word halts a reply, two take the floor, a stop-word alone does', 
   t.end();
 });
 
+test('words that are on their way decide about the floor, up to 800 ms of voice; without them 500 ms do', (t) => {
+  const taken = (answeredMs: number | null, text = ''): string | undefined => {
+    const line = speaking(new Line({ partialMs: 250 }));
+    line.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).until(1300);
+    if (answeredMs !== null) line.until(answeredMs).words(answeredMs, text);
+    return line.until(4000).trace.find((entry) => entry.includes('barge-in'));
+  };
+  t.equal(taken(null), '1800 because barge-in');
+  t.equal(taken(1600, 'on friday'), '1600 because barge-in');
+  t.equal(taken(1600, 'uh huh'), '2500 because barge-in', 'a listener who goes on and on');
+  const alone = speaking(new Line({ partialMs: 0 }));
+  alone.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).until(4000);
+  t.ok(alone.trace.includes('1500 because barge-in'), 'no words are on their way');
+  t.end();
+});
+
 test('a listener’s "uh huh" does not take the floor: the reply goes on, from its last word when it was halted', (t) => {
   const short = speaking(new Line()).talk(1000, 1110).words(1300, 'uh huh').until(2000);
   t.strictSame(short.trace, [
@@ -199,9 +215,9 @@ test('a listener’s "uh huh" does not take the floor: the reply goes on, from i
     '1220 because halt',
     '1220 pause',
     '1480 decode 1 [850, 1460)',
-    '1700 because go-on',
-    '1700 resume',
-    '1700 because backchannel',
+    '1560 because go-on',
+    '1560 resume',
+    '1560 because backchannel',
   ]);
   t.end();
 });
@@ -240,7 +256,7 @@ test('"yes" is a listener’s word before the question sounds and an answer from
       .until(3000)
       .trace.find((entry) => /barge-in|resume/.test(entry));
   };
-  t.equal(said(false), '1600 resume');
+  t.equal(said(false), '1510 resume');
   t.equal(said(true), '1510 because barge-in');
   t.end();
 });
@@ -404,6 +420,10 @@ test('the dynamic wait follows the words, the question, the voice and the caller
   t.ok(wait('we are coming by train and', free) > 1800, 'a conjunction');
   t.ok(wait('my number is', free) > 1800, 'the thing itself must come');
   t.ok(wait('we are coming um', free) > 1800, 'thinking');
+  t.ok(wait('i have a question about my bill', free) > plain + 150, 'announced, and nothing of it said yet');
+  t.ok(wait('i would like to book a table', free) > plain + 150);
+  t.ok(wait('i would like to book a table for two', free) < wait('i would like to book a table over there', free), 'with its content');
+  t.ok(wait('can i make an appointment', free) < plain, 'asked, not announced');
   t.ok(wait('that is all thank you', free) < 350, 'thanks');
   t.ok(wait('we are coming by train.', free) < plain, 'a full stop');
   const fall = { pitchSlope: -12, levelDropDb: -12 };

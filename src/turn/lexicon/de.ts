@@ -21,6 +21,9 @@ export const DE: TurnWords = {
   ),
   closers: list('bitte, danke, vielen dank, dankeschön, tschüss, auf wiederhören, oder, nicht wahr, das wars, das ist alles, geht das'),
   names: list('mein name ist, der name ist, ich heiße'),
+  announcements: list(
+    'eine frage, ein problem, rufe an wegen, rufe an weil, einen tisch, einen termin, etwas bestellen, habe mit, sprach mit',
+  ),
   questions: list(
     'können sie, könnten sie, kannst du, kann ich, können wir, könnte ich, darf ich, würden sie, haben sie, gibt es, ist das, ist es, ist da, sind sie, sind das, wird das, was ist, was kostet, was sind, wann ist, wann haben, wann kann, wann kommt, wo ist, wo sind, wo kann, wer ist, wie viel, wie viele, wie lange, wie spät, wie kann, warum ist, warum haben, soll ich',
   ),

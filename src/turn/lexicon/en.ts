@@ -23,6 +23,9 @@ export const EN: TurnWords = {
     'please, thanks, thank you, thank you very much, goodbye, bye, isnt it, right, okay, thats it, thats all, that is all, is that possible',
   ),
   names: list('my name is, the name is, name is'),
+  announcements: list(
+    'have a question, have a problem, got a question, got a problem, calling about, calling because, to book, to reserve, to order, to make a, to make an, to change my, to move my, spoke to, talked to, spoke with, talked with',
+  ),
   questions: list(
     'can you, could you, can i, could i, can we, could we, may i, would you, will you, do you, does it, did you, are you, are there, is that, is there, is it, was that, have you, has it, what is, what are, what time, whats, when is, when are, when do, when can, when will, where is, where are, where do, where can, who is, how much, how many, how long, how late, how do, how can, why is, why do, why did, should i',
   ),

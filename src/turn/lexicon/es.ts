@@ -19,6 +19,9 @@ export const ES: TurnWords = {
   holds: list('espere, espera, un momento, un momento por favor, un segundo, un minuto, espere un momento'),
   closers: list('por favor, gracias, muchas gracias, adiós, verdad, no, eso es todo, nada más, es posible'),
   names: list('mi nombre es, me llamo, el nombre es'),
+  announcements: list(
+    'tengo una pregunta, tengo un problema, llamo por, llamo porque, reservar una, reservar un, pedir una cita, hablé con',
+  ),
   questions: list(
     'puede usted, podría usted, puede decirme, podría decirme, puedo, podemos, tiene usted, tienen, hay, es posible, cuál es, cuáles son, qué es, qué hora, cuándo es, cuándo puedo, dónde está, dónde puedo, quién es, cuánto cuesta, cuántos, cuántas, cómo puedo, por qué, debo',
   ),

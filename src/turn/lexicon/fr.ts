@@ -19,6 +19,9 @@ export const FR: TurnWords = {
   holds: list('attendez, un instant, un moment, une seconde, une minute, attendez un instant, ne quittez pas, deux secondes'),
   closers: list('merci, merci beaucoup, s il vous plaît, sil vous plaît, au revoir, n est ce pas, c est tout, voilà, c est possible'),
   names: list('mon nom est, je mappelle, le nom est'),
+  announcements: list(
+    'jai une question, jai un problème, jappelle pour, jappelle parce que, réserver une, réserver un, prendre un rendez, prendre rendez, commander, jai parlé à, jai parlé avec',
+  ),
   questions: list(
     'pouvez vous, pourriez vous, est ce que, puis je, peut on, avez vous, êtes vous, y a t il, est il, est ce, cest possible, quel est, quelle est, quels sont, quelles sont, quand est, où est, où sont, qui est, combien de, combien ça, comment faire, comment puis, pourquoi est, dois je',
   ),

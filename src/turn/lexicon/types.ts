@@ -20,6 +20,8 @@ export interface TurnWords {
   readonly closers: readonly string[];
   /** A name comes after these; its second word completes it. */
   readonly names: readonly string[];
+  /** What it is about, before the thing itself: "i have a question about". Little behind them, and the caller most likely goes on. */
+  readonly announcements: readonly string[];
   /** How questions and requests begin: whoever has asked gives the floor away. */
   readonly questions: readonly string[];
   /** What a listener says without wanting the floor. */
