@@ -14,6 +14,7 @@ import {
   capacityOptions,
   configHash,
   createDetector,
+  createBudget,
   createCorrections,
   createEngines,
   createApprovals,
@@ -25,6 +26,7 @@ import {
   destinations,
   FlowDesk,
   inboxActs,
+  keepBudget,
   keepIndexed,
   keysFolder,
   knowledgeTools,
@@ -139,6 +141,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
   ups.onDown(() => openCalls.settled());
   const restrictions = await openRestrictions({ folder: config.audit.spoolDirectory, keysFolder: keysFolder(config), store, log: logger });
+  const budget = createBudget(config, store, { clock: systemClock, logger });
   const runner = new CallRunner(
     {
       pbx: pbx.driver,
@@ -155,6 +158,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
       desk: (name) => config.desks[name],
       errands: errands.desk,
       openCalls,
+      ...(budget === null ? {} : { budget: () => budget.left() }),
       ...privacy.stages,
       ...(await callMemory(config, desk)),
       ...(detector === null ? {} : { detector }),
@@ -163,6 +167,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
     { ...mediaFormats(config), ...turns, drainMs: config.gateway.drainMs, ...turnRecords(config), ...capacityOptions(config) },
   );
   engines.follow(runner);
+  ups.onDown(keepBudget(budget, runner));
   // Beside the calls: a caller whom a crash left in silence does not wait for it, nor does whoever changes a flow.
   const renderAhead = (): void =>
     void engines

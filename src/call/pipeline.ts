@@ -295,7 +295,8 @@ export class CallPipeline {
   #beginning(recalled: Recalled | null): DialogueEvent {
     const { to, from, args } = this.#call;
     const wallMs = Math.round(this.#stages.clock.wallUs() / 1000);
-    return { t: 'start', variables: args, facts: { to, from: from.number, wallMs, ...recalled } };
+    const budget = this.#stages.budget?.() ?? null;
+    return { t: 'start', variables: args, facts: { to, from: from.number, wallMs, ...recalled, ...(budget === null ? {} : { budget }) } };
   }
 
   // ---- events in ----

@@ -64,6 +64,8 @@ export interface Stages {
   readonly errands?: ErrandPort;
   /** What is remembered of contacts from call to call; nothing when left out. */
   readonly memory?: CallMemory;
+  /** What all calls together may still cost; no bound when left out or null. */
+  readonly budget?: () => number | null;
   /** Where calls are recorded; none when left out: nothing is. */
   readonly recorder?: CallRecorder;
   /** Numbers and addresses in a text, as characters [from, to): kept out of recordings and replay records. */

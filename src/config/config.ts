@@ -58,6 +58,8 @@ export interface Config {
     readonly degradeCalls: number;
     readonly peopleCalls: number;
   };
+  /** Null: no bound. */
+  readonly budget: { readonly perDay: number | null; readonly perMonth: number | null };
   /** Names as in TurnOptions, so that they can be spread into them. */
   readonly turn: Omit<ConfigFile['turn'], 'detector'> & { readonly detector: { readonly model: string; readonly windowMs: number } | null };
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
@@ -114,6 +116,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     vad: { ...file.vad, model: absolute(file.vad.model) },
     ...toEngines(file, absolute),
     capacity: toCapacity(file),
+    budget: { perDay: file.budget.perDay ?? null, perMonth: file.budget.perMonth ?? null },
     turn: toTurn(file, absolute),
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,

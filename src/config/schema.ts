@@ -1,6 +1,7 @@
 /** Every key of the configuration: type, default and meaning. docs/config.md is generated from here. Keys are camelCase; units are in names. */
 import { z } from 'zod';
 import { approvalProblems, approvalsSchema } from './approvals.ts';
+import { budgetSchema } from './budget.ts';
 import { capacitySchema } from './capacity.ts';
 import { dataProblems, dataSection } from './data-classes.ts';
 import { engineProblems, enginesAt, llmSchema, modelNameProblems, sttSchema, ttsSchema } from './engines.ts';
@@ -170,6 +171,9 @@ export const configSchema = z
     tts: ttsSchema.prefault({}).describe('From text to speech.'),
     llm: llmSchema.prefault({}).describe('Language models.'),
     capacity: capacitySchema.prefault({}).describe('What is done when callers begin to wait.'),
+    budget: budgetSchema
+      .prefault({})
+      .describe('What all calls together may cost, in the currency of the prices: what is left is cost.left of flows.'),
     turn: turnSchema.prefault({}).describe('Whose turn it is.'),
     flows: flows.prefault({}).describe('What is said: docs/flows.md.'),
     desks: z

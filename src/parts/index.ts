@@ -3,6 +3,7 @@ export { capacityOptions } from './capacity.ts';
 export { createEngines } from './engine-room.ts';
 export { createLlm, createStt, createTts } from './engines.ts';
 export { approvalActs, createApprovals } from './approvals.ts';
+export { createBudget, keepBudget } from './budget.ts';
 export { createCorrections } from './corrections.ts';
 export { FlowDesk } from './flow-desk.ts';
 export { callableFlows, checkFlows, localDay } from './flows.ts';

@@ -26,6 +26,7 @@ export {
 export type { CallEventRow, StoredMemory, StoredPayload, StreamTail, SubjectRow } from './vault-tables.ts';
 export { type CallFileKind, erasedCalls, isRestricted, neededKeks, restrictedCalls, useOfCall } from './use-tables.ts';
 export { dueItems, inboxItems, type StoredItem } from './inbox-tables.ts';
+export { feesIn } from './fee-tables.ts';
 export { asRole } from './as-role.ts';
 export { knowledgeShelf } from './knowledge-tables.ts';
 export type { AuditBatch, CheckpointRow, EventRow, PayloadRow, StreamRow, SubjectKeyRow } from './rows.ts';

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createAudit } from '../../src/audit/index.ts';
+import type { Config } from '../../src/config/index.ts';
 import type { CallEvent } from '../../src/contracts/index.ts';
-import { createStore, withReportReader } from '../../src/store/index.ts';
+import { createBudget } from '../../src/parts/index.ts';
+import { createStore, feesIn, withReportReader } from '../../src/store/index.ts';
 import { handClock } from '../support/audit.ts';
 import { startPostgres, testFolder } from '../support/postgres.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
@@ -118,7 +120,34 @@ test('usage and outcome of calls, by flow', async (t) => {
     );
   });
   await audit.stop();
+  const nowUs = clock.wallUs();
+  const fees = (fromUs: number, toUs: number): Promise<number> => store.use((client) => feesIn(client, { fromUs, toUs }));
+  t.equal(await fees(0, nowUs + 1), 0.27, 'the fees of the report');
+  t.equal(await fees(nowUs + 1, nowUs + 2), 0);
+
+  // An hour later, and what this gateway spends from then on.
+  const warnings: string[] = [];
+  const later = { us: nowUs + 3_600_000_000, wallUs: () => later.us };
+  const logger = { ...log, warn: (text: string) => void warnings.push(text) };
+  const config = { budget: { perDay: 1, perMonth: 20 } } as Config;
+  const budget = createBudget(config, store, { clock: later, logger });
+  const cents = (amount: number | null | undefined): number => Math.round((amount ?? -1) * 100);
+  const spend = (cost: number): void => budget?.note({ atUs: later.us, event: { callId: randomUUID(), ...tool(true, cost) } });
+  await budget?.refresh();
+  t.equal(cents(budget?.left()), 73);
+  spend(0.5);
+  t.equal(cents(budget?.left()), 23);
+  await budget?.refresh();
+  t.equal(cents(budget?.left()), 23, 'not yet in the log: it stays');
+  spend(0.5);
+  t.equal(budget?.left(), 0, 'never less than nothing');
+  later.us += 86_400_000_000;
+  t.equal(budget?.left(), 1, 'a new day');
   await store.stop();
+  await budget?.refresh();
+  t.strictSame(warnings.length, 1);
+  t.equal(budget?.left(), 1);
+  t.equal(createBudget({ budget: { perDay: null, perMonth: null } } as Config, store, { clock: later, logger }), null);
 });
 
 test('the database goes', async () => {

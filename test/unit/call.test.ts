@@ -457,8 +457,8 @@ test('a language that the dialogue changes to: the recogniser, the voice and the
     slots: () => ({}),
     languageOf: String,
   };
-  const made = await listening(() => [], [], {}, { stt, tts, flow: () => dialogue });
-  t.match(starts[0], { facts: { to: /./, from: /./, wallMs: Number }, atMs: Number });
+  const made = await listening(() => [], [], {}, { stt, tts, flow: () => dialogue, budget: () => 3 });
+  t.match(starts[0], { facts: { to: /./, from: /./, wallMs: Number, budget: 3 }, atMs: Number });
   t.strictSame(opened, ['en']);
   await made.at(2000);
   gate(made, 'speech-start', 1950);
