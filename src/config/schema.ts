@@ -89,6 +89,11 @@ const desk = z.strictObject({
     .string('expected an extension in quotes, as in "200"')
     .regex(/^[A-Za-z0-9*#+_-]{1,40}$/, 'expected an extension in quotes, as in "200"')
     .describe('Extension in it.'),
+  names: z
+    .array(z.string().trim().min(1, 'expected a name').max(60, 'expected a name of at most 60 characters'))
+    .max(100, 'expected at most 100 names')
+    .default([])
+    .describe('Who is reached there, by the names that callers say: the tool directory.find knows them, and the name of the desk.'),
 });
 
 const audit = z.strictObject({

@@ -3,9 +3,7 @@
  * another one was there before it. The idempotency key is the event's name: booked twice with the same key is booked once.
  */
 import { createHash } from 'node:crypto';
-import type { ToolValue } from '../contracts/index.ts';
 import { type Answer, type Egress, egressTo, sendPinned } from './egress.ts';
-import type { PortOperation } from './memory.ts';
 import { NotDone, Refused } from './ports.ts';
 
 export interface CalDavOptions {
@@ -26,6 +24,21 @@ export interface Busy {
   readonly to: string;
 }
 
+interface Event extends Busy {
+  /** Number of whoever booked by telephone. */
+  readonly contact: string;
+  readonly recurs: boolean;
+  /** Takes its time: neither cancelled nor marked as free. */
+  readonly blocks: boolean;
+}
+
+export interface Booking {
+  readonly booking: string;
+  /** Local in the calendar's zone. */
+  readonly day: string;
+  readonly time: string;
+}
+
 const MAX_BYTES = 512 * 1024;
 
 export class CalDav {
@@ -43,7 +56,31 @@ export class CalDav {
       '</c:comp-filter></c:comp-filter></c:filter></c:calendar-query>';
     const answer = await this.#send('REPORT', '', query, { depth: '1', 'content-type': 'application/xml; charset=utf-8' }, signal);
     if (answer.status !== 207) throw new Error(`the calendar answered with status ${answer.status}`);
-    return events(answer.text).filter((event) => event.from < to && event.to > from);
+    // The server found what recurs: where its next times are stands in a rule that it has read already.
+    const found = events(answer.text).map((event) => (event.recurs ? { ...event, from, to } : event));
+    return found.filter((event) => event.blocks && event.from < to && event.to > from);
+  }
+
+  /** The next booking of ours for this caller that begins after now; null when there is none. */
+  async next(caller: string, nowMs: number, signal: AbortSignal): Promise<Booking | null> {
+    const number = plainNumber(caller);
+    if (number === '') return null;
+    const now = basic(nowMs);
+    const query =
+      '<?xml version="1.0"?><c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:prop><c:calendar-data/></d:prop>' +
+      `<c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT"><c:time-range start="${now}"/>` +
+      `<c:prop-filter name="CONTACT"><c:text-match>${number}</c:text-match></c:prop-filter></c:comp-filter></c:comp-filter></c:filter></c:calendar-query>`;
+    const answer = await this.#send('REPORT', '', query, { depth: '1', 'content-type': 'application/xml; charset=utf-8' }, signal);
+    if (answer.status !== 207) throw new Error(`the calendar answered with status ${answer.status}`);
+    const [first] = events(answer.text)
+      .filter((event) => event.contact === number && event.from > now && event.blocks && OURS.test(event.uid))
+      .sort((one, other) => one.from.localeCompare(other.from));
+    return first === undefined ? null : { booking: first.uid, ...fromUtc(first.from, this.#options.zone) };
+  }
+
+  async isFree({ day, time, minutes }: Pick<Slot, 'day' | 'time' | 'minutes'>, signal: AbortSignal): Promise<boolean> {
+    const from = toUtc(day, time, this.#options.zone);
+    return (await this.busy(from, plusMinutes(from, minutes), signal)).length === 0;
   }
 
   /** False when the slot is taken. Times are local in the calendar's zone. */
@@ -74,6 +111,7 @@ export class CalDav {
     slot: Slot,
     key: string,
     signal: AbortSignal,
+    caller?: string,
   ): Promise<{ moved: 'yes' | 'taken' | 'unknown'; booking: string }> {
     const next = uidOf(key);
     const known = await this.#send('GET', `${uidIn(booking)}.ics`, null, {}, signal);
@@ -82,25 +120,36 @@ export class CalDav {
       return { moved: 'yes', booking: next };
     if (known.status === 404) return { moved: 'unknown', booking: '' };
     if (known.status !== 200) throw failed(known.status);
+    if (!isOf(known.text, caller)) return { moved: 'unknown', booking: '' };
     const from = toUtc(slot.day, slot.time, this.#options.zone);
     const others = (await this.busy(from, plusMinutes(from, slot.minutes), signal)).filter(
       (event) => event.uid !== booking && event.uid !== next,
     );
     if (others.length > 0) return { moved: 'taken', booking };
-    const put = await this.#send('PUT', `${next}.ics`, eventText(next, from, plusMinutes(from, slot.minutes), slot), ICS, signal);
+    const text = eventText(next, from, plusMinutes(from, slot.minutes), slot, known.text);
+    const put = await this.#send('PUT', `${next}.ics`, text, ICS, signal);
     if (put.status !== 201 && put.status !== 204 && put.status !== 412) throw failed(put.status);
     const [first] = (await this.busy(from, plusMinutes(from, slot.minutes), signal))
       .map((event) => event.uid)
       .filter((uid) => uid !== booking)
       .sort();
     const isOurs = first === undefined || first === next;
-    await this.#send('DELETE', `${isOurs ? uidIn(booking) : next}.ics`, null, {}, signal);
-    return isOurs ? { moved: 'yes', booking: next } : { moved: 'taken', booking };
+    if (isOurs && (await this.#remove(uidIn(booking), signal))) return { moved: 'yes', booking: next };
+    await this.#remove(next, signal);
+    // Somebody moved or cancelled it meanwhile: there must not be two of it.
+    return isOurs ? { moved: 'unknown', booking: '' } : { moved: 'taken', booking };
   }
 
-  /** By the id that `calendar.book` gave. False when there is no such booking (any more). */
-  async cancelBooking(booking: string, signal: AbortSignal): Promise<boolean> {
-    return this.#remove(uidIn(booking), signal);
+  /** By the id that `calendar.book` gave. False when there is no such booking (any more), or it is not this caller's. */
+  async cancelBooking(booking: string, signal: AbortSignal, caller?: string): Promise<boolean> {
+    const uid = uidIn(booking);
+    if (caller !== undefined) {
+      const known = await this.#send('GET', `${uid}.ics`, null, {}, signal);
+      if (known.status === 404) return false;
+      if (known.status !== 200) throw failed(known.status);
+      if (!isOf(known.text, caller)) return false;
+    }
+    return this.#remove(uid, signal);
   }
 
   /** By the key it was booked with. */
@@ -137,41 +186,23 @@ export interface Slot {
   readonly time: string;
   readonly minutes: number;
   readonly title: string;
+  /** Whom it is for, as whoever reads the calendar needs it: a name, a number. */
+  readonly about?: string;
+  /** The number of whoever books: by it the booking is found again. */
+  readonly caller?: string;
   /** Minutes before it when the calendar reminds (VALARM); none when left out. */
   readonly remindMinutes?: number;
 }
 
 /** The idempotency key is the event's name. */
-const uidOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32);
+export const uidOf = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 32);
 
 /** Only events that Parley booked have such names: a caller cannot name another one. */
-function uidIn(booking: string): string {
-  if (!/^[0-9a-f]{32}$/.test(booking)) throw new Refused('this is no booking of ours');
-  return booking;
-}
+const OURS = /^[0-9a-f]{32}$/;
 
-/** calendar.free, calendar.book, calendar.reschedule and calendar.cancel, for flows. */
-export function calendarPorts(calendar: CalDav, zone: string): Readonly<Record<string, PortOperation>> {
-  const slot = (given: Readonly<Record<string, ToolValue>>): Slot => ({
-    day: String(given['day']),
-    time: String(given['time']),
-    minutes: Number(given['minutes'] ?? 60),
-    title: typeof given['title'] === 'string' ? given['title'] : 'Appointment',
-    ...(typeof given['remindMinutes'] === 'number' ? { remindMinutes: given['remindMinutes'] } : {}),
-  });
-  return {
-    'calendar.free': async (given, _key, signal) => {
-      const { day, time, minutes } = slot(given);
-      const from = toUtc(day, time, zone);
-      return { free: (await calendar.busy(from, plusMinutes(from, minutes), signal)).length === 0 };
-    },
-    'calendar.book': async (given, key, signal) => {
-      const booked = await calendar.book(slot(given), key, signal);
-      return { booked, booking: booked ? uidOf(key) : '' };
-    },
-    'calendar.reschedule': async (given, key, signal) => calendar.reschedule(String(given['booking']), slot(given), key, signal),
-    'calendar.cancel': async (given, _key, signal) => ({ cancelled: await calendar.cancelBooking(String(given['booking']), signal) }),
-  };
+function uidIn(booking: string): string {
+  if (!OURS.test(booking)) throw new Refused('this is no booking of ours');
+  return booking;
 }
 
 function failed(status: number): Error {
@@ -180,34 +211,67 @@ function failed(status: number): Error {
     : new NotDone(`the calendar answered with status ${status}`);
 }
 
-function eventText(uid: string, from: string, to: string, { title, remindMinutes }: Slot): string {
-  const safe = title
+/** `before`: the event that it takes the place of; what people wrote there stays. */
+function eventText(uid: string, from: string, to: string, slot: Slot, before = ''): string {
+  const { title, about, caller = '', remindMinutes } = slot;
+  const old = unfolded(before);
+  const kept = (name: string, text: string): string[] => {
+    const known = new RegExp(`^${name}[;:].*$`, 'm').exec(old)?.[0];
+    return known === undefined ? (text === '' ? [] : [`${name}:${text}`]) : [known];
+  };
+  const aheadMinutes = Math.round(Math.min(20_160, Math.max(0, remindMinutes ?? 0)));
+  const alarm =
+    remindMinutes === undefined
+      ? (/BEGIN:VALARM[^]*END:VALARM/.exec(old)?.[0].split('\n') ?? [])
+      : ['BEGIN:VALARM', 'ACTION:DISPLAY', `DESCRIPTION:${safe(title)}`, `TRIGGER:-PT${aheadMinutes}M`, 'END:VALARM'];
+  const lines = [
+    ...['BEGIN:VCALENDAR', 'VERSION:2.0', 'PRODID:-//Parley//EN', 'BEGIN:VEVENT'],
+    ...[`UID:${uid}`, `DTSTAMP:${from}`, `DTSTART:${from}`, `DTEND:${to}`],
+    ...kept('SUMMARY', safe(title)),
+    ...kept('DESCRIPTION', safe(about ?? '')),
+    ...kept('CONTACT', plainNumber(caller)),
+    ...alarm,
+  ];
+  return [...lines.flatMap(folded), 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n');
+}
+
+const safe = (text: string): string =>
+  text
     .replace(/[\\;,]/g, (sign) => `\\${sign}`)
     .replace(/\p{Cc}+/gu, ' ')
     .slice(0, 200);
-  const lines = [
-    'BEGIN:VCALENDAR',
-    'VERSION:2.0',
-    'PRODID:-//Parley//EN',
-    'BEGIN:VEVENT',
-    `UID:${uid}`,
-    `DTSTAMP:${from}`,
-    `DTSTART:${from}`,
-    `DTEND:${to}`,
-  ];
-  const before = Math.round(Math.min(20_160, Math.max(0, remindMinutes ?? 0)));
-  const alarm =
-    remindMinutes === undefined ? [] : ['BEGIN:VALARM', 'ACTION:DISPLAY', `DESCRIPTION:${safe}`, `TRIGGER:-PT${before}M`, 'END:VALARM'];
-  return [...lines, `SUMMARY:${safe}`, ...alarm, 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n');
+
+/** Lines longer than 75 octets go on in the next one (RFC 5545, 3.1). */
+function folded(line: string): string[] {
+  const parts = [''];
+  for (const sign of line) {
+    if (Buffer.byteLength((parts.at(-1) ?? '') + sign) > 74) parts.push(' ');
+    parts[parts.length - 1] += sign;
+  }
+  return parts;
 }
 
-/** Events of a multistatus answer; those whose times are not in UTC take the whole of their day. */
-function events(xml: string): Busy[] {
-  const text = xml
+const unfolded = (text: string): string =>
+  text
     .replaceAll('&#13;', '')
     .replaceAll('\r', '')
     .replace(/\n[ \t]/g, '');
-  return [...text.matchAll(/BEGIN:VEVENT([^]*?)END:VEVENT/g)].map(([, body = '']) => {
+
+/** The number without what people write between digits. */
+function plainNumber(number: string): string {
+  const bare = number.replace(/[^\d+]/g, '');
+  return bare.startsWith('00') ? `+${bare.slice(2)}` : bare;
+}
+
+/** A booking that names somebody else is not this caller's. */
+function isOf(text: string, caller: string | undefined): boolean {
+  const contact = /^CONTACT[^:\n]*:(.*)$/m.exec(unfolded(text))?.[1]?.trim() ?? '';
+  return caller === undefined || contact === '' || contact === plainNumber(caller);
+}
+
+/** Events of a multistatus answer; those whose times are not in UTC take the whole of their day. */
+function events(xml: string): Event[] {
+  return [...unfolded(xml).matchAll(/BEGIN:VEVENT([^]*?)END:VEVENT/g)].map(([, body = '']) => {
     const field = (name: string): string => new RegExp(`^${name}[^:\\n]*:(.*)$`, 'm').exec(body)?.[1]?.trim() ?? '';
     const at = (name: string, missing: string): string => {
       const value = field(name);
@@ -215,7 +279,11 @@ function events(xml: string): Busy[] {
       return /^\d{8}/.test(value) ? `${value.slice(0, 8)}T${missing}Z` : '';
     };
     const from = at('DTSTART', '000000');
-    return { uid: field('UID'), from, to: at('DTEND', '235959') || from };
+    return {
+      ...{ uid: field('UID'), from, to: at('DTEND', '235959') || from, contact: field('CONTACT') },
+      recurs: field('RRULE') !== '' || field('RDATE') !== '',
+      blocks: field('STATUS') !== 'CANCELLED' && field('TRANSP') !== 'TRANSPARENT',
+    };
   });
 }
 
@@ -228,6 +296,13 @@ export function toUtc(day: string, time: string, zone: string): string {
   const earlier = found - 3_600_000;
   if (earlier + offsetMs(earlier, zone) === wanted) found = earlier;
   return basic(found);
+}
+
+/** UTC in basic format as day and time of a zone. */
+function fromUtc(utc: string, zone: string): { day: string; time: string } {
+  const utcMs = Date.parse(utc.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  const local = new Date(utcMs + offsetMs(utcMs, zone)).toISOString();
+  return { day: local.slice(0, 10), time: local.slice(11, 16) };
 }
 
 function offsetMs(utcMs: number, zone: string): number {

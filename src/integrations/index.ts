@@ -12,6 +12,7 @@ export { directoryPort, memoryPorts, MemoryOutbox, type PortOperation, portTools
 export { type ApprovalRequest, type Approvers, type CallContext, NotDone, Refused, type ToolAdapter, TooLarge } from './ports.ts';
 export { INBOX_PORTS, inboxPorts } from './inbox.ts';
 export { McpClients, type McpServer } from './mcp.ts';
-export { CalDav, type CalDavOptions, calendarPorts } from './caldav.ts';
+export { CalDav, type CalDavOptions } from './caldav.ts';
+export { CALENDAR_PORTS, calendarPorts } from './calendar-ports.ts';
 export * from './knowledge/index.ts';
 export { type Egress, egressTo } from './egress.ts';

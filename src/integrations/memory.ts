@@ -38,17 +38,35 @@ export class MemoryOutbox {
   }
 }
 
-/** directory.find: who has this name, and at which desk. */
-export function directoryPort(people: Readonly<Record<string, string>>): PortOperation {
+export interface Person {
+  readonly name: string;
+  readonly desk: string;
+}
+
+/** directory.find: who has this name, and at which desk. A part of a name is enough while it means one desk. */
+export function directoryPort(people: readonly Person[]): PortOperation {
   return ({ name }) => {
-    const wanted = String(name).toLowerCase();
-    const found = Object.entries(people).find(([person]) => person.toLowerCase().includes(wanted) && wanted !== '');
-    return Promise.resolve({ found: found !== undefined, name: found?.[0] ?? '', desk: found?.[1] ?? '' });
+    const wanted = wordsOf(String(name));
+    const fits = people.filter((person) => {
+      const words = wordsOf(person.name);
+      return wanted.length > 0 && (wanted.every((word) => words.includes(word)) || words.every((word) => wanted.includes(word)));
+    });
+    const [found] = fits;
+    const isOne = found !== undefined && fits.every(({ desk }) => desk === found.desk);
+    return Promise.resolve(isOne ? { found: true, ...found } : { found: false, name: '', desk: '' });
   };
 }
 
+const wordsOf = (text: string): readonly string[] =>
+  text
+    .normalize('NFD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '');
+
 /** directory.find, message.send, callback.request, crm.note. */
-export function memoryPorts(people: Readonly<Record<string, string>>, outbox: MemoryOutbox): Readonly<Record<string, PortOperation>> {
+export function memoryPorts(people: readonly Person[], outbox: MemoryOutbox): Readonly<Record<string, PortOperation>> {
   return {
     'directory.find': directoryPort(people),
     'message.send': outbox.add('message'),

@@ -5,6 +5,7 @@ import type { LoadedFlow } from '../dialogue/index.ts';
 import {
   type Approvers,
   CalDav,
+  CALENDAR_PORTS,
   calendarPorts,
   directoryPort,
   ErrandDesk,
@@ -46,7 +47,7 @@ export async function createErrands(config: Config, parts: ErrandParts): Promise
   const own = portTools({
     'directory.find': directory(config),
     ...parts.own,
-    ...(calendar === null ? {} : calendarPorts(new CalDav({ ...calendar, password }), calendar.zone)),
+    ...(calendar === null ? {} : calendarPorts(new CalDav({ ...calendar, password }))),
   });
   // A port that the configuration binds is what it is bound to.
   const port: ToolAdapter = (call) => {
@@ -71,12 +72,12 @@ async function secrets(files: Readonly<Record<string, string>>): Promise<Record<
   return Object.fromEntries(read);
 }
 
-/** Desks are found by their names. */
-function directory(config: Config): PortOperation {
-  return directoryPort(Object.fromEntries(Object.keys(config.desks).map((name) => [name.replaceAll('_', ' '), name])));
+/** Desks are found by their names, and by those of whoever is reached there. */
+function directory({ desks }: Config): PortOperation {
+  return directoryPort(
+    Object.entries(desks).flatMap(([desk, { names }]) => [desk.replaceAll('_', ' '), ...names].map((name) => ({ name, desk }))),
+  );
 }
-
-const CALENDAR_PORTS = ['calendar.free', 'calendar.book', 'calendar.reschedule', 'calendar.cancel'];
 
 /** Why a flow cannot take calls with this configuration: what its steps need and where it would be configured. Empty when it can. */
 export function lacksOf(loaded: LoadedFlow, config: Config, hasModel: boolean): readonly string[] {

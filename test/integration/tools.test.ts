@@ -114,7 +114,7 @@ test('a calendar on a real CalDAV server', async (t) => {
   t.equal((await calendar.busy('20261127T000000Z', '20261128T000000Z', signal)).length, 2);
   const both = await Promise.all(['call4-a', 'call5-a'].map((key) => calendar.book({ ...slot, day: '2026-11-28' }, key, signal)));
   t.ok(both.filter(Boolean).length <= 1, 'two at once never both get it');
-  const ports = calendarPorts(calendar, 'Europe/Berlin');
+  const ports = calendarPorts(calendar);
   t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '19:00' }, 'k', signal), { free: false });
   t.strictSame(await ports['calendar.free']?.({ day: '2026-11-27', time: '17:00' }, 'k', signal), { free: true });
   t.equal(await calendar.cancel('call1-a', signal), true);
@@ -125,7 +125,7 @@ test('a calendar on a real CalDAV server', async (t) => {
   // As a flow does it: book with a reminder, move, move onto a taken slot, cancel.
   const act = async (name: string, given: Record<string, ToolValue>, key: string) =>
     (await ports[name]?.(given, key, signal)) as Record<string, unknown>;
-  const haircut = { day: '2026-12-01', time: '10:00', minutes: 30, title: 'Haircut', remindMinutes: 60 };
+  const haircut = { day: '2026-12-01', time: '10:00', minutes: 30, title: 'Haircut', remind_minutes: 60 };
   const { booking } = (await act('calendar.book', haircut, 'c9-b')) as { booking: string };
   t.match(booking, /^[0-9a-f]{32}$/);
   t.match((await server.raw('GET', `${booking}.ics`)).text, /BEGIN:VALARM[^]*TRIGGER:-PT(60M|1H)[^]*END:VALARM/);

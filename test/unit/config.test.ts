@@ -25,7 +25,7 @@ test('the example is valid and says every default', async (t) => {
   await writeFile(empty, '# nothing\n');
   const defaults = await loadConfig(empty, { root: ROOT });
   t.strictSame({ ...example, file: '', desks: {} }, { ...defaults, file: '' });
-  t.strictSame(example.desks, { host: { context: 'parley-desks', extension: '100' } });
+  t.strictSame(example.desks, { host: { context: 'parley-desks', extension: '100', names: [] } });
 });
 
 test('the example names every key, each with a comment', async (t) => {

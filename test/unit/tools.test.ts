@@ -518,7 +518,7 @@ steps:
 
 test('ports in memory: the same key does it once; unknown ports are refused', async (t) => {
   const outbox = new MemoryOutbox();
-  const adapter = portTools(memoryPorts({ 'Ann Smith': 'sales' }, outbox));
+  const adapter = portTools(memoryPorts([{ name: 'Ann Smith', desk: 'sales' }], outbox));
   const ask = (name: string, given: Record<string, string>): Promise<unknown> =>
     adapter({ tool: 'x', target: { t: 'port', name }, arguments: given, idempotencyKey: 'k1', signal: new AbortController().signal });
   t.strictSame(await ask('directory.find', { name: 'smith' }), { found: true, name: 'Ann Smith', desk: 'sales' });

@@ -100,7 +100,7 @@ class SimulatedCall {
   }
 
   async begin(): Promise<void> {
-    this.#tell({ t: 'start', variables: this.#test.variables, facts: factsOf(this.#test.facts) });
+    this.#tell({ t: 'start', variables: this.#test.variables, facts: factsOf(this.#test) });
     await this.#settle();
   }
 
@@ -180,8 +180,9 @@ class SimulatedCall {
   }
 }
 
-function factsOf({ at, history, ...facts }: FlowTest['facts']): CallFacts {
-  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
+/** Who calls is known from the context of the call where the test does not say it. */
+function factsOf({ context, facts: { at, history, ...facts } }: FlowTest): CallFacts {
+  const known = Object.entries({ from: context['caller'], ...facts }).filter(([, value]) => value !== undefined);
   return {
     ...(Object.fromEntries(known) as CallFacts),
     ...(at === undefined ? {} : { wallMs: Date.parse(at) }),

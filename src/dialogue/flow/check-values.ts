@@ -16,6 +16,8 @@ export function checkValues(parsed: ParsedFlow, report: Report): void {
     if ('decide' in step) step.decide.forEach(({ when }, i) => check(when, [...path, 'decide', i, 'when']));
     if ('set' in step) checkSet(parsed, step, expressions, path, report);
     if ('agent' in step && step.use !== undefined) checkModel(parsed, step.use, [...path, 'use'], report);
+    if ('transfer' in step && step.to !== undefined)
+      reference(report, [...path, 'to'], step.to, Object.keys(parsed.flow.variables), 'variable');
     if (!('route' in step)) continue;
     step.route.forEach(({ when, next, ...choosing }, i) => {
       check(when, [...path, 'route', i, 'when']);

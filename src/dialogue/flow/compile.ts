@@ -247,7 +247,8 @@ function targetOf(tool: ToolFile, apis: Apis | null): ToolTarget {
 
 /** Steps after which the flow may be over. */
 function compileLast(step: Extract<StepFile, { transfer: string } | { end: string }>, base: Base): Step {
-  if ('transfer' in step) return { ...base, t: 'transfer', desk: step.transfer, prompt: step.prompt, failed: step.failed ?? null };
+  if ('transfer' in step)
+    return { ...base, t: 'transfer', desk: step.transfer, to: step.to ?? null, prompt: step.prompt, failed: step.failed ?? null };
   return { ...base, t: 'end', how: step.end, prompt: step.prompt ?? null };
 }
 

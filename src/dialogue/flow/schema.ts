@@ -130,7 +130,13 @@ export const STEP_SCHEMAS = {
     otherwise: stepName,
     ...every,
   }),
-  transfer: z.strictObject({ transfer: name, prompt: name.default('transferring'), failed: stepName.optional(), ...every }),
+  transfer: z.strictObject({
+    transfer: name,
+    to: name.optional(),
+    prompt: name.default('transferring'),
+    failed: stepName.optional(),
+    ...every,
+  }),
   do: z.strictObject({
     do: name,
     with: given,

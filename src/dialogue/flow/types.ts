@@ -84,7 +84,14 @@ export type Step = StepBase &
       }
     | { readonly t: 'answer'; readonly prompt: string; readonly next: string; readonly otherwise: string | null }
     | { readonly t: 'decide'; readonly cases: readonly Case[]; readonly otherwise: string }
-    | { readonly t: 'transfer'; readonly desk: string; readonly prompt: string; readonly failed: string | null }
+    /** `to`: a variable with the name of the desk that is meant; `desk` where it has none that is there. */
+    | {
+        readonly t: 'transfer';
+        readonly desk: string;
+        readonly to: string | null;
+        readonly prompt: string;
+        readonly failed: string | null;
+      }
     | (ToolUse & {
         readonly t: 'do';
         readonly wait: string;

@@ -59,7 +59,7 @@ function run(talk: Talk, step: Step): string | null {
       beginAgent(talk, step);
       return open(talk);
     case 'transfer':
-      return transfer(talk, step.desk, step.prompt) ? null : (step.failed ?? stop(talk, 'no-person'));
+      return transfer(talk, deskOf(talk, step), step.prompt) ? null : (step.failed ?? stop(talk, 'no-person'));
     case 'end':
       return end(talk, step);
   }
@@ -122,6 +122,11 @@ export function goOn(talk: Talk, next: string): void {
   const { back } = talk.state;
   update(talk, { back: null });
   enter(talk, back ?? next, back === null ? 'answered' : 'corrected');
+}
+
+function deskOf({ script, state }: Talk, { desk, to }: Extract<Step, { t: 'transfer' }>): string {
+  const named = to === null ? '' : (own(state.variables, to) ?? '');
+  return script.desks.includes(named) ? named : desk;
 }
 
 /** False when there is no such desk: nothing was said then. */

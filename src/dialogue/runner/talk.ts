@@ -25,7 +25,7 @@ export function update(talk: Talk, change: Partial<FlowState>): void {
 /** Says a prompt with the caller's slots and variables filled in. What tools put into it is looked at before it is spoken. */
 export function say(talk: Talk, prompt: string, kind: Say['kind'], interruptible = true): void {
   const template = promptText(talk.script, prompt);
-  const text = fillIn(template, (name) => valueOf(talk.state, name));
+  const text = fillIn(template, (name) => spokenOf(talk, name));
   const rule = refusedBy(talk, template, text);
   if (rule === null) {
     sayText(talk, { t: 'say', text, prompt, kind, interruptible });
@@ -83,6 +83,13 @@ export function valueOf(state: FlowState, name: string): string {
   const [scope, field] = name.split('.');
   if (field !== undefined) return own(scope === 'call' ? state.call : state.contact, field) ?? '';
   return own(state.slots, name)?.spoken ?? own(state.variables, name) ?? '';
+}
+
+/** As it is said: a day or a time that a tool told comes in its canonical form. */
+function spokenOf({ script: { pack }, state }: Talk, name: string): string {
+  const value = valueOf(state, name);
+  if (/^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/.test(value)) return pack.sayDay(value);
+  return /^([01]\d|2[0-3]):[0-5]\d$/.test(value) ? pack.sayTime(value) : value;
 }
 
 /** Listens, and keeps what was said for "say that again". */
