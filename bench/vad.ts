@@ -20,7 +20,9 @@ const round = (value: number, digits = 1): number => Number(value.toFixed(digits
 const starts = (events: readonly (readonly SimEvent[])[]): number => events.flat().filter(({ t }) => t === 'speech-start').length;
 /** What the turn engine would be told without a model. */
 const edgesAlone = ({ edges }: SimCall): SimEvent[] =>
-  edges.map(({ open, sample, known }) => ({ t: open ? 'speech-start' : 'speech-end', by: 'gate', sample, known }));
+  edges
+    .filter(({ near }) => !near)
+    .map(({ open, sample, known }) => ({ t: open ? 'speech-start' : 'speech-end', by: 'gate', sample, known }));
 const openings = (calls: readonly SimCall[]): number => calls.flatMap(({ edges }) => edges).filter(({ open }) => open).length;
 
 interface Onsets {
@@ -69,6 +71,7 @@ async function labelled(model: Model, callers: number): Promise<BenchRow[]> {
     [', gate only', gated(set)],
   ] as const) {
     const heard = await simulate(model, calls);
+    if (how !== '') rows.push(...(await earsOpened(model, set, heard.windows, on.windows)));
     const all = compare(set, on.events, heard.events);
     const percent = (all.missed / all.heard) * 100;
     rows.push({
@@ -87,6 +90,22 @@ async function labelled(model: Model, callers: number): Promise<BenchRow[]> {
   }
   return [...rows, ...quality('gate alone', set, set.map(edgesAlone))];
 }
+
+/** What it costs that the gate opens the model's ear for less than a voice. */
+async function earsOpened(model: Model, set: readonly Labelled[], windows: number, all: number): Promise<BenchRow[]> {
+  const share = (count: number, of: number): number => round((count * 100) / of);
+  const late = await simulate(model, gated(set).map(voicesOnly));
+  const car = set.filter(({ condition }) => condition.startsWith('car'));
+  const [carAll, carWindows] = [(await simulate(model, bare(car))).windows, (await simulate(model, gated(car))).windows];
+  return [
+    {
+      ...{ metric: 'windows looked at, gate only', value: share(windows, all), unit: '% of all' },
+      peer: `by voices of the gate alone: ${share(late.windows, all)} %; in a car: ${share(carWindows, carAll)} %`,
+    },
+  ];
+}
+
+const voicesOnly = (call: SimCall): SimCall => ({ ...call, edges: call.edges.filter(({ near }) => !near) });
 
 async function falseAlarms(model: Model, lines: number): Promise<BenchRow[]> {
   const hours = (lines * 120) / 3600;

@@ -10,6 +10,8 @@ const PROGRAM = join(ROOT, 'build/bench/vad-gate');
 /** 16 kHz samples. `known`: the end of the packet with which the edge came out. */
 export interface Edge {
   readonly open: boolean;
+  /** Neither: something is to be heard. */
+  readonly near: boolean;
   readonly sample: number;
   readonly known: number;
 }
@@ -44,6 +46,6 @@ export function gateEdges(line: Line): Edge[] {
   const lines = run.stdout.toString().split('\n').filter(Boolean);
   return lines.map((text) => {
     const [open = 0, sample = 0, known = 0] = text.split(' ').map(Number);
-    return { open: open === 1, sample: sample * 2, known: known * 2 };
+    return { open: open === 1, near: open === 2, sample: sample * 2, known: known * 2 };
   });
 }

@@ -46,7 +46,7 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
     ring.write(slot, voices[slot % voices.length] ?? new Int16Array());
     const session = vad.open({ callId: String(slot), slot, generation });
     session.playing(talk < 1);
-    return { session, slot, open: false };
+    return { session, slot, open: false, near: false };
   });
   await vad.start(ring.audio);
   const header = Buffer.alloc(48);
@@ -59,8 +59,12 @@ export async function underLoad({ calls, seconds, talk, model }: Load): Promise<
   const drive = (): void => {
     const atMs = performance.now();
     for (const state of sessions) {
-      const phase = ((atMs + (state.slot * CYCLE_MS) / calls) % CYCLE_MS) / CYCLE_MS;
-      const open = phase < talk;
+      const talksAt = (ms: number): boolean => ((ms + (state.slot * CYCLE_MS) / calls) % CYCLE_MS) / CYCLE_MS < talk;
+      // It is noticed 30 ms before the gate opens: in quiet, white noise and echo about once for each opening.
+      const near = talksAt(atMs + 30);
+      if (near && !state.near && talk < 1) state.session.near(Math.max(0, sampleNow() - 480));
+      state.near = near;
+      const open = talksAt(atMs);
       if (open === state.open || talk === 1) continue;
       state.open = open;
       // A gate opens 60 ms after the first loud sample and closes 200 ms after the last one.

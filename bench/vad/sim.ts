@@ -98,9 +98,11 @@ export async function simulate(
     const edges = calls[call]?.edges ?? [];
     for (let edge = edges[next[call] ?? 0]; edge !== undefined && edge.known <= written; edge = edges[next[call] ?? 0]) {
       next[call] = (next[call] ?? 0) + 1;
-      const order = spurts[call]?.gate({ t: edge.open ? 'speech-start' : 'speech-end', sample: edge.sample, atUs: nowUs }, true);
-      if (order?.t === 'open') desk.receive({ ...order, call, slot: call, generation: 1 });
-      else if (order?.t === 'close') desk.receive({ ...order, call });
+      const order = edge.near
+        ? spurts[call]?.near(edge.sample)
+        : spurts[call]?.gate({ t: edge.open ? 'speech-start' : 'speech-end', sample: edge.sample, atUs: nowUs }, true);
+      if (order?.t === 'close') desk.receive({ ...order, call });
+      else if (order) desk.receive({ ...order, call, slot: call, generation: 1 });
     }
   };
   while (written < longest) {

@@ -16,7 +16,7 @@ using parley::Engine;
 using parley::Event;
 
 // Raised with API_VERSION of src/media/native.ts whenever the edge changes: functions, their arguments, the order of fields.
-constexpr uint32_t kApiVersion = 1;
+constexpr uint32_t kApiVersion = 2;
 
 constexpr size_t kEventFields = 10;  // type, slot, generation, a, b, sample, atUs, pitchSlope, levelDropDb, syllablesPerS
 

@@ -16,6 +16,7 @@ struct GateRun {
   explicit GateRun(const TalkGateConfig& config = {}) : gate(8000, 8000, config) {}
   std::vector<TalkGateEdge> edges;
   std::vector<uint64_t> hints;
+  std::vector<uint64_t> nears;
   TalkGate gate;
   std::mt19937 random{1};
 
@@ -32,7 +33,8 @@ struct GateRun {
       }
       gate.sent(sent);
       gate.push(
-          pcm, natural, [this](const TalkGateEdge& edge) { edges.push_back(edge); }, [this](uint64_t sample) { hints.push_back(sample); });
+          pcm, natural, [this](const TalkGateEdge& edge) { edges.push_back(edge); }, [this](uint64_t sample) { hints.push_back(sample); },
+          [this](uint64_t sample) { nears.push_back(sample); });
     }
   }
   size_t at = 0;
@@ -332,4 +334,35 @@ TEST("gate: what we sent counts for as long as it may take to come back, whateve
       CHECK_EQ(gate.echoPossible(), static_cast<float>(loudest) > minRms / 2);
     }
   }
+}
+
+TEST("gate: what is too soft for a voice is told of as near, again while it lasts, and not inside a voice") {
+  GateRun run(TalkGateConfig{.nearFrames = 2, .pauseFrames = 6});
+  run.push(2000, 0, 100);
+  const size_t inNoise = run.nears.size();
+  CHECK(inNoise <= 2);
+  run.push(600, 180, 100);
+  CHECK(run.edges.empty());
+  const size_t soft = run.nears.size() - inNoise;
+  CHECK(soft >= 4 && soft <= 6);
+  if (soft > 0) CHECK_NEAR(run.nears[inNoise], 16000, 240);
+  run.push(1000, 0, 100);
+  const size_t before = run.nears.size();
+  run.push(1000, 4000, 100);
+  CHECK_EQ(run.edges.size(), 1u);
+  // One comes before the gate opens.
+  CHECK_EQ(run.nears.size(), before + 1);
+  if (run.edges.size() == 1 && run.nears.size() > before) CHECK_NEAR(run.nears[before], run.edges[0].sample, 160);
+}
+
+TEST("gate: filled audio and our own voice coming back are not near") {
+  GateRun filled(TalkGateConfig{.nearFrames = 2});
+  filled.push(500, 0, 20);
+  filled.push(500, 3000, 20, 0, false);
+  CHECK(filled.nears.empty());
+  GateRun echo(TalkGateConfig{.nearFrames = 2});
+  echo.push(500, 0, 10);
+  echo.push(3000, 300, 10, 3000);
+  CHECK(echo.nears.empty());
+  CHECK(echo.edges.empty());
 }

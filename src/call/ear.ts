@@ -26,6 +26,8 @@ export class Ear {
     if (event.t === 'speech-start' || event.t === 'speech-end') {
       if (this.#vad === null) this.#onVoice(event);
       else this.#vad.gate(event);
+    } else if (event.t === 'speech-near') {
+      this.#vad?.near(event.sample);
     } else if (event.t === 'clip-start') {
       this.#cancelQuiet?.();
       this.#cancelQuiet = null;

@@ -68,6 +68,11 @@ export type MediaEvent =
    * not enough to believe: within 40 ms of audio a `speech-start` follows, or it was a click. Once for each candidate.
    */
   | { readonly t: 'speech-hint'; readonly sample: number; readonly atUs: number }
+  /**
+   * Something is to be heard that is no voice yet: two of three 10 ms frames 3 dB above the noise and above what may come back of our own
+   * voice. For whoever judges voices by more than their energy; told again every 120 ms while it lasts, and not inside a voice.
+   */
+  | { readonly t: 'speech-near'; readonly sample: number; readonly atUs: number }
   /** An RFC 4733 event, once per key press, when it ends. */
   | { readonly t: 'dtmf'; readonly digit: string; readonly durationMs: number; readonly sample: number; readonly atUs: number }
   /** The first sample of the clip went out. */

@@ -21,6 +21,8 @@ export interface VadSession {
   onEvent(listener: (event: VadEvent) => void): void;
   /** Every edge of the call's talk gate, in order. */
   gate(edge: GateEvent): void;
+  /** Something is to be heard from `sample` on that the gate does not let through yet: the engine may look at it. */
+  near(sample: number): void;
   /**
    * Our own voice begins, or has ended and can no longer come back as an echo. While it plays, only what the talk gate lets through
    * can be the caller; while we are silent, an engine may listen by itself. A session begins in silence.

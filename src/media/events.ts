@@ -40,6 +40,7 @@ function toEvent({ type, a, b, sample, atUs, prosody }: Fields): MediaEvent | un
       return { t: 'rtp-start', atUs };
     case 'speech-start':
     case 'speech-hint':
+    case 'speech-near':
       return { t: type, sample, atUs };
     case 'speech-end':
       return { t: type, sample, atUs, prosody };

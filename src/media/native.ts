@@ -4,7 +4,7 @@
  * Which edge this is. Raise it here and in addon.cc with every change of a function, an argument or the order of fields below: an addon
  * of another version reads arguments that are not there, and takes the whole process down.
  */
-export const API_VERSION = 1;
+export const API_VERSION = 2;
 
 /** An opaque native object. */
 export interface NativeEngine {
@@ -86,6 +86,7 @@ export const EVENTS = [
   'clip-stopped',
   'rtp-idle',
   'speech-hint',
+  'speech-near',
 ] as const;
 /** type, slot, generation, a, b, sample, atUs, pitchSlope, levelDropDb, syllablesPerS (NaN: not known) */
 export const EVENT_FIELDS = 10;

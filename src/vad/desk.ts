@@ -22,6 +22,8 @@ const MOST_TO_CATCH_UP = 32;
 const BEAT_MS = 100;
 /** After a gate closed the model listens on for 320 ms: in a voice, most pauses are shorter. */
 const HOLD = 5120;
+/** After something was to be heard it listens on for 160 ms; it is told of that again and again while it lasts. */
+const NEAR_HOLD = 2560;
 /** A voice that goes on for so long after the gate closed is one that the gate does not hear: 320 ms. */
 const UNHEARD = 5120;
 const SURE_BEYOND = 3;
@@ -97,6 +99,7 @@ export class Desk {
     for (const order of orders) {
       if (order.t === 'open') this.#open(order);
       else if (order.t === 'listen') this.#listen(order);
+      else if (order.t === 'near') this.#near(order);
       else if (order.t === 'close') this.#close(order);
       else if (order.t === 'rest') this.#rest(order.call);
       else this.#forget(order.call);
@@ -159,10 +162,22 @@ export class Desk {
     track.opening = order.opening;
     track.gateOpen = true;
     track.beyond = 0;
-    // Windows begin at even samples, where the ring of a narrow-band call holds the caller's own samples.
-    this.#begin(track, Math.max(0, order.sample - this.#parts.preRollMs * SAMPLES_PER_MS) & ~1);
+    this.#begin(track, this.#beforeVoice(order.sample));
     // The gate opened again in the middle of a word, before its audio was worked off.
     if (track.hysteresis.speaking) this.#tell(track, { t: 'speech-start', sample: track.next });
+  }
+
+  /** As an opening, but nobody waits for an answer: the model has heard the beginning when the gate opens, or it was nothing. */
+  #near(order: Extract<Order, { t: 'near' }>): void {
+    const track = this.#track(order);
+    if (track.listening || track.gateOpen) return;
+    track.gateEnd = Math.max(track.gateEnd, order.sample - (HOLD - NEAR_HOLD));
+    this.#begin(track, this.#beforeVoice(order.sample));
+  }
+
+  /** Windows begin at even samples, where the ring of a narrow-band call holds the caller's own samples. */
+  #beforeVoice(sample: number): number {
+    return Math.max(0, sample - this.#parts.preRollMs * SAMPLES_PER_MS) & ~1;
   }
 
   #listen(order: Extract<Order, { t: 'listen' }>): void {
@@ -182,7 +197,6 @@ export class Desk {
     if (moves) {
       track.next = start;
       track.readyMs = null;
-      if (start !== track.heardTo) wipe(track.memory);
     }
     if (track.inRun || (active && !moves)) return;
     const nowMs = this.#nowMs();

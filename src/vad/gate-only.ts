@@ -33,6 +33,7 @@ export class GateOnly implements Vad {
         if (edge.t === 'speech-start') this.#tally.unheard++;
         spurt.gate(edge, false);
       },
+      near: () => undefined,
       playing: () => undefined,
       close: () => {
         if (open) {

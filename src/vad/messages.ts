@@ -39,6 +39,8 @@ export type Order =
   | ({ readonly t: 'open'; readonly opening: number; readonly sample: number } & Place)
   /** It closed: `sample` is one past the last voiced one. */
   | { readonly t: 'close'; readonly call: number; readonly sample: number }
+  /** The gate hears something that it does not take for a voice yet: look at it. */
+  | ({ readonly t: 'near'; readonly sample: number } & Place)
   /** We are silent: every window may be looked at from now on. */
   | ({ readonly t: 'listen' } & Place)
   /** Our own voice plays: only what the gate lets through. */

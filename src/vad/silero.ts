@@ -102,6 +102,7 @@ export class Silero implements Vad {
         listener = given;
       },
       gate: (edge) => this.#gate(call, edge),
+      near: (sample) => this.#near(call, sample),
       playing: (on) => {
         if (!this.#calls.has(call) || spurt.playing === on) return;
         spurt.playing = on;
@@ -148,8 +149,18 @@ export class Silero implements Vad {
     const order = spurt.gate(edge, this.#worker !== null);
     if (this.#worker === null && edge.t === 'speech-start') this.#tally.unheard++;
     if (order === null) return;
-    this.#order(order.t === 'open' ? { ...order, call, slot, generation } : { ...order, call });
+    this.#order(order.t === 'close' ? { ...order, call } : { ...order, call, slot, generation });
     this.#watchOver();
+  }
+
+  /** Of no use where the model listens anyway. */
+  #near(call: number, sample: number): void {
+    const known = this.#calls.get(call);
+    if (known === undefined) return;
+    const { spurt, slot, generation } = known;
+    const order = spurt.near(sample);
+    const heardAnyway = !spurt.playing && this.#calls.size <= this.#mostListening;
+    if (order !== null && !heardAnyway) this.#order({ t: 'near', sample, call, slot, generation });
   }
 
   /** The media engine tells of many calls in one turn of the loop: one message for all of them. */
@@ -184,6 +195,10 @@ export class Silero implements Vad {
 
   // ---- the worker ----
 
+  get #mostListening(): number {
+    return this.#options.mostListening ?? 1000;
+  }
+
   #thresholds(): Thresholds {
     const { start = 0.5, stop = Math.min(0.35, start), minSpeechMs = 32, minSilenceMs = 160 } = this.#options;
     return { start, stop, minSpeechMs, minSilenceMs };
@@ -201,7 +216,8 @@ export class Silero implements Vad {
   }
 
   #ready(child: ChildProcess, audio: AudioMemory): Promise<void> {
-    const { model, preRollMs = 96, mostBehind = 2, mostListening = 1000 } = this.#options;
+    const { model, preRollMs = 96, mostBehind = 2 } = this.#options;
+    const mostListening = this.#mostListening;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`it was not ready after ${START_TIMEOUT_MS} ms`));

@@ -4,14 +4,19 @@ import type { CallNews } from './messages.ts';
 /** A voice that the model finds so soon after the gate's first loud sample began with it: 160 ms. The model hears vowels best. */
 const SAME_VOICE = 2560;
 
+/** A voice that the model finds so close to a sound that the gate noticed is that sound: 160 ms, which the worker listens on for. */
+const NEAR_REACH = 2560;
+
 export type SpurtOrder =
-  { readonly t: 'open'; readonly opening: number; readonly sample: number } | { readonly t: 'close'; readonly sample: number };
+  | { readonly t: 'open'; readonly opening: number; readonly sample: number }
+  | { readonly t: 'near'; readonly sample: number }
+  | { readonly t: 'close'; readonly sample: number };
 
 /**
  * One call in the main process: the gate's edges and the worker's news -> events.
  *   A voice begins when the model says so; a gate that opens again while the model still hears the same voice begins it at once.
  *   It ends when the gate hears a pause or the model does, whichever is first: turns are prepared in early pauses.
- *   While we speak, a voice that the gate does not let through is our own echo.
+ *   While we speak, a voice that the gate neither lets through nor notices is our own echo.
  * Whatever happens to the worker, starts and ends alternate, samples do not go back, and nothing that the gate heard is lost: where
  * the model cannot answer, the gate's edge stands.
  */
@@ -20,6 +25,7 @@ export class Spurt {
   #opening = 0;
   #gateOpen = false;
   #gateEnd = 0;
+  #nearFrom = -Infinity;
   #prosody: Prosody | undefined;
   #openedAt = 0;
   /** The worker has not yet said all it has to say about the gate's openings since `#from`; `#answered`: there was a voice in them. */
@@ -67,6 +73,12 @@ export class Spurt {
     return hasWorker ? { t: 'close', sample: edge.sample } : null;
   }
 
+  /** Something is to be heard from here on; what the worker is to be told, null where it listens anyway. */
+  near(sample: number): SpurtOrder | null {
+    this.#nearFrom = sample;
+    return this.#gateOpen ? null : { t: 'near', sample };
+  }
+
   news(news: CallNews): void {
     if (news.t === 'shed') this.giveUp(news.atUs);
     else if (news.t === 'drained') this.#drained(news);
@@ -109,7 +121,8 @@ export class Spurt {
   #began(sample: number, atUs: number): void {
     const begin = sample > this.#openedAt && sample - this.#openedAt <= SAME_VOICE ? this.#openedAt : sample;
     const judged = this.#owed && begin < this.#gateEnd;
-    if (!this.#gateOpen && this.#playing && !judged) return;
+    const near = begin >= this.#nearFrom - NEAR_REACH && begin < this.#nearFrom + NEAR_REACH;
+    if (!this.#gateOpen && this.#playing && !judged && !near) return;
     this.#answered = true;
     this.#say('speech-start', begin, atUs, 'model');
     if (!this.#gateOpen && judged) this.#pause(atUs);

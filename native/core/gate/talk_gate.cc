@@ -101,6 +101,8 @@ TalkGateEdge TalkGate::frame(float energy, float hiss, bool natural) {
   recent_ = (recent_ << 1) | (voiced ? 1u : 0u);
   const HintFrame seen{energy, hiss, reference, loudestHiss_.energy, natural, voiced || open_, open_ && !paused_};
   hintedFrames_ = hint_.frame(seen, noise_, hissNoise_);
+  const float nearMinimum = config_.nearMinRms * config_.nearMinRms;
+  lookForNear(natural && energy > std::max({nearMinimum, noise_.level() * config_.nearOverNoise, echo}));
   // The tail of a word counts while it hangs together with the voice before it.
   const bool tail = natural && open_ && !paused_ &&
                     (energy > std::max({quiet * config_.closeShare, noise_.level() * config_.closeOverNoise, echo}) ||
@@ -133,6 +135,14 @@ size_t TalkGate::heard(const TalkGateEdge& edge, std::array<float, kHeardFrames>
   size_t count = 0;
   for (uint64_t at = from; at < end; at++) out[count++] = heard_[at % kHeardRing];
   return count;
+}
+
+void TalkGate::lookForNear(bool sound) {
+  nearRecent_ = (nearRecent_ << 1) | (sound ? 1u : 0u);
+  nearAge_++;
+  const auto count = static_cast<uint32_t>(std::popcount(nearRecent_ & ((1u << config_.nearWindowFrames) - 1u)));
+  near_ = config_.nearFrames > 0 && count >= config_.nearFrames && (!open_ || paused_) && nearAge_ >= config_.nearAgainFrames;
+  if (near_) nearAge_ = 0;
 }
 
 TalkGateEdge TalkGate::opened(uint32_t window) {

@@ -22,6 +22,12 @@ struct TalkGateConfig {
   float closeShare = 0.1f;
   float closeOverNoise = 4.0f;
   float hissOverNoise = 4.0f;
+  // Sound that a finer ear should judge: less sure than a voice, and told again while it goes on without becoming one. 0 frames: never.
+  uint32_t nearFrames = 0;          // 10 ms frames ...
+  uint32_t nearWindowFrames = 3;    // ... within this many
+  uint32_t nearAgainFrames = 12;
+  float nearMinRms = 60.0f;
+  float nearOverNoise = 2.0f;       // 3 dB
   uint32_t openFrames = 4;          // voiced 10 ms frames ...
   uint32_t openWindowFrames = 6;    // ... within this many
   uint32_t hangoverFrames = 20;     // unvoiced frames until the gate closes
@@ -52,10 +58,10 @@ class TalkGate {
 
   // Caller audio in order; calls `edge(TalkGateEdge)` for each change. `natural` is false for filled or silent audio,
   // which neither opens the gate nor teaches the noise floor. `hint(sample)`: a voice may have begun there, once per candidate;
-  // an edge that opens follows within the opening window, or it was nothing.
-  template <typename OnEdge, typename OnHint = void (*)(uint64_t)>
+  // an edge that opens follows within the opening window, or it was nothing. `near(sample)`: see TalkGateConfig.
+  template <typename OnEdge, typename OnHint = void (*)(uint64_t), typename OnNear = void (*)(uint64_t)>
   void push(
-      std::span<const int16_t> pcm, bool natural, OnEdge&& edge, OnHint&& hint = [](uint64_t) {}) {
+      std::span<const int16_t> pcm, bool natural, OnEdge&& edge, OnHint&& hint = [](uint64_t) {}, OnNear&& near = [](uint64_t) {}) {
     while (!pcm.empty()) {
       const auto part = pcm.first(std::min(pcm.size(), frame_ - filled_));
       pcm = pcm.subspan(part.size());
@@ -70,6 +76,7 @@ class TalkGate {
       energy_ = hiss_ = 0;
       filled_ = 0;
       natural_ = true;
+      if (near_) near(position_ - uint64_t{config_.nearWindowFrames} * frame_);
       if (hintedFrames_ > 0) hint(position_ - uint64_t{hintedFrames_} * frame_);
       if (changed_) edge(change);
     }
@@ -100,6 +107,7 @@ class TalkGate {
   static int64_t energyOf(std::span<const int16_t> pcm);
   static int64_t hissOf(std::span<const int16_t> pcm, int16_t& before);
   TalkGateEdge frame(float energy, float hiss, bool natural);
+  void lookForNear(bool sound);
   TalkGateEdge opened(uint32_t window);
   void learnEcho(float energy, float reference);
   void noteLoudest(const std::array<float, kSentFrames>& ring, Loudest& loudest) const;
@@ -122,6 +130,9 @@ class TalkGate {
   uint64_t lastVoicedEnd_ = 0;
   VoiceHint hint_;
   uint32_t hintedFrames_ = 0;  // ago; 0: no hint
+  bool near_ = false;        // told of with this frame
+  uint32_t nearRecent_ = 0;  // flags, newest in bit 0
+  uint32_t nearAge_ = 0;     // frames since it was told
   NoiseFloor noise_;
   NoiseFloor hissNoise_;
   // Energies of heard frames, by their number.

@@ -19,6 +19,7 @@ enum class EventType : uint8_t {
   clipStopped = 7,
   rtpIdle = 8,    // a = ms
   speechHint = 9,
+  speechNear = 10,
 };
 
 struct Event {

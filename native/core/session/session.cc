@@ -9,6 +9,7 @@ constexpr MonoUs kIdleEventUs = 1000000;
 constexpr uint32_t kSlotTs = 160;  // of 20 ms, whatever the codec: what we send has an 8 kHz clock
 constexpr size_t kPiece = 320;
 constexpr uint8_t kComfortNoise = 13;  // RFC 3389
+constexpr uint32_t kNearFrames = 2;     // 20 ms: whoever judges voices may begin early, and look at more than voices
 constexpr uint32_t kPauseFrames = 6;   // 60 ms: whoever answers after 160 must know early that the caller has stopped
 }  // namespace
 
@@ -28,7 +29,7 @@ void Session::open(const SessionOptions& options, MonoUs nowUs) {
   concealer_.open(decoder_.info().rateHz);
   upsampler_.reset();
   sentUpsampler_.reset();
-  gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz, TalkGateConfig{.pauseFrames = kPauseFrames});
+  gate_ = TalkGate(decoder_.info().rateHz, encoder_.info().rateHz, TalkGateConfig{.nearFrames = kNearFrames, .pauseFrames = kPauseFrames});
   dtmfIn_.reset();
   dtmfOut_ = DtmfSender();
   sample_ = flooded_ = 0;
@@ -241,7 +242,8 @@ void Session::store(std::span<const int16_t> pcm, uint8_t flags) {
       [this](uint64_t sample) {
         // Only whoever speaks can speak softer: otherwise it would wake JavaScript for nothing.
         if (gate_.echoPossible()) emit(EventType::speechHint, callerTime(sample));
-      });
+      },
+      [this](uint64_t sample) { emit(EventType::speechNear, callerTime(sample)); });
 }
 
 // With how it sounded: whoever weighs the pause must not go and look at audio.

@@ -120,6 +120,10 @@ class ScriptedSession implements VadSession {
     this.#byGate = false;
   }
 
+  near(): void {
+    // The script says when a voice is known: with the gate.
+  }
+
   playing(): void {
     // Where the voice is, is known: there is no echo.
   }
