@@ -338,14 +338,18 @@ TEST("gate: what we sent counts for as long as it may take to come back, whateve
 
 TEST("gate: what is too soft for a voice is told of as near, again while it lasts, and not inside a voice") {
   GateRun run(TalkGateConfig{.nearFrames = 2, .pauseFrames = 6});
+  // Until the noise is known, it may be anything.
+  run.push(2000, 0, 100);
+  const size_t unknown = run.nears.size();
+  CHECK(unknown <= 2000 / 120);
   run.push(2000, 0, 100);
   const size_t inNoise = run.nears.size();
-  CHECK(inNoise <= 2);
+  CHECK_EQ(inNoise, unknown);
   run.push(600, 180, 100);
   CHECK(run.edges.empty());
   const size_t soft = run.nears.size() - inNoise;
   CHECK(soft >= 4 && soft <= 6);
-  if (soft > 0) CHECK_NEAR(run.nears[inNoise], 16000, 240);
+  if (soft > 0) CHECK_NEAR(run.nears[inNoise], 32000, 240);
   run.push(1000, 0, 100);
   const size_t before = run.nears.size();
   run.push(1000, 4000, 100);

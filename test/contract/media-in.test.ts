@@ -245,9 +245,15 @@ void test('the talk gate: first and last voiced sample', async (t) => {
   t.ok(Math.abs(end.prosody?.pitchSlope ?? NaN) < 1, `pitch ${end.prosody?.pitchSlope} semitones per second`);
   t.ok(Math.abs(end.prosody?.levelDropDb ?? NaN) < 1, `level ${end.prosody?.levelDropDb} dB`);
   t.ok((end.prosody?.syllablesPerS ?? NaN) < 4);
+  const nears = (): number => line.events.filter((event) => event.t === 'speech-near').length;
+  const near = line.events.findIndex(({ t: kind }) => kind === 'speech-near');
+  t.ok(near >= 0 && near < line.events.indexOf(start), 'before that it is near');
   line.session.secure('on');
+  await sleep(50);
+  const nearsBefore = nears();
   await say(400, 4000);
   await sleep(50);
+  t.equal(nears(), nearsBefore, 'in secure mode nothing is near');
   const to = line.session.stats().sample;
   t.equal(rms(line.engine.read(line.session, to - 3200, to)), 0, 'secure mode is silence');
   t.equal(line.events.filter((event) => event.t === 'speech-start').length, 1);

@@ -1,7 +1,7 @@
 import type { GateEvent, VadEvent } from '../../src/contracts/index.ts';
 import { Spurt } from '../../src/vad/spurt.ts';
 
-export type SpurtStep = 'open' | 'close' | 'start' | 'end' | 'drained' | 'shed' | 'lost' | 'back' | 'play' | 'silent';
+export type SpurtStep = 'open' | 'close' | 'start' | 'end' | 'drained' | 'shed' | 'lost' | 'back' | 'play' | 'silent' | 'near';
 
 /** A call's main-thread side, with a gate and a worker that do as the script says. */
 export class SpurtLine {
@@ -16,6 +16,7 @@ export class SpurtLine {
     this.#sample += later;
     if (step === 'open' || step === 'close') this.#gate(step === 'open');
     else if (step === 'play' || step === 'silent') this.#spurt.playing = step === 'play';
+    else if (step === 'near') this.#spurt.near(this.#sample);
     else if (step === 'lost' || step === 'back') this.#work(step === 'back');
     else if (this.#worker && this.#opening > 0) this.#news(step, this.#sample - later / 2);
   }

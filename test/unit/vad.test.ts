@@ -271,7 +271,7 @@ test('a gate that opens again in the middle of a word: the new opening hears of 
 });
 
 test('spurt: whatever happens, starts and ends alternate and the gate loses nothing', (t) => {
-  const steps = fc.constantFrom<SpurtStep>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back', 'play', 'silent');
+  const steps = fc.constantFrom<SpurtStep>('open', 'close', 'start', 'end', 'drained', 'shed', 'lost', 'back', 'play', 'silent', 'near');
   const script = fc.array(fc.tuple(steps, fc.integer({ min: 0, max: 500 })), { maxLength: 40 });
   fc.assert(
     fc.property(script, (steps) => {
@@ -283,6 +283,56 @@ test('spurt: whatever happens, starts and ends alternate and the gate loses noth
     }),
     { numRuns: 2000 },
   );
+  t.end();
+});
+
+test('desk: a sound that is near is listened to for a while, and for longer when it is told of again', async (t) => {
+  const { desk, model, ring, news, pass, alarmed } = deskRig(t, 1);
+  const generation = ring.open(0);
+  const quietly = (ms: number): void => {
+    if (ms % 20 === 0) ring.write(0, loud(320, -500));
+  };
+  ring.write(0, loud(8000, -500));
+  const near = (sample: number): void => desk.receive({ t: 'near', call: 1, slot: 0, generation, sample });
+  near(7000);
+  await pass(400, quietly);
+  const once = model.sizes.length;
+  t.ok(once >= 8 && once <= 10, `96 ms before it and 160 ms from it on: ${once} windows`);
+  t.notOk(alarmed(), 'then nothing runs');
+  t.same(news, [], 'nobody waits for an answer');
+  const again = ring.written(0);
+  near(again);
+  await pass(120, quietly);
+  near(again + 1920);
+  await pass(400, quietly);
+  t.ok(model.sizes.length - once >= once + 2, 'it lasts');
+  near(ring.written(0));
+  desk.receive({ t: 'open', call: 1, opening: 1, slot: 0, generation, sample: ring.written(0) });
+  desk.receive({ t: 'near', call: 1, slot: 0, generation, sample: ring.written(0) });
+  await pass(500, quietly);
+  t.ok(alarmed(), 'an opening is not cut short by it');
+});
+
+test('spurt: while we speak, a voice is believed where the gate noticed something', (t) => {
+  const events: string[] = [];
+  const spurt = new Spurt(({ t: kind, sample }) => events.push(`${kind === 'speech-start' ? '+' : '-'}${sample}`));
+  const model = (kind: 'speech-start' | 'speech-end', sample: number): void =>
+    spurt.news({ t: kind, call: 1, opening: 0, sample, atUs: sample });
+  spurt.playing = true;
+  model('speech-start', 5000);
+  model('speech-end', 6000);
+  t.same(events, [], 'our own voice, coming back');
+  t.same(spurt.near(20_000), { t: 'near', sample: 20_000 });
+  model('speech-start', 19_500);
+  t.same(events, ['+19500']);
+  t.same(spurt.gate({ t: 'speech-start', sample: 20_300, atUs: 1 }, true), { t: 'open', opening: 1, sample: 20_300 });
+  t.equal(spurt.near(20_400), null, 'the gate is open: it is listened to');
+  spurt.gate({ t: 'speech-end', sample: 24_000, atUs: 2 }, true);
+  t.same(events, ['+19500', '-24000'], 'the voice began once');
+  model('speech-end', 24_200);
+  spurt.near(60_000);
+  model('speech-start', 63_000);
+  t.same(events.length, 2, 'too long after it');
   t.end();
 });
 
