@@ -116,7 +116,7 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     vad: { ...file.vad, model: absolute(file.vad.model) },
     ...toEngines(file, absolute),
     capacity: toCapacity(file),
-    budget: { perDay: file.budget.perDay ?? null, perMonth: file.budget.perMonth ?? null },
+    budget: toBudget(file),
     turn: toTurn(file, absolute),
     flows: { directory: absolute(flows.directory), default: flows.default, facts: absolute(flows.facts) },
     desks: file.desks,
@@ -149,6 +149,10 @@ export function toConfig(file: ConfigFile, name: string, absolute: (path: string
     http: { host: http.host, port: http.port, tokenFile: absolute(http.tokenFile) },
     log: file.log,
   });
+}
+
+function toBudget({ budget }: { budget: { perDay?: number | undefined; perMonth?: number | undefined } }): Config['budget'] {
+  return { perDay: budget.perDay ?? null, perMonth: budget.perMonth ?? null };
 }
 
 function toApprovals({ approvals }: ConfigFile, maybe: (path: string | undefined) => string | null): Config['approvals'] {

@@ -177,6 +177,8 @@ export const configSchema = z
     llm: llmSchema.prefault({}).describe('Language models.'),
     capacity: capacitySchema.prefault({}).describe('What is done when callers begin to wait.'),
     budget: budgetSchema
+      .nullable()
+      .transform((given) => given ?? {})
       .prefault({})
       .describe('What all calls together may cost, in the currency of the prices: what is left is cost.left of flows.'),
     turn: turnSchema.prefault({}).describe('Whose turn it is.'),
