@@ -135,7 +135,12 @@ async function workerRig(t: Test): Promise<{ vad: Vad; pipes: Pipe[]; ear: Ear; 
     },
   });
   await vad.start({ fd: 0, bytes: 0 });
-  t.teardown(() => vad.stop());
+  // The restart waits on a timer that keeps no process alive.
+  const alive = setInterval(() => undefined, 1000);
+  t.teardown(() => {
+    clearInterval(alive);
+    return vad.stop();
+  });
   const { ear, heard } = earOf(vad.open({ callId: 'c', slot: 0, generation: 1 }));
   const ordered = async (): Promise<string[]> => {
     await nextLoop();
