@@ -123,6 +123,11 @@ export class OpenStages {
     this.#doubt?.end();
   }
 
+  /** What the caller heard of us is known now. */
+  hush(): Promise<void> {
+    return this.speaker.finish(this.#ports.stages.timers);
+  }
+
   /** Whoever still holds clips or reads audio lets go. */
   close(): void {
     this.#doubt?.end();

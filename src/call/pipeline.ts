@@ -434,6 +434,7 @@ export class CallPipeline {
     this.#turn.close();
     // Whoever still holds clips or reads audio lets go before the media session is gone.
     this.#conversation.close();
+    await this.#open?.hush();
     this.#open?.close();
     this.#privacy.secrets.end();
     const recorded = this.#privacy.recording.end(reason);

@@ -10,6 +10,7 @@ import {
   type MediaEvent,
   type MediaSession,
   type TextToSpeech,
+  type Timers,
 } from '../contracts/index.ts';
 import { type Heard, heardOf, resumeSample } from './ledger.ts';
 import type { Say } from './ports.ts';
@@ -58,6 +59,8 @@ interface Item {
 }
 
 const DUCK_DB = -12;
+/** A stop acts within one slot of 20 ms and is told in the next batch of events. */
+const LAST_WORD_MS = 200;
 
 export class Speaker {
   readonly #media: MediaSession;
@@ -280,6 +283,20 @@ export class Speaker {
       this.#quiet = { done, resolve };
     }
     this.#media.stop();
+  }
+
+  /** The call ends: silence, and the engine has told how much of each text was sent, if it does so in time. */
+  async finish(timers: Timers): Promise<void> {
+    if (this.#open.size > 0) this.stop();
+    const told = this.#quiet?.done;
+    if (told === undefined) return;
+    await new Promise<void>((resolve) => {
+      const cancel = timers.after(LAST_WORD_MS, resolve);
+      void told.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** The media session is gone: no clip-end will come any more. */

@@ -568,3 +568,23 @@ test('23. the recogniser is told what we said last', (t) => {
   t.same(prompts, [undefined, 'which day']);
   t.end();
 });
+
+test('25. a caller hangs up in the middle of a text: the log has what was sent, and does not wait for an engine that is mute', async (t) => {
+  const text = 'one two three four five six seven eight nine ten';
+  for (const isMute of [false, true]) {
+    const line = rig((event) => (event.t === 'start' ? [say(text), listen] : []));
+    const id = await line.begin();
+    await line.time.pass(1000);
+    if (isMute) session(line.media).stop = () => undefined;
+    line.pbx.callerHangsUp(id);
+    await line.time.pass(500);
+    const [said] = line.audit.of('agent.said');
+    t.match(said?.body, { interrupted: true, words: 10 });
+    const { heardWords = 0, sentMs = 0 } = said?.body ?? {};
+    t.equal(heardWords > 0 && heardWords < 10 && sentMs > 500, !isMute, `${heardWords} words, ${sentMs} ms`);
+    t.ok(text.startsWith(said?.content?.['text'] ?? 'no'));
+    t.equal(line.audit.of('caller.interrupted').length, 0, 'a hang-up is no interruption');
+    t.equal(line.audit.of('call.ended').length, 1);
+    t.ok(session(line.media).closed);
+  }
+});
