@@ -46,6 +46,8 @@ const HARD_MS = 400;
 /** An agent that begins so soon after the caller went on had decided during the hold. */
 const GRACE_MS = 150;
 const STILL_MS = 400;
+/** From the first sample that was heard to its waterfall. */
+const WATERFALL_MS = 200;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
@@ -100,21 +102,23 @@ function addTurn(figures: Mutable<Figures>, call: CallResult, turn: TurnReport, 
   figures.answered += 1;
   const perceivedMs = first.fromMs - turn.endMs;
   figures.perceivedMs.push(perceivedMs);
-  const told = latencyOf(call, turn.endMs, first.fromMs);
+  const told = latencyOf(call, turn.endMs, untilMs);
   if (told === null) return;
   const { latency, stereoMs } = told;
-  if (typeof stereoMs === 'number') figures.stereoOffMs.push(stereoMs - perceivedMs);
   figures.endpointMs.push(latency.waitMs);
   if (latency.speculation !== 'off') figures.tried += 1;
   if (latency.speculation === 'hit') figures.hits += 1;
   if (latency.speculation === 'hit' || latency.speculation === 'late') figures.useful += 1;
+  // Of a reply that came behind an opener nobody perceives the beginning.
+  if (told.atMs > first.fromMs + WATERFALL_MS) return;
+  if (typeof stereoMs === 'number') figures.stereoOffMs.push(stereoMs - perceivedMs);
   figures.overheadMs.push(perceivedMs - criticalMs(call.decisions, latency, turn.endMs, first.fromMs));
 }
 
-function latencyOf(call: CallResult, fromMs: number, toMs: number): { latency: Waterfall; stereoMs?: number | null } | null {
+function latencyOf(call: CallResult, fromMs: number, toMs: number): { atMs: number; latency: Waterfall; stereoMs?: number | null } | null {
   for (const { atMs, event, stereoMs } of call.events) {
-    if (event.type !== 'turn.latency' || atMs <= fromMs || atMs >= toMs + 200) continue;
-    return { latency: event.body.waterfall, ...(stereoMs === undefined ? {} : { stereoMs }) };
+    if (event.type !== 'turn.latency' || atMs <= fromMs || atMs >= toMs) continue;
+    return { atMs, latency: event.body.waterfall, ...(stereoMs === undefined ? {} : { stereoMs }) };
   }
   return null;
 }

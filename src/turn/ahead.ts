@@ -11,6 +11,8 @@ const FIRST_WORDS_MS = 200;
 const LEAST_PROBABILITY = 0.12;
 /** In one wait. */
 const MAX_FILLERS = 3;
+/** A reply that was there at the commit begins within this, if at all: an opener would only delay it, and the next turn would have none. */
+const PREPARED_MS = 200;
 
 export const soFar: Rule = {
   name: 'so-far',
@@ -78,7 +80,7 @@ export const bridge: Rule = {
 
 function openerDueMs({ options, filler, turn, agent, agentMs, undo }: Readonly<Draft>): number | null {
   if (options.openerMs === null || agent !== 'waiting' || undo === null || filler.count > 0 || filler.turn >= turn - 1) return null;
-  return agentMs + options.openerMs;
+  return agentMs + (undo.prepared ? Math.max(PREPARED_MS, options.openerMs) : options.openerMs);
 }
 
 /** Nobody has spoken for a while, and a tool is still at work. */

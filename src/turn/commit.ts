@@ -129,7 +129,8 @@ function commit(draft: Draft, group: readonly Stretch[], words: readonly { confi
   const attempt = speculation !== null && sameWords(speculation.text, text) ? speculation.attempt : null;
   if (attempt === null) abandonSpeculation(draft);
   const sure = evidence['complete'] !== undefined || (draft.options.endpoint === 'dynamic' && probability >= SURE);
-  const undo = { group, text, reply: draft.reply, doneSample: draft.doneSample, sure };
+  const prepared = attempt !== null && speculation?.ready === true;
+  const undo = { group, text, reply: draft.reply, doneSample: draft.doneSample, sure, prepared };
   closeGroup(draft, group);
   const confidence = words.reduce((sum, heard) => sum + heard.confidence, 0) / words.length;
   const { fromSample } = first;

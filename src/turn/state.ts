@@ -63,6 +63,8 @@ export interface Undo {
   readonly doneSample: number;
   /** All that was asked for had been said, as far as anybody can tell. */
   readonly sure: boolean;
+  /** Its reply was there when it was committed. */
+  readonly prepared: boolean;
 }
 
 export interface Speculation {

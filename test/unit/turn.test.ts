@@ -470,6 +470,19 @@ test('an opener bridges a late reply, never in two turns in a row; wait phrases 
   t.end();
 });
 
+test('a reply that was ready at the commit needs no opener; one that is not gets it at once', (t) => {
+  const fillers = (readyMs: number | null): string[] => {
+    const line = new Line({ openerMs: 0, speculate: true }).reply(0, 1000).talk(2000, 3000).words(3130, 'for four people');
+    if (readyMs !== null) line.tell({ t: 'prepared', atMs: readyMs, attempt: 1, ready: true });
+    return line.until(5000).trace.filter((entry) => /commit|filler/.test(entry));
+  };
+  const committed = '3600 because committed';
+  const commit = '3600 commit 1 "for four people" wait 600 attempt 1';
+  t.strictSame(fillers(null), [committed, commit, '3600 filler opener']);
+  t.strictSame(fillers(3300), [committed, commit, '3800 filler opener'], 'it has not begun after all');
+  t.end();
+});
+
 test('a tool that works on after its first wait phrase is bridged again; meanwhile nobody asks whether the caller is there', (t) => {
   const line = new Line().reply(0, 1000).talk(2000, 3000).words(3150, 'hello').until(3650).tell({ t: 'working', atMs: 3660 });
   line.tell({ t: 'reply', atMs: 4260, interruptible: true, expect: null }).tell({ t: 'working', atMs: 4261 });
