@@ -21,6 +21,8 @@ export async function createPbx(config: Config, logger: Logger): Promise<Pbx> {
     return { driver, sip: null, stop: () => Promise.resolve() };
   }
   const own = await startPrivateAsterisk(await privateAsterisk(config));
+  if (own.before !== 'none')
+    logger.warn('the process before this one died, and the calls on its private asterisk are over', { asterisk: own.before });
   logger.info('private asterisk is up', { version: own.version, sipPort: own.sipPort });
   const wanted = { stop: false };
   void own.exited.then(() => {

@@ -1,6 +1,6 @@
 /** The life of Asterisk itself: it is not there yet, it dies in a call, its parent dies. */
 import { spawn } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createAsterisk, startPrivateAsterisk } from '../../src/telephony/index.ts';
@@ -59,6 +59,28 @@ test('a private Asterisk dies with the program that started it, even when that i
   t.equal(statSync(join(options.runDir, 'etc/ari.conf')).mode & 0o777, 0o600, 'only its user reads the password');
   parent.kill('SIGKILL');
   await until('dead', () => !alive());
+  // The next one in its folder can say so; one that was stopped leaves nothing to say.
+  const next = await testAsterisk(t, options);
+  t.equal(next.before, 'gone');
+  await next.stop();
+  const third = await testAsterisk(t, options);
+  t.equal(third.before, 'none');
+  await third.stop();
+});
+
+test('a private Asterisk that outlived its program is ended by the next start in its folder, and another program with its number is not', async (t) => {
+  const options = await asteriskOptions(t);
+  const left = await testAsterisk(t, options);
+  // Nobody stopped it: its mark is still there, and its ports are taken.
+  const next = await testAsterisk(t, options);
+  t.equal(next.before, 'ended');
+  t.not(next.pid, left.pid);
+  await left.exited;
+  await next.stop();
+  writeFileSync(join(options.runDir, 'running.pid'), `${process.pid}\n`);
+  const third = await testAsterisk(t, options);
+  t.equal(third.before, 'gone', 'a number that went to another program');
+  await third.stop();
 });
 
 test('no Asterisk at all: start waits, says so once, and works when it comes', async (t) => {

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { ParleyError } from '../../../contracts/index.ts';
 import { findAsterisk } from './find.ts';
 import type { AsteriskProgram } from './find.ts';
+import { endLeftover, type Leftover, markRunning, markStopped } from './leftover.ts';
 import { renderConfig } from './render.ts';
 import type { Desk } from './render.ts';
 
@@ -44,6 +45,8 @@ export interface PrivateAsterisk {
   /** As Asterisk reports it, for example `22.10.1`. */
   readonly version: string;
   readonly logFile: string;
+  /** What a program that did not stop its Asterisk here has left: nothing; one that died with it; one that ran on and was ended now. */
+  readonly before: Leftover;
   /** Settles when the process is over, however it ended. */
   readonly exited: Promise<void>;
   /** Runs a console command and returns what it prints: `core show channels`. */
@@ -61,8 +64,9 @@ export async function startPrivateAsterisk(options: PrivateAsteriskOptions): Pro
   const runDir = resolve(options.runDir);
   const ariUser = options.ariUser ?? 'parley';
   const ariPassword = options.ariPassword ?? randomBytes(24).toString('hex');
-  await checkPorts(options);
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  const before = await endLeftover(runDir);
+  await checkPorts(options);
   const config = renderConfig(program, {
     ...options,
     runDir,
@@ -74,24 +78,27 @@ export async function startPrivateAsterisk(options: PrivateAsteriskOptions): Pro
     extraDialplan: options.extraDialplan ?? '',
   });
   const child = launch(program, config, join(runDir, 'log/console.log'));
+  markRunning(runDir, child.pid ?? 0);
   const over = new Promise<void>((settle) => child.once('exit', () => settle()));
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   void over.then(() => process.off('exit', kill));
 
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    const late = setTimeout(kill, 5000);
-    await over;
-    clearTimeout(late);
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      const late = setTimeout(kill, 5000);
+      await over;
+      clearTimeout(late);
+    }
+    markStopped(runDir);
   };
   const ariUrl = `http://${HOST}:${options.ariPort}`;
   const logFile = join(runDir, 'log/messages.log');
   try {
     const authorization = `Basic ${Buffer.from(`${ariUser}:${ariPassword}`).toString('base64')}`;
     const version = await untilReady(child, `${ariUrl}/ari/asterisk/info?only=system`, authorization, options.readyMs ?? 30_000);
-    return { pid: child.pid ?? 0, ariUrl, ariUser, ariPassword, sipHost: HOST, sipPort: options.sipPort, version, logFile, exited: over, console: (command) => ask(program, config, command), stop }; // prettier-ignore
+    return { pid: child.pid ?? 0, ariUrl, ariUser, ariPassword, sipHost: HOST, sipPort: options.sipPort, version, logFile, exited: over, console: (command) => ask(program, config, command), before, stop }; // prettier-ignore
   } catch (error) {
     await stop();
     throw new ParleyError('PBX_FAILED', `The private Asterisk did not come up (${(error as Error).message}). ${lastLines(logFile)}`, {
@@ -107,7 +114,8 @@ function launch(program: AsteriskProgram, config: string, output: string): Child
   const [command = '', ...args] = setpriv === undefined ? own : [setpriv, '--pdeathsig', 'KILL', '--', ...own];
   const log = openSync(output, 'w', 0o600);
   try {
-    const child = spawn(command, args, { stdio: ['ignore', log, log], cwd: '/' });
+    // A group of its own: a signal to ours (Ctrl-C) begins a drain, and calls go on until it is over.
+    const child = spawn(command, args, { stdio: ['ignore', log, log], cwd: '/', detached: true });
     // A failed spawn shows as an exit to whoever waits.
     child.once('error', () => child.emit('exit', 127, null));
     return child;
