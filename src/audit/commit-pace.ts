@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 const BURST = 20;
 /** Beyond the burst one write begins in each of these: what waits is on disk well within 10 ms. */
-const EVERY_MS = 4;
+const EVERY_MS = 2;
 
 export class CommitPace {
   #credit = BURST;

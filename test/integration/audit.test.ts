@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import pg from 'pg';
 import { test } from 'tap';
 import {
   createAudit,
@@ -29,6 +30,7 @@ import { eventually, handClock, stepEvent, type HandClock } from '../support/aud
 import { CANARY, fill, logCall, type Filled } from '../support/audit-fill.ts';
 import { startPostgres, testFolder, type TestDatabase } from '../support/postgres.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
+import { startPair } from '../support/standby.ts';
 
 const postgres = await startPostgres();
 const RETRY = { first: 20, last: 100 };
@@ -145,6 +147,44 @@ test('a database that fails over to an older copy of itself is filled up again',
   const report = await verify(database, folder);
   t.ok(report.ok, formatReport(report));
   t.equal(report.events, 40);
+});
+
+test('fail-over: the primary is lost with what its replica had not got; the replica is promoted, and nothing is missing', async (t) => {
+  const pair = await startPair();
+  const folder = await testFolder();
+  const clock = handClock();
+  const log = keepingLogger();
+  const store = createStore({ connectionString: pair.url('gw_writer'), log, retryMs: RETRY });
+  const audit = createAudit({ folder, gateway: 'gw1', store, clock, log, content: { retentionDays: 30 }, reservedBytes: 4096 });
+  t.teardown(() => pair.close());
+  await store.start();
+  t.equal(store.state, 'up', store.why);
+  await audit.start();
+  const events = async (): Promise<number> => {
+    const client = new pg.Client(pair.as('auditor'));
+    await client.connect();
+    const { rows } = await client.query<{ n: string }>('SELECT count(*) AS n FROM audit.event');
+    await client.end();
+    return Number(rows[0]?.n);
+  };
+  await logCall(audit, clock);
+  await eventually(() => audit.backlog === 0);
+  await pair.caughtUp();
+  await pair.lag();
+  for (let n = 0; n < 3; n++) await logCall(audit, clock);
+  await eventually(() => audit.backlog === 0);
+  const before = await events();
+  await pair.failOver();
+  t.ok((await events()) < before, 'the new primary lacks what was committed last');
+  await logCall(audit, clock);
+  await eventually(async () => audit.backlog === 0 && (await events()) > before);
+  await audit.stop();
+  await store.stop();
+  const report = await verifyAudit({
+    ...{ connection: pair.as('auditor'), anchors: [join(folder, 'anchors.txt')], publicKeys: [join(folder, 'keys/signing.vkey')] },
+  });
+  t.ok(report.ok, formatReport(report));
+  t.equal(report.events, (before / 4) * 5);
 });
 
 test('another event in our place is a fork: said loudly, never passed over', async (t) => {
