@@ -319,7 +319,7 @@ void MediaThread::apply(const Command& command, MonoUs nowUs) {
     case CommandType::close:
       return closeCall(call);
     case CommandType::remote:
-      return setRemote(call, command.remote);
+      return setRemote(call, command.remote, nowUs);
     case CommandType::addClip:
       return call.session.playout().add(command.clip);
     case CommandType::releaseClip:
@@ -388,12 +388,14 @@ void MediaThread::closeCall(Call& call) {
   eventsWaiting_ = true;
 }
 
-void MediaThread::setRemote(Call& call, const UdpAddress& remote) {
+void MediaThread::setRemote(Call& call, const UdpAddress& remote, MonoUs nowUs) {
   const bool first = !call.hasRemote;
   const bool moved = !first && !(call.remote == remote);
   if (first) {
-    const int64_t ahead = (static_cast<int64_t>(call.phase) - lastTick_ % kSlots + kSlots) % kSlots;
-    call.startTick = lastTick_ + (ahead == 0 ? kSlots : ahead);
+    // The ticks that this thread slept through are still to come, but not for this call: it would begin with a late frame.
+    const int64_t past = std::max(lastTick_, nowUs / kTickUs - 1);
+    const int64_t ahead = (static_cast<int64_t>(call.phase) - past % kSlots + kSlots) % kSlots;
+    call.startTick = past + (ahead == 0 ? kSlots : ahead);
   } else if (moved) {
     call.session.remoteChanged();
   }

@@ -113,7 +113,7 @@ class MediaThread final : public InPages, private EventSink {
   void apply(const Command& command, MonoUs nowUs);
   void openCall(const Command& command, MonoUs nowUs);
   void closeCall(Call& call);
-  void setRemote(Call& call, const UdpAddress& remote);
+  void setRemote(Call& call, const UdpAddress& remote, MonoUs nowUs);
   void control(Call& call, Control what, float value);
   void drainSockets(MonoUs nowUs);
   void readSocket(Call& call, bool rtcp, MonoUs nowUs);
