@@ -13,25 +13,33 @@ const isSilence = ({ payload }: HeardPacket): boolean => payload.every((code) =>
 export interface FirstPacket {
   /** From the question to the cache until the packet with the first sound is at the PBX. */
   readonly delayMs: number;
-  /** Packets that came in between: slots that went by without the phrase. */
+  /** From the question until the media engine has the clip. */
+  readonly handedMs: number;
+  /** Slots that went by without the phrase after it was handed over, by the media engine's own clock. */
   readonly slotsMissed: number;
 }
 
+const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
+
 async function once(cache: PhraseCache, text: string, session: MediaSession, peer: RtpPeer): Promise<FirstPacket> {
+  let startedUs = NaN;
+  session.onEvent((event) => {
+    if (event.t === 'clip-start') startedUs = event.atUs;
+  });
   const before = peer.heard.length;
-  const askedUs = Number(process.hrtime.bigint() / 1000n);
+  const askedUs = nowUs();
   const { pcm, rateHz } = await cache.synthesise(text, { language: 'en' });
   const clip = session.openClip({ rateHz, held: false });
   clip.write(pcm);
   clip.end();
+  const handedUs = nowUs();
   for (;;) {
     await pause(5);
-    const since = peer.heard.slice(before);
-    const index = since.findIndex((packet) => !isSilence(packet));
-    const first = since[index];
-    if (first === undefined) continue;
+    const first = peer.heard.slice(before).find((packet) => !isSilence(packet));
+    if (first === undefined || Number.isNaN(startedUs)) continue;
     session.stop();
-    return { delayMs: (first.atUs - askedUs) / 1000, slotsMissed: index };
+    const slotsMissed = Math.max(0, Math.floor((startedUs - handedUs) / 1000 / SLOT_MS));
+    return { delayMs: (first.atUs - askedUs) / 1000, handedMs: (handedUs - askedUs) / 1000, slotsMissed };
   }
 }
 
