@@ -113,7 +113,7 @@ gateway: { name: gw-1, drainSeconds: 5 }
   t.strictSame(config.store, {
     ...{ kind: 'url', urlFile: join(folder, 'secret'), auditorUrlFile: null, dpoUrlFile: null, retentionUrlFile: null },
   });
-  t.strictSame(config.desks['sales'], { context: 'internal', extension: '100' });
+  t.strictSame(config.desks['sales'], { context: 'internal', extension: '100', names: [] });
   t.equal(config.audit.spoolMaxBytes, 16 * 1024 * 1024);
   t.equal(config.audit.anchorFile, join(folder, 'anchors'));
   t.equal(config.gateway.drainMs, 5000);
