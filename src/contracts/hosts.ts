@@ -27,7 +27,8 @@ function withoutIpv4(address: string): string | null {
 
 /** Eight groups, or null for everything that is not an IPv6 address. A zone (%eth0) is left out. */
 function ipv6(text: string): readonly number[] | null {
-  const [address = ''] = text.split('%');
+  const [address = '', zone, ...more] = text.split('%');
+  if (zone === '' || more.length > 0) return null;
   const plain = address.includes(':') ? withoutIpv4(address) : null;
   const halves = plain?.split('::') ?? [];
   if (halves.length < 1 || halves.length > 2) return null;
