@@ -56,7 +56,7 @@ export const turnSchema = z.strictObject({
   retractMs: ms(0, 2000)
     .default(700)
     .describe('A caller who goes on within this time of our start was not done: the turn is taken back. 0: never.'),
-  bargeInMs: ms(60, 3000).default(220).describe('Voice over our speech that halts it.'),
+  bargeInMs: ms(60, 3000).default(210).describe('Voice over our speech that halts it.'),
   tailMs: ms(0, 5000).default(700).describe('A shorter sound counts as an answer when it ends within this time before our end.'),
   openerMs: ms(0, 5000)
     .default(400)

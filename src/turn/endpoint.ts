@@ -91,7 +91,7 @@ function lexical(text: string, { words }: TurnOptions): Evidence {
   else if (words.openers.includes(last)) found['openWord'] = -4;
   else if (endsWithPhrase(tokens, words.closers)) found['closer'] = 2.2;
   else if (endsAsking(tokens, words)) found['question'] = 1.2;
-  else if (announces(tokens, words)) found['announced'] = -0.6;
+  else if (announces(tokens, words)) found['announced'] = -0.8;
   else Object.assign(found, nameSaid(nameWords(tokens, words)));
   if (/[.!?]["')]?$/.test(text) && !/\.\.\.$|…$/.test(text)) found['punctuation'] = 0.8;
   else if (/(,|-|\.\.\.|…)$/.test(text)) found['comma'] = -1;

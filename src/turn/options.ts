@@ -81,7 +81,7 @@ export const TURN_DEFAULTS: TurnOptions = {
   queueLimitMs: 30,
   retractMs: 700,
   hintMs: 160,
-  bargeInMs: 220,
+  bargeInMs: 210,
   takeFloorMs: 500,
   resumeMs: 700,
   tailMs: 700,

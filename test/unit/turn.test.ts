@@ -134,8 +134,8 @@ test('barge-in: voice into a reply makes it soft at once, then halts it, then ta
   t.strictSame(line.trace, [
     '1060 because duck',
     '1060 duck',
-    '1220 because halt',
-    '1220 pause',
+    '1210 because halt',
+    '1210 pause',
     '1500 because barge-in',
     '1500 stop-speaking',
     '2200 decode 1 [850, 2150)',
@@ -212,8 +212,8 @@ test('a listener’s "uh huh" does not take the floor: the reply goes on, from i
   ]);
   const long = speaking(new Line()).talk(1000, 1400).words(1550, 'yeah okay').until(3000);
   t.strictSame(long.trace.slice(2), [
-    '1220 because halt',
-    '1220 pause',
+    '1210 because halt',
+    '1210 pause',
     '1480 decode 1 [850, 1460)',
     '1560 because go-on',
     '1560 resume',
@@ -225,8 +225,8 @@ test('a listener’s "uh huh" does not take the floor: the reply goes on, from i
 test('a noise without words halts a reply and gives it back, after the usual pause while its words are not known', (t) => {
   const line = speaking(new Line()).talk(1000, 1400).until(2100).words(2150, '').until(3000);
   t.strictSame(line.trace.slice(2), [
-    '1220 because halt',
-    '1220 pause',
+    '1210 because halt',
+    '1210 pause',
     '1480 decode 1 [850, 1460)',
     '2100 because go-on',
     '2100 resume',
