@@ -1,6 +1,6 @@
 /**
  * What the dialogue costs and holds: a step of the runner, many flows at once, phrases understood, what a caller hears when a tool fails,
- * attacks on an agent, and conversations per second in the simulator.
+ * attacks on an agent, conversations per second in the simulator, and a search in knowledge (bench/knowledge.ts, by words).
  */
 import { join } from 'node:path';
 import { simulate } from '../src/cli/simulate.ts';
@@ -16,6 +16,7 @@ import {
 } from '../src/dialogue/index.ts';
 import { ATTACKS } from '../test/support/attacks.ts';
 import { PHRASE_LANGUAGES, phrasesOf, TODAY, understand } from '../test/support/phrases.ts';
+import { run as measureKnowledge } from './knowledge.ts';
 import { type BenchResult, benchResult, type BenchRow, percentile } from './support/result.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -90,6 +91,8 @@ export async function run(): Promise<BenchResult> {
   await simulate({ flow: 'booking', directory: join(ROOT, 'config', 'flows'), times: 20, print: () => undefined });
   const seconds = Number(((performance.now() - began) / 1000).toFixed(2));
   rows.push({ metric: '100 text conversations', value: seconds, unit: 's', goal: '<= 20 s', met: seconds <= 20 });
+  const searches = (await measureKnowledge({ vectors: 'off' })).rows.filter(({ metric }) => /^(search, p|questions )/.test(metric));
+  rows.push(...searches.map((row) => ({ ...row, metric: `knowledge, 10,000 passages: ${row.metric}` })));
   return benchResult('dialogue', rows);
 }
 

@@ -1,5 +1,6 @@
-/** Speaks Ollama's API as far as Parley uses it: /api/chat (NDJSON, tools), /api/tags, /api/version. See http.ts for the control door. */
+/** Speaks Ollama's API as far as Parley uses it: /api/chat (NDJSON, tools), /api/embed, /api/tags, /api/version. See http.ts for the control door. */
 import type { Part, Reply } from './calls.ts';
+import { meaningOf } from './meaning.ts';
 import { readBody, sendJson, serve, type Exchange } from './http.ts';
 import { finish, sendReply, watch, type Wire } from './stream.ts';
 
@@ -72,8 +73,22 @@ async function chat(exchange: Exchange): Promise<void> {
   sendReply(exchange, seen, exchange.call.reply(lastUser), wire(model, promptTokens));
 }
 
+async function embed(exchange: Exchange): Promise<void> {
+  const { model = '', input = [] } = JSON.parse((await readBody(exchange.request)).toString()) as {
+    model?: string;
+    input?: string | string[];
+  };
+  if (!MODELS.includes(model.includes(':') ? model : `${model}:latest`)) {
+    sendJson(exchange.response, 404, { error: `model "${model}" not found, try pulling it first` });
+    return;
+  }
+  const embeddings = [input].flat().map(meaningOf);
+  sendJson(exchange.response, 200, { model, embeddings, total_duration: 1, load_duration: 1, prompt_eval_count: embeddings.length });
+}
+
 serve('ollama', 8, async (exchange) => {
   const { path, method, response } = exchange;
+  if (method === 'POST' && path === '/api/embed') return embed(exchange);
   if (method === 'POST' && path === '/api/chat') return chat(exchange);
   if (path === '/api/tags') {
     sendJson(response, 200, { models: MODELS.map((name) => ({ name, model: name, size: 1, digest: '0', details: {} })) });

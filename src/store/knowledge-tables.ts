@@ -111,9 +111,17 @@ async function find(client: pg.ClientBase, question: KnowledgeQuestion): Promise
   const { collection, language, today, limit, embedding } = question;
   const byWords = await findByWords(client, question);
   if (embedding === null) return byWords;
-  const near = await client.query<Row>(BY_VECTOR, [collection, language, `[${embedding.join(',')}]`, embedding.length, today, limit]);
+  const values = [collection, language, `[${embedding.join(',')}]`, embedding.length, today, limit];
+  const near = await client.query<Row>(BY_VECTOR, values).catch((error: unknown) => {
+    // Without pgvector there is no such type: words go on working.
+    if (error instanceof Error && 'code' in error && error.code === UNDEFINED_OBJECT) return { rows: [] };
+    throw error;
+  });
   return merged(byWords, near.rows);
 }
+
+/** SQLSTATE. */
+const UNDEFINED_OBJECT = '42704';
 
 async function findByWords(client: pg.ClientBase, question: KnowledgeQuestion): Promise<readonly KnowledgeFinding[]> {
   const { collection, language, text, today, limit } = question;

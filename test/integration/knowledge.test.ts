@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { startServer } from '../../bench/servers/start.ts';
 import type { CallEvent } from '../../src/contracts/index.ts';
 import {
   createEmbedder,
@@ -19,6 +20,7 @@ import { createStore, knowledgeShelf, type Store } from '../../src/store/index.t
 import { pdf } from '../support/pdf.ts';
 import { startPostgres, testFolder } from '../support/postgres.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
+import { NO_VECTORS, vectorDatabase } from '../support/vector-postgres.ts';
 
 const postgres = await startPostgres();
 const TODAY = '2026-11-20';
@@ -271,7 +273,7 @@ test('knowledge.search for flows: the log names the passage before the caller he
 });
 
 test('an embedding model without pgvector: a clear message, and words go on working', async (t) => {
-  const { index, write, ask, database } = await rig(t);
+  const { index, write, ask, shelf } = await rig(t);
   await write('a.md', '# Apples\n\nApples cost two pounds.\n');
   const asked: number[] = [];
   const server = createServer((request, response) => {
@@ -294,16 +296,66 @@ test('an embedding model without pgvector: a clear message, and words go on work
   t.strictSame(asked, [32, 1]);
   const wrong = createEmbedder({ url, protocol: 'openai', model: 'm', egress: egressTo(url) });
   await t.rejects(wrong.embed(['a']), { code: 'KNOWLEDGE_EMBEDDING', message: /another number of vectors/ });
-  const [{ installable }] = (await database.query<{ installable: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS installable`,
-  )) as [{ installable: boolean }];
   const report = await index({ embedder });
   t.match(report.withoutVectors, /has no extension vector: install pgvector .* CREATE EXTENSION vector/);
   t.match(await ask('what do apples cost'), [{ isAnswer: true, similarity: null }]);
-  if (installable) {
-    await database.query('CREATE EXTENSION vector');
-    t.match(await index({ embedder }), { read: 1, withoutVectors: null });
+  const again = { text: 'what do apples cost', collection: 'shop', language: 'en' };
+  const settings = { shelf, embedder: { embedder, minSimilarity: 0.9 }, threshold: 0.5, today: () => TODAY };
+  t.match(await searchKnowledge(settings, again, 3), [{ isAnswer: true, similarity: null }], 'a call is answered too');
+});
+
+test('an embedding model and pgvector: passages are found by their meaning, words and meaning together rank them', async (t) => {
+  const database = await vectorDatabase();
+  if (database === null) {
+    // Debian 12 has no package of pgvector, and its build is not the product's: the rest of the path is proved without.
+    t.comment(NO_VECTORS);
+    return;
   }
+  const server = await startServer('ollama');
+  const store = createStore({ log: logger, connectionString: database.url, adminConnectionString: database.url });
+  const root = await testFolder();
+  t.teardown(async () => {
+    await server.stop();
+    await store.stop();
+    await database.close();
+    await rm(root, { recursive: true, force: true });
+  });
+  await store.start();
+  const folder = join(root, 'docs');
+  await mkdir(folder);
+  await writeFile(
+    join(folder, 'money.md'),
+    '# Refund\n\nThe refund comes within ten days.\n\n# Delivery\n\nParcels leave our house on weekdays.\n',
+  );
+  await writeFile(join(folder, 'cars.md'), '# Parking\n\nThere is a place for every car behind the house.\n');
+  const shelf = knowledgeShelf(store);
+  const embedder = createEmbedder({ url: server.origin, protocol: 'ollama', model: 'stand-in', egress: egressTo(server.origin) });
+  const source = { collection: 'shop', directory: folder, language: 'en', maxAgeDays: null };
+  const index = (by: typeof embedder | null): Promise<IndexReport> =>
+    indexFolder(source, { shelf, logger, maxFileBytes: 1_000_000, embedder: by });
+  t.match(await index(embedder), { read: 2, withoutVectors: null });
+  t.match(await shelf.state('shop', TODAY), { passages: 3, withVectors: 3 });
+  t.match(await index(embedder), { read: 0, unchanged: 2 }, 'the same model: nothing is made again');
+  const ask = async (text: string, by: typeof embedder | null = embedder) =>
+    searchKnowledge(
+      { shelf, embedder: by === null ? null : { embedder: by, minSimilarity: 0.3 }, threshold: 0.5, today: () => TODAY },
+      { text, collection: 'shop', language: 'en' },
+      3,
+    );
+  const best = async (text: string, by: typeof embedder | null = embedder): Promise<string> =>
+    (await ask(text, by)).find((one) => one.isAnswer)?.heading ?? 'unknown';
+  t.equal(await best('do you reimburse', null), 'unknown', 'not by its words');
+  t.equal(await best('do you reimburse'), 'Refund', 'by its meaning');
+  t.equal(await best('what about my vehicle'), 'Parking');
+  t.equal(await best('when do parcels leave'), 'Delivery', 'by its words, as before');
+  t.equal(await best('what is the weather in Leeds'), 'unknown');
+  const [first] = await ask('refund within ten days');
+  t.ok(first?.heading === 'Refund' && first.score > 0.5 && (first.similarity ?? 0) > 0.5, 'both ways lead to it');
+  const dead = createEmbedder({ url: 'http://127.0.0.1:9', protocol: 'ollama', model: 'stand-in', egress: egressTo('http://127.0.0.1:9') });
+  t.equal(await best('when do parcels leave', dead), 'Delivery', 'the model is away: by words');
+  t.equal(await best('do you reimburse', dead), 'unknown');
+  const gone = createEmbedder({ url: server.origin, protocol: 'ollama', model: 'nobody', egress: egressTo(server.origin) });
+  await t.rejects(gone.embed(['a']), { code: 'KNOWLEDGE_EMBEDDING', message: /status 404/ });
 });
 
 test('the database goes', async () => {
