@@ -1,6 +1,7 @@
 /**
  * A calendar over CalDAV (RFC 4791). No server keeps two events out of one slot, so a booking is written, read back and withdrawn when
- * another one was there before it. The idempotency key is the event's name: booked twice with the same key is booked once.
+ * another one was there before it; bookings of one gateway go one after the other. The idempotency key is the event's name: booked twice
+ * with the same key is booked once.
  */
 import { createHash } from 'node:crypto';
 import { type Answer, type Egress, egressTo, sendPinned } from './egress.ts';
@@ -32,6 +33,11 @@ interface Event extends Busy {
   readonly blocks: boolean;
 }
 
+export interface Moved {
+  readonly moved: 'yes' | 'taken' | 'unknown';
+  readonly booking: string;
+}
+
 export interface Booking {
   readonly booking: string;
   /** Local in the calendar's zone. */
@@ -43,6 +49,7 @@ const MAX_BYTES = 512 * 1024;
 
 export class CalDav {
   readonly #options: CalDavOptions;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: CalDavOptions) {
     this.#options = options;
@@ -85,6 +92,20 @@ export class CalDav {
 
   /** False when the slot is taken. Times are local in the calendar's zone. */
   async book(slot: Slot, key: string, signal: AbortSignal): Promise<boolean> {
+    return this.#inTurn(signal, () => this.#book(slot, key, signal));
+  }
+
+  /** Of two calls of this gateway the second sees what the first has written: reading back alone leaves a moment in which both win. */
+  #inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(() => {
+      if (signal.aborted) throw new NotDone('the calendar was busy with other calls');
+      return work();
+    });
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #book(slot: Slot, key: string, signal: AbortSignal): Promise<boolean> {
     const from = toUtc(slot.day, slot.time, this.#options.zone);
     const to = plusMinutes(from, slot.minutes);
     const uid = uidOf(key);
@@ -106,13 +127,11 @@ export class CalDav {
    * Moves a booking: the new slot is taken before the old one is given up, so that a caller never ends with neither. 'unknown': there is
    * no such booking; 'taken': the new slot is not free, the old one stands.
    */
-  async reschedule(
-    booking: string,
-    slot: Slot,
-    key: string,
-    signal: AbortSignal,
-    caller?: string,
-  ): Promise<{ moved: 'yes' | 'taken' | 'unknown'; booking: string }> {
+  async reschedule(booking: string, slot: Slot, key: string, signal: AbortSignal, caller?: string): Promise<Moved> {
+    return this.#inTurn(signal, () => this.#reschedule(booking, slot, key, signal, caller));
+  }
+
+  async #reschedule(booking: string, slot: Slot, key: string, signal: AbortSignal, caller: string | undefined): Promise<Moved> {
     const next = uidOf(key);
     const known = await this.#send('GET', `${uidIn(booking)}.ics`, null, {}, signal);
     // A second try after the first one got through finds only the new event.
@@ -243,12 +262,16 @@ const safe = (text: string): string =>
 
 /** Lines longer than 75 octets go on in the next one (RFC 5545, 3.1). */
 function folded(line: string): string[] {
-  const parts = [''];
+  const parts: string[] = [];
+  let part = '';
   for (const sign of line) {
-    if (Buffer.byteLength((parts.at(-1) ?? '') + sign) > 74) parts.push(' ');
-    parts[parts.length - 1] += sign;
+    if (Buffer.byteLength(part + sign) > 74) {
+      parts.push(part);
+      part = ' ';
+    }
+    part += sign;
   }
-  return parts;
+  return [...parts, part];
 }
 
 const unfolded = (text: string): string =>
