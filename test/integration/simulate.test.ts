@@ -6,9 +6,9 @@ import { test } from 'tap';
 import { flows as flowsCommand } from '../../src/cli/flows.ts';
 import { simulate } from '../../src/cli/simulate.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { FlowShelf, ManualTime, ScriptedModel } from '../../src/dialogue/index.ts';
+import { FlowShelf, loadFlows, loadNotices, ManualTime, ScriptedModel } from '../../src/dialogue/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
-import { FlowDesk } from '../../src/parts/index.ts';
+import { callableFlows, checkFlows, FlowDesk } from '../../src/parts/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const directory = join(ROOT, 'config', 'flows');
@@ -27,6 +27,25 @@ for (const flow of flows) {
     );
   });
 }
+
+test('the sample site: every shipped flow finds what it needs', async (t) => {
+  const config = await loadConfig(join(ROOT, 'config', 'site.example.yaml'), { root: ROOT });
+  const loaded = await loadFlows(config.flows.directory, { factsDirectory: config.flows.facts });
+  t.strictSame([...loaded.keys()].sort(), [...flows].sort());
+  const { callable, lacking } = callableFlows(loaded, config, config.llm.engines.length > 0);
+  t.strictSame(lacking, {});
+  checkFlows(callable, config, await loadNotices(config.privacy.notices));
+  const alone = await loadConfig(join(ROOT, 'config', 'parley.example.yaml'), { root: ROOT });
+  const without = callableFlows(loaded, { ...alone, data: { ...alone.data, inbox: { days: 0, basis: null, purpose: '' } } }, false).lacking;
+  t.match(without['message'], [/the port message\.send of tool leave \(data\.inbox or tools\.ports\)/]);
+  t.match(without['appointments']?.join('; '), /the calendar of tool find \(tools\.calendar\)/);
+  t.notOk('booking' in without);
+});
+
+test('shipped flows speak four languages, and so do their texts', async (t) => {
+  const loaded = await loadFlows(directory, { factsDirectory: facts });
+  for (const [name, { flow }] of loaded) t.strictSame(name === 'booking' ? ['en'] : ['en', 'de', 'fr', 'es'], flow.languages, name);
+});
 
 const MINI = `
 flow: mini
