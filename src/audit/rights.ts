@@ -88,7 +88,7 @@ export interface ConsentHistory {
   readonly events: readonly Pick<CallEventRow, 'callId' | 'tsUs' | 'type' | 'body'>[];
 }
 
-const CONSENT = /^(notice|consent|recording)\./;
+const CONSENT = /^(notice\.|consent$|recording\.|memory\.)/;
 
 /** What this person was told and agreed to (GDPR 7(1)). That it was looked up is in the chain first. */
 export async function consentsOfSubject(desk: SubjectDesk, number: string): Promise<ConsentHistory> {

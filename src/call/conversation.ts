@@ -2,7 +2,16 @@
  * The dialogue's side of a call: its state, what it wants said and done, one batch after the other, and how an exchange is taken back.
  * Thinks, speaks and asks through ports; decides nothing.
  */
-import type { Dialogue, DialogueEffect, DialogueEvent, Errand, Expectation, SecretRequest, TurnEvent } from '../contracts/index.ts';
+import {
+  type Dialogue,
+  type DialogueEffect,
+  type DialogueEvent,
+  type Errand,
+  type Expectation,
+  REMEMBER_ME,
+  type SecretRequest,
+  type TurnEvent,
+} from '../contracts/index.ts';
 import { type Errands, hasEffect } from './errands.ts';
 import type { Journal } from './journal.ts';
 import { noteEffect } from './notes.ts';
@@ -12,7 +21,7 @@ import type { Ahead, Step } from './speculator.ts';
 
 type Listen = Extract<DialogueEffect, { t: 'listen' }>;
 type Act = Extract<DialogueEffect, { t: 'transfer' | 'end' }>;
-type Consent = Extract<DialogueEffect, { t: 'consent' | 'record' }>;
+type Consent = Extract<DialogueEffect, { t: 'consent' | 'record' | 'remember' }>;
 type Reply = Omit<Extract<TurnEvent, { t: 'reply' }>, 't' | 'atMs'>;
 
 export interface ConversationPorts {
@@ -31,7 +40,7 @@ export interface ConversationPorts {
   readonly replied: (step: Step) => void;
   /** Transfer or end. */
   readonly act: (effect: Act) => Promise<void>;
-  /** What the caller said to being recorded, and what follows from it: done before anything is said. */
+  /** What the caller said to being recorded or remembered, and what follows from it: done before anything is said. */
   readonly consent: (effect: Consent) => Promise<void>;
   /** The dialogue listens for a secret, or for anything else. */
   readonly expectSecret: (request: SecretRequest | null) => void;
@@ -199,6 +208,9 @@ export class Conversation {
         case 'record':
           sorted.consents.push(effect);
           break;
+        case 'remember':
+          if (effect.name === REMEMBER_ME) sorted.consents.push(effect);
+          break;
         case 'tool':
         case 'approval':
         case 'think':
@@ -211,7 +223,7 @@ export class Conversation {
     return sorted;
   }
 
-  /** What was said to being recorded stands, whatever the caller says next. */
+  /** What was said to being recorded or remembered stands, whatever the caller says next. */
   async #consent({ exchange }: Batch, effects: readonly Consent[]): Promise<void> {
     this.#makeFinal(exchange);
     for (const effect of effects) await this.#ports.consent(effect);

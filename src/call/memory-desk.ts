@@ -1,5 +1,7 @@
 /** One call's memory: what earlier calls of this contact left, fetched beside the answering of the call, and what this one leaves. */
 import { type CallMemory, type Logger, ParleyError, type Recalled, REMEMBER_ME, type Timers } from '../contracts/index.ts';
+import type { Journal } from './journal.ts';
+import type { LiveEvent } from './ports.ts';
 import { type Slots, summaryOf, withoutSecrets } from './summary.ts';
 
 export interface MemoryDeskOptions {
@@ -10,6 +12,12 @@ export interface MemoryDeskOptions {
   readonly flow: string;
   readonly timers: Timers;
   readonly logger: Logger;
+  readonly journal: Journal;
+  readonly language: () => string;
+  /** Of the flow, whose texts the questions are. */
+  readonly wordingVersion: string;
+  /** Caller samples so far. */
+  readonly atSample: () => number;
 }
 
 /** A caller does not wait longer for what we know of him. */
@@ -18,6 +26,10 @@ const RECALL_MS = 300;
 export class MemoryDesk {
   readonly #options: MemoryDeskOptions;
   #recalled: Recalled | null = null;
+  /** The question that was put last, and how it was answered. */
+  #asked: { readonly wordingSha256: string; how: 'voice' | 'keys' | 'silence' } | null = null;
+  /** What the contact said in this call. */
+  #agreed: boolean | null = null;
 
   constructor(options: MemoryDeskOptions) {
     this.#options = options;
@@ -40,6 +52,28 @@ export class MemoryDesk {
         logger.warn('the memory was not read; the call goes on without', { code: codeOf(error) });
         answer(null);
       });
+    });
+  }
+
+  /** The events of the call: which question a consent answers. */
+  saw({ event }: LiveEvent): void {
+    if (event.type === 'agent.said' && (event.body.kind === 'question' || event.body.kind === 'confirm'))
+      this.#asked = { wordingSha256: event.body.wordingSha256, how: 'silence' };
+    else if (this.#asked !== null && (event.type === 'caller.said' || event.type === 'caller.keyed'))
+      this.#asked.how = event.type === 'caller.said' ? 'voice' : 'keys';
+  }
+
+  /** The flow took the contact's answer to being remembered: in the log before anything follows from it. Errors: SPOOL_FAILED. */
+  async agreed(value: string): Promise<void> {
+    const { memory, number, journal, language, wordingVersion, atSample } = this.#options;
+    if (memory === null || number === '') return;
+    const before = this.#agreed ?? this.#recalled?.contact[REMEMBER_ME] === 'true';
+    this.#agreed = value === 'true';
+    const result = this.#agreed ? 'granted' : before ? 'withdrawn' : 'refused';
+    const { how, wordingSha256 } = this.#asked ?? { how: 'not-asked' as const, wordingSha256: '' };
+    await journal.before({
+      type: 'consent',
+      body: { purpose: 'memory', result, how, language: language(), wordingVersion, wordingSha256, atSample: atSample() },
     });
   }
 

@@ -2,7 +2,7 @@
 import type { DialogueEffect, MediaSession } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 
-type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' | 'language' | 'persona' | 'remember' }>;
+type Note = Extract<DialogueEffect, { t: 'slot' | 'step' | 'route' | 'refused' | 'language' | 'persona' }>;
 
 export function noteEffect(journal: Journal, effect: Note): void {
   switch (effect.t) {
@@ -25,9 +25,8 @@ export function noteEffect(journal: Journal, effect: Note): void {
     case 'language':
       journal.write({ type: 'language.changed', body: { language: effect.language } });
       return;
-    // A persona is in the route that chose it; what is remembered is kept at the end of the call (memory-desk.ts).
+    // A persona is in the route that chose it.
     case 'persona':
-    case 'remember':
   }
 }
 

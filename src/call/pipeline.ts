@@ -105,7 +105,11 @@ export class CallPipeline {
     const startedWallUs = kept?.startedWallUs ?? clock.wallUs();
     this.startedUs = clock.monoUs() - Math.max(0, clock.wallUs() - startedWallUs);
     this.#logger = logger.child({ call: this.id });
-    this.#journal = new Journal(this.id, { audit, clock, logger: this.#logger, live: options.live });
+    const live: LiveListener = (event) => {
+      this.#memory.saw(event);
+      options.live(event);
+    };
+    this.#journal = new Journal(this.id, { audit, clock, logger: this.#logger, live });
     this.#clock = new TurnClock(clock);
     this.#turn = this.#turnDesk();
     this.#privacy = createPrivacy({
@@ -117,7 +121,9 @@ export class CallPipeline {
     });
     this.#memory = new MemoryDesk({
       ...{ memory: stages.memory ?? null, callId: this.id, number: this.#call.from.number, flow: this.flow, timers: stages.timers },
-      logger: this.#logger,
+      ...{ logger: this.#logger, journal: this.#journal, wordingVersion: dialogue.version },
+      language: () => this.#conversation.language,
+      atSample: () => this.#media?.stats().sample ?? 0,
     });
     this.#errands = this.#errandDesk();
     this.#conversation = this.#conversationDesk();
@@ -178,7 +184,7 @@ export class CallPipeline {
       act: async (act) => {
         if (!this.#ended) await this.#departure.carryOut(act);
       },
-      consent: (effect) => this.#privacy.recording.carryOut(effect),
+      consent: (effect) => (effect.t === 'remember' ? this.#memory.agreed(effect.value) : this.#privacy.recording.carryOut(effect)),
       expectSecret: (request) => this.#privacy.secrets.expect(request),
       failed: (error) => void this.#fail(error),
       understands: (language) => this.#understand(language),

@@ -76,13 +76,16 @@ export type CallEvent =
       'notice.completed',
       { prompt: string; language: string; wordingSha256: string; sentMs: number; interrupted: boolean; engines?: readonly EngineUse[] }
     >
-  /** What the caller said to being recorded. On disk before a recording begins; `wording`: the question that was put. */
+  /**
+   * What the caller said to being recorded or remembered. On disk before anything follows; `wording`: the question that was put, '' when a
+   * flow decided without one (`not-asked`).
+   */
   | Base<
       'consent',
       {
-        purpose: 'recording';
+        purpose: 'recording' | 'memory';
         result: 'granted' | 'refused' | 'withdrawn';
-        how: 'voice' | 'keys' | 'silence' | 'unclear' | 'declined-to-answer';
+        how: 'voice' | 'keys' | 'silence' | 'unclear' | 'declined-to-answer' | 'not-asked';
         language: string;
         wordingVersion: string;
         wordingSha256: string;

@@ -160,10 +160,15 @@ test('GDPR 7(1), 13: the report of consents names wording and result of each, an
   const callId = calls[0] ?? null;
   const notice = { prompt: 'notice', language: 'en', wordingSha256 };
   await first.audit.append({ type: 'notice.completed', callId, body: { ...notice, sentMs: 3000, interrupted: false } });
+  const asked = { how: 'voice', language: 'en', wordingVersion: '2026-11', wordingSha256: 'cd'.repeat(32), atSample: 90_000 } as const;
+  await first.audit.append({ type: 'consent', callId, body: { purpose: 'recording', result: 'refused', ...asked } });
+  await first.audit.append({ type: 'consent', callId, body: { purpose: 'memory', result: 'granted', ...asked } });
   await eventually(() => first.audit.backlog === 0);
   const text = toMarkdown(await makeReport('consents', await configured(), {}));
   t.match(text, `wordingSha256 ${wordingSha256}`);
   t.match(text, /in 1 the notice was heard to its end/);
+  for (const line of ['purpose recording, result refused, how voice', 'purpose memory, result granted, how voice']) t.match(text, line);
+  t.match(text, `wordingSha256 ${asked.wordingSha256}`);
   t.notMatch(text, CANARY.name);
 });
 
@@ -240,7 +245,11 @@ test('GDPR 18, 21: who does not want the machine goes to people, also when Postg
 
 test('GDPR 7(1): what a person was told and agreed to, by number; the look-up is an entry', async (t) => {
   const { events, request } = await consentsOfSubject(desk(), PERSON);
-  t.match(events, [{ type: 'notice.completed', callId: calls[0] }]);
+  t.match(events, [
+    { type: 'notice.completed', callId: calls[0] },
+    { type: 'consent', body: /"purpose":"recording","result":"refused"/ },
+    { type: 'consent', body: /"purpose":"memory","result":"granted"/ },
+  ]);
   await first.audit.shipped(5000);
   const read = await database.query(`SELECT 1 FROM audit.event WHERE type = 'content.read' AND body LIKE $1`, [`%${request}%`]);
   t.equal(read.length, 1);

@@ -12,6 +12,7 @@ import {
 
 import { createDialogue, loadNotices, parseFlow, withOpening } from '../../src/dialogue/index.ts';
 import { createSecretStore } from '../../src/call/index.ts';
+import { spoken } from '../../src/stt/index.ts';
 import { gate, listen, NOTICE, rig, say } from '../support/call-rig.ts';
 import { settle } from '../support/virtual-time.ts';
 import { join } from 'node:path';
@@ -167,4 +168,56 @@ steps:
   t.strictSame(dialogue.remembered?.(before), {});
   const [after] = dialogue.step(before, { t: 'start', variables: {}, facts: { contact: { visits: '3', city: 'Bonn', unknown: 'x' } } });
   t.strictSame(dialogue.remembered?.(after), { visits: '4' });
+});
+
+test('GDPR 7(1): consent to being remembered is in the log with its question, before anything follows; a no as well', async (t) => {
+  const text = (answer: string): string => `flow: asks
+language: en
+start: ask_leave
+contact: { remember_me: false }
+slots:
+  may_we: { type: yes-no }
+prompts: { may: 'May we remember you?', bye: 'Goodbye.' }
+steps:
+  ask_leave: { ask: may_we, prompt: may, next: note }
+  note: { set: { contact.remember_me: ${answer} }, next: over }
+  over: { end: hangup, prompt: bye }
+`;
+  const consentOf = async (words: string, known: Recalled | null, answer = 'may_we') => {
+    const memory = new FakeMemory();
+    memory.answer = () => Promise.resolve(known);
+    const dialogue = createDialogue(parseFlow(text(answer), 'asks.yaml'), { today: '2026-11-20' });
+    const made = rig(() => [], spoken(words, 32_000), {}, { memory, flow: () => dialogue });
+    await made.begin();
+    await made.time.pass(1500);
+    gate(made, 'speech-start', 1450);
+    await made.time.pass(1500);
+    gate(made, 'speech-end', 2900);
+    await made.time.pass(8000);
+    const types = made.audit.types();
+    const [consent] = made.audit.of('consent');
+    return { consent, types, said: made.audit.of('agent.said'), kept: memory.kept, version: dialogue.version };
+  };
+  const yes = await consentOf('yes please', null);
+  t.match(yes.consent?.body, { purpose: 'memory', result: 'granted', how: 'voice', language: 'en', wordingVersion: yes.version });
+  t.equal(yes.consent?.body.wordingSha256, yes.said.find(({ body }) => body.kind === 'question')?.body.wordingSha256);
+  t.ok((yes.consent?.body.atSample ?? 0) > 0);
+  t.ok(yes.types.indexOf('consent') < yes.types.indexOf('call.ended'));
+  t.match(yes.kept, [{ values: { remember_me: 'true' } }]);
+  t.match((await consentOf('no', null)).consent?.body, { purpose: 'memory', result: 'refused' });
+  t.match((await consentOf('no', KNOWN)).consent?.body, { purpose: 'memory', result: 'withdrawn' }, 'what was agreed before is taken back');
+  const unasked = text('true')
+    .replace('start: ask_leave', 'start: note')
+    .replace(/^ {2}(ask_leave|may_we):.*\n/gm, '')
+    .replace('slots:\n', '')
+    .replace("may: 'May we remember you?', ", '');
+  const dialogue = createDialogue(parseFlow(unasked, 'asks.yaml'), { today: '2026-11-20' });
+  const made = rig(() => [], undefined, {}, { memory: new FakeMemory(), flow: () => dialogue });
+  await made.begin();
+  await made.time.pass(5000);
+  t.match(
+    made.audit.of('consent')[0]?.body,
+    { result: 'granted', how: 'not-asked', wordingSha256: '' },
+    'a flow that asks nobody shows as such',
+  );
 });

@@ -2,7 +2,7 @@
 import { iso } from './document.ts';
 import { reportOf, type Reporter, spanText } from './source.ts';
 
-const PREFIXES = ['notice.', 'consent.', 'recording.'] as const;
+const PREFIXES = ['notice.', 'consent', 'recording.', 'memory.'] as const;
 
 export const consents: Reporter = async (source) => {
   const { reader, span } = source;
