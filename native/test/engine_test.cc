@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,6 +17,7 @@
 #include "io/udp.h"
 #include "tap.h"
 #include "util/histogram.h"
+#include "util/pages.h"
 
 using namespace parley;
 
@@ -133,6 +137,33 @@ TEST("audio memory: nothing of a call is left when it closes, and nobody else ca
   CHECK(mmap(nullptr, memory.bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd(), 0) == MAP_FAILED);
   CHECK(mmap(nullptr, memory.bytes(), PROT_READ, MAP_SHARED, memory.fd(), 0) != MAP_FAILED);
   CHECK(ftruncate(memory.fd(), 10) != 0);
+}
+
+// Whether the kernel leaves the mapping that holds this address out of core files.
+static bool isKeptFromCores(const void* memory) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto at = reinterpret_cast<uintptr_t>(memory);
+  bool isHere = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0;
+    unsigned long to = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2) isHere = from <= at && at < to;
+    else if (isHere && line.rfind("VmFlags:", 0) == 0) return (line + " ").find(" dd ") != std::string::npos;
+  }
+  return false;
+}
+
+TEST("no audio and no key of a caller is in a core file") {
+  AudioMemory memory;
+  memory.create(1, 4096);
+  CHECK(isKeptFromCores(memory.data()));
+  PageArray<int16_t> clip(4096, true);
+  CHECK(isKeptFromCores(clip.data()));
+  ObjectArray<int> sessions;
+  sessions.fill(2000);
+  CHECK(isKeptFromCores(sessions.begin()));
+  std::vector<int16_t> other(4096);
+  CHECK(!isKeptFromCores(other.data()));
 }
 
 TEST("audio memory: what we sent lies beside it, by its own numbers, only where it was asked for") {

@@ -42,6 +42,8 @@ std::string AudioRing::map(int fd) {
   void* memory = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return "the audio memory cannot be mapped";
   memory_ = memory;
+  // A core file must not hold what callers say.
+  madvise(memory, bytes_, MADV_DONTDUMP);
   return parley_audio_valid(memory_, bytes_) ? "" : "the audio memory has another layout than this program was built for";
 }
 

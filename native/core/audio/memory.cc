@@ -60,6 +60,8 @@ int AudioMemory::create(uint32_t slots, uint32_t historySamples, bool keepSent) 
   void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
   if (base == MAP_FAILED) return errno;
   base_ = base;
+  // A core file must not hold what callers say.
+  madvise(base_, bytes_, MADV_DONTDUMP);
   // Nobody can resize the memory under a reader, and what workers inherit cannot be mapped for writing. (A write seal would
   // do the same, but it also forbids giving pages back.)
   fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);

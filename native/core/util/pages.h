@@ -1,5 +1,6 @@
 // Memory that the media thread writes, in pages of its own that a fork() of the process leaves alone. Otherwise each start of
 // a worker process would make all of them copy-on-write, and the media thread would wait in page faults for the fork to end.
+// They hold audio and keys of callers, so they are not in a core file either.
 #pragma once
 #include <sys/mman.h>
 
@@ -10,13 +11,18 @@
 
 namespace parley {
 
+inline void keepToOurselves(void* memory, size_t bytes) {
+  madvise(memory, bytes, MADV_DONTFORK);
+  madvise(memory, bytes, MADV_DONTDUMP);
+}
+
 inline size_t wholePages(size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
 
 // Zeroed, page-aligned; null when the system has no memory. `touch` maps it all now, so that no use of it faults later.
 inline void* allocatePages(size_t bytes, bool touch) {
   void* memory = mmap(nullptr, wholePages(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (touch ? MAP_POPULATE : 0), -1, 0);
   if (memory == MAP_FAILED) return nullptr;
-  madvise(memory, wholePages(bytes), MADV_DONTFORK);
+  keepToOurselves(memory, wholePages(bytes));
   return memory;
 }
 
@@ -53,7 +59,7 @@ class ObjectArray {
     mapped_ = mmap(nullptr, mappedBytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped_ == MAP_FAILED) mapped_ = nullptr;
     if (mapped_ == nullptr) return;
-    madvise(mapped_, mappedBytes_, MADV_DONTFORK);
+    keepToOurselves(mapped_, mappedBytes_);
     auto at = reinterpret_cast<uintptr_t>(mapped_);
     if (huge) at = (at + kHuge - 1) / kHuge * kHuge;
     items_ = reinterpret_cast<T*>(at);
