@@ -15,6 +15,7 @@ import { type Report, toJson, toMarkdown } from './report/document.ts';
 import { dpia } from './report/dpia.ts';
 import { egress } from './report/egress.ts';
 import { outcome } from './report/outcome.ts';
+import { recipientsOf } from './report/recipients.ts';
 import { ropa } from './report/ropa.ts';
 import type { Reporter } from './report/source.ts';
 
@@ -55,6 +56,7 @@ export async function makeReport(kind: string, config: Config, options: Omit<Rep
   });
   const flows = new Map([...loaded].map(([name, { flow }]) => [name, { version: flow.version, tools: Object.keys(flow.tools).sort() }]));
   const places = await destinations(config, loaded);
+  const recipients = recipientsOf(config, new Map([...loaded].map(([name, { flow }]) => [name, Object.values(flow.tools)])));
   return withAuditor(config, (connection) =>
     withReportReader(connection, async (reader) => {
       const whole = (await reader.span()) ?? { fromUs: 0, toUs: 0 };
@@ -64,6 +66,7 @@ export async function makeReport(kind: string, config: Config, options: Omit<Rep
         flow: options.flow ?? null,
         flows,
         destinations: places,
+        recipients,
         reader,
         span,
         made: new Date(madeUs / 1000).toISOString(),

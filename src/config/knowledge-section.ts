@@ -23,6 +23,7 @@ const embedding = z.strictObject({
     .describe('Server of the embedding model: http://host:11434 of Ollama, or http://host/v1 of the OpenAI shape.'),
   protocol: z.enum(['ollama', 'openai']).default('ollama').describe('What it speaks.'),
   model: z.string().min(1, 'expected the name of a model').max(200).describe('Its model; another one makes everything be indexed anew.'),
+  processor: z.string().trim().min(1, 'expected a name').max(200).optional().describe('Who runs it, as the record of processing names it.'),
   minSimilarity: share.default(0.75).describe('A passage is an answer from this cosine on, whatever its words are.'),
 });
 
@@ -48,6 +49,7 @@ export interface KnowledgeRules {
     readonly url: string;
     readonly protocol: 'ollama' | 'openai';
     readonly model: string;
+    readonly processor: string | null;
     readonly minSimilarity: number;
   } | null;
 }
@@ -61,6 +63,6 @@ export function toKnowledgeRules(file: z.infer<typeof knowledgeSection>, absolut
     threshold: file.threshold,
     maxFileBytes: file.maxFileMb * 1024 * 1024,
     everyMs: file.everyMinutes * 60_000,
-    embedding: file.embedding ?? null,
+    embedding: file.embedding === undefined ? null : { ...file.embedding, processor: file.embedding.processor ?? null },
   };
 }

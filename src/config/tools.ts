@@ -14,9 +14,18 @@ const webUrl = z
 
 const name = z.string().regex(/^[A-Za-z0-9_-]{1,60}$/, 'expected letters, digits, hyphens and underlines');
 
+const processor = z
+  .string()
+  .trim()
+  .min(1, 'expected a name')
+  .max(200, 'expected a name of at most 200 characters')
+  .optional()
+  .describe('Who runs it, as the record of processing names it (parley report ropa); "own" for yourselves.');
+
 const httpHost = z.strictObject({
   private: z.boolean().default(false).describe('May its address be in a private network?'),
   headers,
+  processor,
 });
 
 const mcpServer = z
@@ -24,6 +33,7 @@ const mcpServer = z
     command: z.array(z.string().min(1)).min(1).optional().describe('Program and arguments of a server on standard input and output.'),
     url: webUrl.optional().describe('Address of a server over streamable HTTP.'),
     headers,
+    processor,
   })
   .refine(({ command, url }) => (command === undefined) !== (url === undefined), 'expected either command or url');
 
@@ -33,6 +43,7 @@ const calendar = z.strictObject({
     .describe('Calendar collection of a CalDAV server.'),
   user: z.string().min(1).max(200).describe('User of the server.'),
   passwordFile: file.describe('File that holds the password and nothing else.'),
+  processor,
   zone: z
     .string()
     .refine((zone) => {
@@ -72,7 +83,7 @@ const toolsObject = z.strictObject({
   http: z
     .record(
       z.string().regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253})(:\d{1,5})?$/, 'expected a host, or host:port'),
-      httpHost.nullable().transform((given) => given ?? { private: false, headers: {} }),
+      httpHost.nullable().transform((given) => given ?? { private: false, headers: {}, processor: undefined }),
     )
     .default({})
     .describe('Hosts that HTTP tools may reach, as host or host:port.'),
@@ -112,6 +123,8 @@ export interface ToolsConfig {
   >;
   readonly ports: Readonly<Record<string, Exclude<ToolTarget, { t: 'port' }>>>;
   readonly calendar: { readonly url: string; readonly user: string; readonly passwordFile: string; readonly zone: string } | null;
+  /** Who runs them, by key below `tools`: 'http.HOST', 'mcp.NAME', 'calendar'. Those that are not stated are missing. */
+  readonly processors: Readonly<Record<string, string>>;
 }
 
 export function toToolsConfig({ http, openapi, mcp, ports, calendar }: ToolsFile, absolute: (path: string) => string): ToolsConfig {
@@ -130,8 +143,22 @@ export function toToolsConfig({ http, openapi, mcp, ports, calendar }: ToolsFile
       }),
     ),
     ports: Object.fromEntries(Object.entries(ports).map(([port, target]) => [port, targetOf(target)])),
-    calendar: calendar === undefined ? null : { ...calendar, passwordFile: absolute(calendar.passwordFile) },
+    calendar: calendar === undefined ? null : calendarOf(calendar, absolute),
+    processors: processorsOf({ http, mcp, calendar }),
   };
+}
+
+function calendarOf({ url, user, passwordFile, zone }: NonNullable<ToolsFile['calendar']>, absolute: (path: string) => string) {
+  return { url, user, passwordFile: absolute(passwordFile), zone };
+}
+
+function processorsOf({ http, mcp, calendar }: Pick<ToolsFile, 'http' | 'mcp' | 'calendar'>): Readonly<Record<string, string>> {
+  const named = [
+    ...Object.entries(http).map(([host, given]) => [`http.${host}`, given.processor] as const),
+    ...Object.entries(mcp).map(([name, given]) => [`mcp.${name}`, given.processor] as const),
+    ['calendar', calendar?.processor] as const,
+  ];
+  return Object.fromEntries(named.flatMap(([key, who]) => (who === undefined ? [] : [[key, who]])));
 }
 
 function targetOf({ http, mcp }: ToolsFile['ports'][string]): Exclude<ToolTarget, { t: 'port' }> {

@@ -106,6 +106,47 @@ test('GDPR 30: the record of processing comes from the live configuration, compl
   await t.rejects(makeReport('ropa', config, { from: 'yesterday' }), { code: 'CONFIG_INVALID', message: /--from yesterday is no date/ });
 });
 
+test('GDPR 28, 30(1)(d): whoever gets data of callers stands in the record by name, or is missing from it', async (t) => {
+  const flows = join(folder, 'flows');
+  await mkdir(flows);
+  await writeFile(
+    join(flows, 'orders.yaml'),
+    `flow: orders
+language: en
+start: ask
+slots: { order: { type: digits, min: 4, max: 6 } }
+prompts: { order: Which order?, bye: Goodbye. }
+tools:
+  find: { description: Finds, effect: read, arguments: { order: {} }, http: { method: GET, url: 'https://crm.example/orders/{order}' } }
+  note: { description: Notes, effect: write, arguments: { order: {}, caller: { context: caller } }, mcp: { server: shop, tool: note } }
+steps:
+  ask: { ask: order, prompt: order, next: find }
+  find: { do: find, with: { order: '{order}' }, next: note, failed: over }
+  note: { do: note, with: { order: '{order}' }, next: over, failed: over }
+  over: { end: hangup, prompt: bye }
+`,
+  );
+  await writeFile(join(folder, 'key'), 'k\n', { mode: 0o600 });
+  const config = (crm: string, shop: string): Promise<Config> =>
+    configured(`${STATED}
+flows: { directory: "${flows}", default: orders }
+stt: { engine: deepgram, keyFile: "${folder}/key", external: { processor: Deepgram Inc, legalBasis: contract under Art. 28 } }
+tools: { http: { crm.example: { ${crm} }, unused.example: { private: true } }, mcp: { shop: { url: "https://shop.example/mcp"${shop} } } }`);
+  const made = await makeReport('ropa', await config('processor: Example CRM Ltd', ', processor: Shop GmbH'), { date: '2026-11-20' });
+  t.strictSame(made.missing, []);
+  const text = toMarkdown(made);
+  t.match(text, /\| Deepgram Inc \| deepgram[^|]*\| what callers say, as sound \| contract under Art\. 28 \| stt \|/);
+  t.match(text, /\| Example CRM Ltd \| crm\.example \| orders\/find: order \|/);
+  t.match(text, /\| Shop GmbH \| shop\.example \| orders\/note: caller, order \|/, 'the number of the caller among it');
+  t.match(text, /\| own \(private network\) \| unused\.example \| nothing: no flow uses it \|/);
+  t.match(
+    toMarkdown(await makeReport('dpia', await config('processor: Example CRM Ltd', ', processor: Shop GmbH'), {})),
+    /Example CRM Ltd/,
+  );
+  const unstated = await makeReport('ropa', await config('', ''), {});
+  t.strictSame(unstated.missing, ['tools.http.crm.example.processor', 'tools.mcp.shop.processor'], 'whom nobody named is asked for');
+});
+
 test('GDPR 35: the impact assessment has every part of 35(7), measured figures, and no blanks', async (t) => {
   const made = await makeReport('dpia', await configured(STATED), { date: '2026-11-20' });
   const text = toMarkdown(made);

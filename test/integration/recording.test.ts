@@ -90,7 +90,7 @@ test('recordings', { timeout: 180_000 }, async (t) => {
   };
   const filesNow = async (): Promise<string[]> => readdir(recordings).catch(() => []);
 
-  await t.test('GDPR 15 and 20: what was recorded comes out again, both sides, marked as synthetic', async (t) => {
+  await t.test('GDPR 15, 20, AI Act 50(2): what was recorded comes out again, both sides, marked as synthetic', async (t) => {
     const call = await line('00000000-0000-4000-8000-000000000001');
     await call.hum(400);
     const recording = await call.record();

@@ -65,7 +65,7 @@ test('tools: hosts, servers and ports as the program wants them; mistakes have t
   const { tools } = await load(`
 tools:
   http:
-    crm.example:8443: { private: true, headers: { Authorization: secret } }
+    crm.example:8443: { private: true, processor: Example CRM Ltd, headers: { Authorization: secret } }
     api.example:
   openapi: { crm: { file: crm.yaml, url: "https://crm.example:8443/v1" } }
   mcp: { shop: { command: [node, shop.js] }, web: { url: "https://mcp.example/mcp" } }
@@ -81,6 +81,7 @@ tools:
   t.match(tools.ports['shop.order'], { t: 'http', method: 'GET', url: 'https://api.example/orders/{order}' });
   t.match(tools.ports['shop.bill'], { t: 'mcp', server: 'shop', tool: 'bill' });
   t.equal(tools.calendar?.passwordFile, join(folder, 'secret'));
+  t.strictSame(tools.processors, { 'http.crm.example:8443': 'Example CRM Ltd' }, 'who runs them, where it is stated');
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['tools: { http: { "https://crm.example": {} } }', /expected a host/],
     [

@@ -1,11 +1,12 @@
 /** Data protection impact assessment, Art. 35(7) GDPR: filled from the configuration and from what the log measured. */
 import type { Config } from '../../config/index.ts';
 import type { Section } from './document.ts';
+import { recipientTable, unnamed } from './recipients.ts';
 import { flowRows, measures } from './ropa.ts';
 import { classTable, destinationTable, isKept, reportOf, type Reporter, spanText } from './source.ts';
 
 export const dpia: Reporter = async (source) => {
-  const { config, destinations, reader, span } = source;
+  const { config, destinations, recipients, reader, span } = source;
   const counts = new Map((await reader.counts(span)).map(({ type, events }) => [type, events]));
   const sections: Section[] = [
     {
@@ -17,6 +18,7 @@ export const dpia: Reporter = async (source) => {
     },
     { title: 'Data, purposes, legal bases, times', table: classTable(config) },
     { title: 'Where data may go', table: destinationTable(destinations) },
+    ...(recipients.length === 0 ? [] : [{ title: 'Who gets data of callers', table: recipientTable(recipients) }]),
     {
       title: '(b) Necessity and proportionality',
       text: [
@@ -43,7 +45,7 @@ export const dpia: Reporter = async (source) => {
       },
     },
   ];
-  return reportOf(source, 'dpia', 'Data protection impact assessment (Art. 35 GDPR)', sections, ['name', 'dpo']);
+  return reportOf(source, 'dpia', 'Data protection impact assessment (Art. 35 GDPR)', sections, ['name', 'dpo'], unnamed(recipients));
 };
 
 const engines = ({ engines: chosen }: { readonly engines: readonly { readonly engine: string }[] }): string =>

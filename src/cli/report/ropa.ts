@@ -1,10 +1,11 @@
 /** Record of processing activities, Art. 30(1) GDPR: each letter of it has a section. */
 import type { Config } from '../../config/index.ts';
 import type { Section } from './document.ts';
+import { recipientTable, unnamed } from './recipients.ts';
 import { classTable, destinationTable, isKept, reportOf, type Reporter } from './source.ts';
 
 export const ropa: Reporter = (source) => {
-  const { config, destinations } = source;
+  const { config, destinations, recipients } = source;
   const { name, contact, dpo, authority } = config.data.controller;
   const sections: Section[] = [
     {
@@ -41,6 +42,15 @@ export const ropa: Reporter = (source) => {
       table: destinationTable(destinations),
     },
     {
+      title: '(d) Processors and other recipients by name',
+      text: [
+        recipients.length === 0
+          ? 'None: no engine, tool or server outside is configured. A desk that calls are handed to belongs to the controller.'
+          : 'Which data of callers each one gets. Contracts under Art. 28 are for the controller to keep.',
+      ],
+      ...(recipients.length === 0 ? {} : { table: recipientTable(recipients) }),
+    },
+    {
       title: '(e) Transfers to third countries',
       text: [
         destinations.length === 0
@@ -50,7 +60,9 @@ export const ropa: Reporter = (source) => {
     },
     { title: '(g) Technical and organisational measures, Art. 32', table: { columns: ['measure', 'here'], rows: measures(config) } },
   ];
-  return Promise.resolve(reportOf(source, 'ropa', 'Record of processing activities (Art. 30 GDPR)', sections, ['name', 'contact', 'dpo']));
+  return Promise.resolve(
+    reportOf(source, 'ropa', 'Record of processing activities (Art. 30 GDPR)', sections, ['name', 'contact', 'dpo'], unnamed(recipients)),
+  );
 };
 
 export function flowRows({ flows }: Parameters<Reporter>[0]): readonly (readonly string[])[] {
@@ -74,6 +86,10 @@ export function measures(config: Config): readonly (readonly string[])[] {
         : 'what is said is used and thrown away; nothing of it is stored',
     ],
     ['audio', isKept(config, 'recording') ? `recorded, encrypted, ${data.recording.days} days` : 'never on disk'],
+    [
+      'marking of synthetic speech',
+      'callers are told at the start; files of recordings, their WAV and vCon say which side is synthetic (AI Act 50(2)); no mark within the sound: the one that was tried is not proved to be found and unheard',
+    ],
     ['integrity of the log', `hash chain, signed every minute; signatures go to ${places.join(', ')}`],
     ['access', 'logins for writing, auditing, erasing and dropping months; none can change an entry; reading content is itself an entry'],
     ['encryption at rest', 'spool and content AES-256-GCM; wrapping keys change weekly and are destroyed when their content is over'],

@@ -3,6 +3,7 @@ import { type Config, DATA_CLASSES, type DataClassName } from '../../config/inde
 import type { Destination } from '../../egress/index.ts';
 import { configHash, version } from '../../parts/index.ts';
 import type { ReportReader, Span } from '../../store/index.ts';
+import type { Recipient } from './recipients.ts';
 import { iso, type Report, type Section } from './document.ts';
 
 export interface Source {
@@ -12,6 +13,7 @@ export interface Source {
   /** Name to content hash. */
   readonly flows: ReadonlyMap<string, { readonly version: string; readonly tools: readonly string[] }>;
   readonly destinations: readonly Destination[];
+  readonly recipients: readonly Recipient[];
   readonly reader: ReportReader;
   readonly span: Span;
   readonly made: string;
@@ -21,7 +23,14 @@ export type Reporter = (source: Source) => Promise<Report>;
 
 type Person = keyof Config['data']['controller'];
 
-export function reportOf(source: Source, kind: string, title: string, sections: readonly Section[], needs: readonly Person[] = []): Report {
+export function reportOf(
+  source: Source,
+  kind: string,
+  title: string,
+  sections: readonly Section[],
+  needs: readonly Person[] = [],
+  alsoMissing: readonly string[] = [],
+): Report {
   const { config, made } = source;
   const missing = needs.filter((key) => config.data.controller[key] === null).map((key) => `data.controller.${key}`);
   return {
@@ -31,7 +40,7 @@ export function reportOf(source: Source, kind: string, title: string, sections: 
     gateway: config.gateway.name,
     version: version(),
     configSha256: configHash(config),
-    missing,
+    missing: [...missing, ...alsoMissing],
     sections,
   };
 }
