@@ -18,6 +18,11 @@ const SHOWN = [
 ];
 const AFTER_MS = 8000;
 
+/** Which samples of its text were heard. */
+function refs({ firstRefSample, lastRefSample }: CallResult['report']['agent'][number]): string {
+  return firstRefSample === null ? '' : ` samples ${firstRefSample} to ${lastRefSample ?? '?'}`;
+}
+
 export function detailLines(calls: readonly CallResult[]): string[] {
   return calls.flatMap(({ row, report, decisions, events }) =>
     report.turns.map((turn, i) => {
@@ -40,7 +45,7 @@ export function detailLines(calls: readonly CallResult[]): string[] {
         holds: turn.holds.map(({ fromMs, toMs, at: place }) => `${place} ${at(fromMs)}..${at(toMs)}`),
         agent: report.agent
           .filter((span) => span.toMs > startMs && span.fromMs < untilMs)
-          .map((span) => `${at(span.fromMs)}..${at(span.toMs)}`),
+          .map((span) => `${at(span.fromMs)}..${at(span.toMs)}${refs(span)}`),
         disturbances: report.disturbances
           .filter(({ onsetMs }) => within(onsetMs))
           .map(({ t, onsetMs, offsetMs, duckMs }) => `${t} ${at(onsetMs)}..${at(offsetMs)} duck ${duckMs === null ? '-' : at(duckMs)}`),

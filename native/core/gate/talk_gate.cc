@@ -59,17 +59,19 @@ void TalkGate::noteLoudest(const std::array<float, kSentFrames>& ring, Loudest& 
 
 // Halved first, so that a square fits 32 bits.
 int64_t TalkGate::hissOf(std::span<const int16_t> pcm, int16_t& before) {
+  if (pcm.empty()) return 0;
   uint32_t high = 0;
   uint32_t low = 0;
-  int32_t last = before;
-  for (int16_t sample : pcm) {
-    const int32_t step = (sample - last) / 2;
-    last = sample;
+  const auto add = [&](int32_t from, int32_t to) {
+    const int32_t step = (to - from) / 2;
     const auto square = static_cast<uint32_t>(step * step);
     high += square >> 16;
     low += square & 0xffff;
-  }
-  before = static_cast<int16_t>(last);
+  };
+  add(before, pcm[0]);
+  // Neighbours, not a running sample: so the loop vectorises.
+  for (size_t i = 1; i < pcm.size(); i++) add(pcm[i - 1], pcm[i]);
+  before = pcm.back();
   return (static_cast<int64_t>(high) << 16) + low;
 }
 
