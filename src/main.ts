@@ -138,7 +138,7 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const approvals = createApprovals(config, { audit, clock: systemClock, timers: systemTimers, logger, pbx: pbx.driver, media, tts });
   const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: approvals, model: llm, secrets, own });
   ups.onDown(() => errands.close());
-  const openCalls = await openCallsIn({ ...openCallFiles(config), logger });
+  const openCalls = await openCallsIn({ ...openCallFiles(config), logger, inLog: audit.replay?.calls ?? null });
   ups.onDown(() => openCalls.settled());
   const restrictions = await openRestrictions({ folder: config.audit.spoolDirectory, keysFolder: keysFolder(config), store, log: logger });
   const budget = createBudget(config, store, { clock: systemClock, logger });

@@ -7,6 +7,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeptCall, Logger, OpenCalls } from '../contracts/index.ts';
+import type { CallsInLog } from './calls-in-log.ts';
 import { readOrCreateKey } from './keys.ts';
 
 const NONCE_BYTES = 12;
@@ -19,6 +20,8 @@ export interface OpenCallsOptions {
   readonly folder: string;
   readonly keyFile: string;
   readonly logger: Logger;
+  /** What the spool knows of calls, as the audit log found it at its start. Null: what was kept is believed as it is. */
+  readonly inLog: CallsInLog | null;
 }
 
 /** Errors: SPOOL_FAILED when the key file is damaged. */
@@ -31,11 +34,13 @@ class OpenCallFiles implements OpenCalls {
   readonly #folder: string;
   readonly #logger: Logger;
   readonly #key: Buffer;
+  readonly #inLog: CallsInLog | null;
   /** What is to be written next, by call; null: deleted. */
   readonly #wanted = new Map<string, KeptCall | null>();
   readonly #busy = new Map<string, Promise<void>>();
 
-  constructor({ folder, logger }: OpenCallsOptions, key: Buffer) {
+  constructor({ folder, logger, inLog }: OpenCallsOptions, key: Buffer) {
+    this.#inLog = inLog;
     this.#folder = folder;
     this.#logger = logger;
     this.#key = key;
@@ -56,7 +61,10 @@ class OpenCallFiles implements OpenCalls {
   async left(): Promise<readonly KeptCall[]> {
     const names = (await readdir(this.#folder)).filter((name) => NAME.test(name));
     const calls = await Promise.all(names.map((name) => this.#read(join(this.#folder, name))));
-    return calls.filter((call) => call !== null);
+    const kept = calls.filter((call) => call !== null);
+    if (this.#inLog === null) return kept;
+    for (const { callId } of kept) if (this.#inLog.hasEnded(callId)) this.drop(callId);
+    return this.#inLog.open(kept);
   }
 
   /** One write at a time for each call; what is newer meanwhile replaces what waits. */

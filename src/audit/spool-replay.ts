@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
+import { CallsInLog } from './calls-in-log.ts';
 import { advance, decodeRecord, type Head, type SpoolRecord } from './records.ts';
 import { listSegments, SegmentReader, segmentPath, type SegmentEnd } from './spool-segments.ts';
 
@@ -12,6 +13,7 @@ export interface Replay {
   readonly tornBytes: number;
   /** Damaged places: kept as they are, skipped, reported. */
   readonly corrupt: readonly Damage[];
+  readonly calls: CallsInLog;
 }
 
 /** A segment on disk. */
@@ -55,6 +57,7 @@ export async function replayFolder(
   const segments = new Map<number, SegmentState>();
   const corrupt: Damage[] = [];
   let head: Head | null = null;
+  const calls = new CallsInLog();
   let events = 0;
   let tornBytes = 0;
   for (const number of numbers) {
@@ -70,7 +73,9 @@ export async function replayFolder(
       const state: SegmentState = { size: await reader.size(), events: 0, tail: head };
       const visit = (record: SpoolRecord): void => {
         state.tail = advance(state.tail, record);
-        if (record.t === 'event') state.events += 1;
+        if (record.t !== 'event') return;
+        state.events += 1;
+        calls.see(record.row);
       };
       const end = await walkSegment(reader, visit, (at) => corrupt.push({ path, at }));
       if (end.t === 'torn') {
@@ -87,7 +92,7 @@ export async function replayFolder(
       await reader.close();
     }
   }
-  return { replay: { head, segments: segments.size, events, tornBytes, corrupt }, next: (numbers.at(-1) ?? 0) + 1, segments };
+  return { replay: { head, segments: segments.size, events, tornBytes, corrupt, calls }, next: (numbers.at(-1) ?? 0) + 1, segments };
 }
 
 /** Synced: a tail that a power cut brings back would stand before newer segments, and look like damage. */

@@ -1,9 +1,12 @@
 /** A call outlives the process: what is kept of it, how it goes on, and that every call has exactly one end. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { test } from 'tap';
+import { CallsInLog } from '../../src/audit/calls-in-log.ts';
 import { openCallsIn } from '../../src/audit/index.ts';
 import type { DialogueEffect, DialogueEvent, KeptCall, OpenCalls } from '../../src/contracts/index.ts';
+import type { EventRow } from '../../src/store/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
 import { spoken } from '../../src/stt/index.ts';
 import { createFakePbx } from '../../src/telephony/index.ts';
@@ -147,7 +150,7 @@ test('GDPR 18, 21: who objected while the gateway was away is not talked to agai
 
 test('6. on disk it is encrypted, survives a restart, and what is damaged is removed', async (t) => {
   const folder = t.testdir();
-  const options = { folder: join(folder, 'open'), keyFile: join(folder, 'open.key'), logger: silentLogger };
+  const options = { folder: join(folder, 'open'), keyFile: join(folder, 'open.key'), logger: silentLogger, inLog: null };
   const first = await openCallsIn(options);
   const secret = { ...KEPT, state: { slots: { name: 'Miller' } } };
   for (let turns = 0; turns < 20; turns++) first.keep({ ...secret, turns });
@@ -230,4 +233,77 @@ test('9. what runs is kept with the call: one that dies in the middle of a recor
   const answer = (event: DialogueEvent): readonly DialogueEffect[] => (event.t === 'start' ? [{ t: 'record', act: 'start' }, listen] : []);
   await rig(answer, undefined, {}, { openCalls, recorder }).begin();
   t.match([...openCalls.calls.values()][0]?.recordings, [{ id: 'take-0', broken: false, withdrawn: false }]);
+});
+
+test('10. over any crashes at any moments every call of the log gets exactly one end', async (t) => {
+  // What a process does to a call, in an order in which it may come to the disk; a crash comes after any of them.
+  const STEPS = ['keep', 'incoming', 'turn', 'recording', 'ended', 'drop'] as const;
+  type Step = (typeof STEPS)[number];
+  const KEEPS_LATE: readonly Step[] = ['incoming', 'recording', 'turn', 'ended', 'keep', 'drop'];
+  const life = fc.array(fc.record({ late: fc.boolean(), done: fc.integer({ min: 0, max: STEPS.length }) }), { minLength: 1, maxLength: 3 });
+  const event = (type: string, callId: string, seq: number, body: object): EventRow => ({
+    ...{ type, callId, seq, body: JSON.stringify(body), day: '2026-11-20', streamId: KEPT.callId, tsUs: seq, monoUs: seq },
+    ...{ subjectId: null, payloadSha256: null, hash: Buffer.alloc(32) },
+  });
+  const folder = t.testdir();
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4 }), async (lives) => {
+      const place = { folder: join(folder, String(run++)), keyFile: join(folder, 'open.key'), logger: silentLogger };
+      const log: EventRow[] = [];
+      const write = (type: string, callId: string, body: object = {}): void => void log.push(event(type, callId, log.length + 1, body));
+      let calls = 0;
+      for (const begun of [...lives, []]) {
+        const inLog = new CallsInLog();
+        for (const row of log) inLog.see(row);
+        const openCalls = await openCallsIn({ ...place, inLog });
+        // The next process: what was open is ended, in the log before it is forgotten, or not at all because it crashes first.
+        const left = await openCalls.left();
+        const closed = left.slice(0, begun.length === 0 ? left.length : begun.length - 1);
+        for (const { callId } of closed) write('call.ended', callId);
+        for (const { callId } of closed.slice(0, -1)) openCalls.drop(callId);
+        for (const { late, done } of begun) {
+          const callId = `00000000-0000-4000-8000-${String(++calls).padStart(12, '0')}`;
+          const call = { ...KEPT, callId, pbxId: `pbx-${calls}` };
+          for (const step of (late ? KEEPS_LATE : STEPS).slice(0, done)) {
+            if (step === 'keep') openCalls.keep(call);
+            else if (step === 'drop') openCalls.drop(callId);
+            else if (step === 'recording') write('recording.started', callId, { recording: callId });
+            else if (step === 'turn') write('caller.said', callId);
+            else write(`call.${step}`, callId, { pbxId: call.pbxId, flow: 'test', flowVersion: 'v1' });
+          }
+        }
+        await openCalls.settled();
+      }
+      const ends = (id: string): number => log.filter(({ type, callId }) => type === 'call.ended' && callId === id).length;
+      for (const { type, callId } of log) if (type === 'call.incoming') t.equal(ends(callId ?? ''), 1);
+      for (const { callId } of log) t.ok(ends(callId ?? '') <= 1);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('11. a call that was not kept in time begins again from what the log has, with its recordings', (t) => {
+  const inLog = new CallsInLog();
+  const row = (type: string, body: object): EventRow => ({
+    ...{ type, callId: KEPT.callId, seq: 1, body: JSON.stringify(body), day: '2026-11-20', streamId: KEPT.callId, tsUs: 7, monoUs: 7 },
+    ...{ subjectId: null, payloadSha256: null, hash: Buffer.alloc(32) },
+  });
+  inLog.see(row('call.incoming', { pbxId: 'fake-1', flow: 'test', flowVersion: 'v1', to: '700' }));
+  for (const recording of ['first', 'second', 'third']) inLog.see(row('recording.started', { recording }));
+  inLog.see(row('recording.stopped', { recording: 'first' }));
+  inLog.see(row('recording.shredded', { recording: 'third' }));
+  t.match(inLog.open([]), [{ callId: KEPT.callId, pbxId: 'fake-1', startedWallUs: 7, turns: 0, state: null }]);
+  inLog.see(row('consent', { result: 'withdrawn' }));
+  t.same(
+    inLog.open([KEPT])[0]?.recordings,
+    [
+      { id: 'first', broken: true, withdrawn: true },
+      { id: 'second', broken: false, withdrawn: true },
+    ],
+    'the log knows better than what was kept',
+  );
+  inLog.see(row('call.ended', {}));
+  t.same(inLog.open([KEPT]), []);
+  t.end();
 });
