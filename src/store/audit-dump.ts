@@ -119,10 +119,17 @@ async function* lines(path: string, gzip: boolean): AsyncGenerator<string> {
   const source = gzip ? file.pipe(createGunzip()) : file;
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of source) {
-    const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts;
+  try {
+    for await (const chunk of source) {
+      const parts = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+      rest = parts.pop() ?? '';
+      yield* parts;
+    }
+  } catch (error) {
+    if (error instanceof ParleyError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `${path} cannot be read to its end (${why}): the file is damaged or cut off; take it again.`;
+    throw new ParleyError('CONFIG_INVALID', message, { cause: error, place: { file: path } });
   }
   if (rest !== '') yield rest;
 }
@@ -143,17 +150,34 @@ function text(row: Row, column: string): string {
     throw new ParleyError('CONFIG_INVALID', `The dump lacks a value for ${column}; it is not of a Parley database.`);
   return value;
 }
-const count = (row: Row, column: string): number => Number(text(row, column));
+
+/** A value that Postgres cannot have written: not a finding of the chain, which cannot even be read there. */
+function shaped(row: Row, column: string, shape: RegExp): string {
+  const value = text(row, column);
+  if (shape.test(value)) return value;
+  const place = ['stream_id', 'seq'].map((name) => row.get(name) ?? '?').join(' ');
+  throw new ParleyError(
+    'CONFIG_INVALID',
+    `The dump is damaged: ${column} of the row ${place.slice(0, 80)} is nothing that Postgres writes; take it again.`,
+  );
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const uuid = (row: Row, column: string): string => shaped(row, column, UUID);
+const maybe = <T>(row: Row, column: string, read: (row: Row, column: string) => T): T | null =>
+  row.get(column) == null ? null : read(row, column);
+const count = (row: Row, column: string): number => Number(shaped(row, column, /^-?\d{1,18}$/));
+const day = (row: Row, column: string): string => shaped(row, column, /^\d{4}-\d\d-\d\d$/);
 /** bytea in hex form: \\x and digits. */
-const bytes = (row: Row, column: string): Buffer => Buffer.from(text(row, column).slice(2), 'hex');
+const bytes = (row: Row, column: string): Buffer => Buffer.from(shaped(row, column, /^\\x([0-9a-f]{2})*$/).slice(2), 'hex');
 
 function streamRow(row: Row): StreamRow {
   return {
     ...{
-      streamId: text(row, 'stream_id'),
+      streamId: uuid(row, 'stream_id'),
       writer: text(row, 'writer'),
       ordinal: count(row, 'ordinal'),
-      day: text(row, 'day'),
+      day: day(row, 'day'),
       prevLastSeq: count(row, 'prev_last_seq'),
     },
     ...{ prevLastHash: bytes(row, 'prev_last_hash'), genesis: bytes(row, 'genesis'), sig: bytes(row, 'sig') },
@@ -162,7 +186,7 @@ function streamRow(row: Row): StreamRow {
 
 function checkpointRow(row: Row): CheckpointRow {
   return {
-    streamId: text(row, 'stream_id'),
+    streamId: uuid(row, 'stream_id'),
     seq: count(row, 'seq'),
     hash: bytes(row, 'hash'),
     tsUs: count(row, 'ts_us'),
@@ -173,13 +197,13 @@ function checkpointRow(row: Row): CheckpointRow {
 function eventRow(row: Row): EventRow {
   return {
     ...{
-      day: text(row, 'day'),
-      streamId: text(row, 'stream_id'),
+      day: day(row, 'day'),
+      streamId: uuid(row, 'stream_id'),
       seq: count(row, 'seq'),
       tsUs: count(row, 'ts_us'),
       monoUs: count(row, 'mono_us'),
     },
-    ...{ callId: row.get('call_id') ?? null, subjectId: row.get('subject_id') ?? null, type: text(row, 'type'), body: text(row, 'body') },
-    ...{ payloadSha256: row.get('payload_sha256') == null ? null : bytes(row, 'payload_sha256'), hash: bytes(row, 'hash') },
+    ...{ callId: maybe(row, 'call_id', uuid), subjectId: maybe(row, 'subject_id', uuid), type: text(row, 'type'), body: text(row, 'body') },
+    ...{ payloadSha256: maybe(row, 'payload_sha256', bytes), hash: bytes(row, 'hash') },
   };
 }

@@ -25,11 +25,13 @@ import {
 } from '../../src/audit/index.ts';
 import { readPublicKey } from '../../src/audit/keys.ts';
 import { noteSignedBy } from '../../src/audit/note.ts';
+import { ParleyError } from '../../src/contracts/index.ts';
 import { asRole, createStore, type Store } from '../../src/store/index.ts';
 import { eventually, handClock, stepEvent, type HandClock } from '../support/audit.ts';
 import { CANARY, fill, logCall, type Filled } from '../support/audit-fill.ts';
 import { startPostgres, testFolder, type TestDatabase } from '../support/postgres.ts';
 import { keepingLogger } from '../support/quiet-log.ts';
+import { seeded } from '../support/seeded.ts';
 import { startPair } from '../support/standby.ts';
 
 const postgres = await startPostgres();
@@ -682,6 +684,42 @@ test('a dump is verified without a database', async (t) => {
   await writeFile(path, 'SELECT 1;\n');
   await t.rejects(verifyDump({ dump: path }), { code: 'CONFIG_INVALID', message: /audit\.stream/ });
   await t.rejects(verifyDump({ dump: join(folder, 'none') }), { code: 'CONFIG_INVALID' });
+});
+
+test('a dump that is cut off or garbled anywhere: a clear word or a finding, never a clean bill and never a fault of ours', async (t) => {
+  const database = await postgres.database();
+  const { folder } = await fill(database, { boots: 2, callsPerBoot: 1 });
+  const options = { anchors: [join(folder, 'anchors.txt')], publicKeys: [join(folder, 'keys/signing.pub.pem')] };
+  const path = join(folder, 'dump.sql');
+  const dump = Buffer.from(await plainDump(database));
+  const packed = gzipSync(dump);
+  const random = seeded(9);
+  const outcome = async (bytes: Buffer): Promise<string> => {
+    await writeFile(path, bytes);
+    return verifyDump({ dump: path, ...options }).then(
+      (report) => (report.ok ? 'ok' : 'findings'),
+      (error: unknown) => (error instanceof ParleyError && error.code === 'CONFIG_INVALID' ? 'said' : `fault: ${String(error)}`),
+    );
+  };
+  const at = (length: number): number => Math.floor(random.next() * length);
+  const wrong: string[] = [];
+  const note = (what: string, result: string, allowed: readonly string[]): unknown =>
+    allowed.includes(result) || wrong.push(`${what}: ${result}`);
+  for (let n = 0; n < 60; n++) {
+    const end = at(dump.length - 60);
+    note(`cut at ${String(end)}`, await outcome(dump.subarray(0, end)), ['said', 'findings']);
+    const packedEnd = at(packed.length - 1);
+    note(`packed, cut at ${String(packedEnd)}`, await outcome(packed.subarray(0, packedEnd)), ['said', 'findings']);
+    const garbled = Buffer.from(dump);
+    const from = at(dump.length);
+    for (let i = from; i < Math.min(dump.length, from + 20); i++) garbled[i] = at(256);
+    // Twenty bytes of a comment may be anything.
+    note(`garbled at ${String(from)}`, await outcome(garbled), ['said', 'findings', 'ok']);
+    const packedGarbled = Buffer.from(packed);
+    packedGarbled[at(packed.length)] = at(256);
+    note('packed, garbled', await outcome(packedGarbled), ['said', 'findings', 'ok']);
+  }
+  t.same(wrong, []);
 });
 
 /** What pg_dump writes of the data, table by table: the embedded server comes without that program. */
