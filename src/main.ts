@@ -136,7 +136,15 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   const own = { ...knowledgeTools(config, { store, audit, clock: systemClock, logger }), ...inbox.ports };
   ups.onDown(keepIndexed(config, { store, logger }));
   const approvals = createApprovals(config, { audit, clock: systemClock, timers: systemTimers, logger, pbx: pbx.driver, media, tts });
-  const errands = await createErrands(config, { clock: systemClock, timers: systemTimers, approvers: approvals, model: llm, secrets, own });
+  const errands = await createErrands(config, {
+    clock: systemClock,
+    timers: systemTimers,
+    approvers: approvals,
+    model: llm,
+    secrets,
+    own,
+    logger,
+  });
   ups.onDown(() => errands.close());
   const openCalls = await openCallsIn({ ...openCallFiles(config), logger, inLog: audit.replay?.calls ?? null });
   ups.onDown(() => openCalls.settled());

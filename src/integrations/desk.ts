@@ -5,6 +5,7 @@ import {
   type Errand,
   isSecretHandle,
   type LanguageModel,
+  type Logger,
   type SecretStore,
   type Timers,
   type ToolDefinition,
@@ -23,6 +24,7 @@ const HANDLE_CHARS = 64;
 const SLOW_MS = 600;
 /** Whatever tries there are, a caller gets a way on by then. */
 const LONGEST_MS = 2900;
+const WARN_AGAIN_MS = 60_000;
 
 export interface DeskOptions {
   readonly clock: Clock;
@@ -33,6 +35,8 @@ export interface DeskOptions {
   readonly secrets?: SecretStore;
   /** Null where no language model is configured: thoughts come back as null. */
   readonly model: LanguageModel | null;
+  /** Hears which tool does not do its work, and why: never what it was given or said. Nobody when left out. */
+  readonly logger?: Logger;
 }
 
 export interface ErrandContext {
@@ -50,6 +54,9 @@ export class ErrandDesk {
   /** Approvals given and not yet used, by call. */
   readonly #approved = new Map<string, Map<string, string>>();
 
+  /** When each warning was given last, by tool and reason. */
+  readonly #warned = new Map<string, number>();
+
   constructor(options: DeskOptions) {
     this.#options = options;
   }
@@ -66,7 +73,11 @@ export class ErrandDesk {
       stopSlow();
       if (!about.signal.aborted) tell(event);
     };
-    if (errand.t === 'tool') void this.#tool(errand, about).then((outcome) => answer({ t: 'tool-result', id, outcome }));
+    if (errand.t === 'tool')
+      void this.#tool(errand, about).then((outcome) => {
+        if (!outcome.ok && !about.signal.aborted) this.#warn(errand.definition, outcome.reason);
+        answer({ t: 'tool-result', id, outcome });
+      });
     else if (errand.t === 'approval') void this.#approval(errand, about).then((decision) => answer({ t: 'approval-result', id, decision }));
     else void thinkOnce(errand, this.#options, about).then((thought) => answer({ t: 'thought', id, answer: thought }));
   }
@@ -115,6 +126,16 @@ export class ErrandDesk {
       if (!tried.again) break;
     }
     return outcome;
+  }
+
+  /** One line a minute for each tool and reason: a server that is down is one fault, not one for each call. */
+  #warn({ name, target }: ToolDefinition, reason: string): void {
+    const place = placeOf(target);
+    const key = JSON.stringify([name, place, reason]);
+    const nowMs = this.#nowMs();
+    if (nowMs - (this.#warned.get(key) ?? -Infinity) < WARN_AGAIN_MS) return;
+    this.#warned.set(key, nowMs);
+    this.#options.logger?.warn('a tool does not do its work', { tool: name, at: place, reason });
   }
 
   /** Whole and checked; secrets put in the place of their handles, at the last moment and once. */
@@ -210,6 +231,14 @@ export class ErrandDesk {
 
 function failure(reason: Extract<ToolOutcome, { ok: false }>['reason'], mayHaveHappened: boolean): ToolOutcome {
   return { ok: false, reason, mayHaveHappened };
+}
+
+/** Where a tool is, for the operator: the server, the host or the port; no path, which may hold values. */
+function placeOf(target: ToolDefinition['target']): string {
+  if (target.t === 'port') return `port ${target.name}`;
+  return target.t === 'mcp'
+    ? `MCP server ${target.server}, tool ${target.tool}`
+    : `host ${/^https?:\/\/([^/?]*)/.exec(target.url)?.[1] ?? ''}`;
 }
 
 /** Arguments with those of the call's context, which win over anything that was asked for. Null when one is missing or wrong. */

@@ -1,6 +1,6 @@
 /** What flows may reach outside: the desk of errands with its adapters, and what each flow lacks. */
 import { type Config, readSecret } from '../config/index.ts';
-import type { Clock, LanguageModel, SecretStore, Timers, ToolDefinition, ToolTarget } from '../contracts/index.ts';
+import type { Clock, LanguageModel, Logger, SecretStore, Timers, ToolDefinition, ToolTarget } from '../contracts/index.ts';
 import type { LoadedFlow } from '../dialogue/index.ts';
 import {
   type Approvers,
@@ -25,6 +25,7 @@ export interface ErrandParts {
   readonly approvers: Approvers;
   readonly model: LanguageModel | null;
   readonly secrets?: SecretStore;
+  readonly logger: Logger;
   /** Ports of Parley itself that need its other parts: knowledge, the inbox. */
   readonly own: Readonly<Record<string, PortOperation>>;
 }

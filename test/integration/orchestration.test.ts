@@ -84,7 +84,7 @@ async function open(config: Config, flow: string) {
   const dialogue = createDialogue(loaded.flow, { ...loaded, today: TODAY, desks: ['host'] });
   const model = await createLlm(config, silentLogger);
   const approvers = { ask: () => Promise.resolve('denied' as const) };
-  const errands = await createErrands(config, { clock, timers, approvers, model, own: {} });
+  const errands = await createErrands(config, { clock, timers, approvers, model, own: {}, logger: silentLogger });
   return { dialogue, errands, model };
 }
 

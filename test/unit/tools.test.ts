@@ -1,7 +1,14 @@
 /** Tools, approvals, routers and agents: every fault leads on, nothing forbidden ever leaves, on virtual time. */
 import fc from 'fast-check';
 import { test } from 'tap';
-import { type DialogueEffect, type DialogueEvent, type Errand, ParleyError, type ToolCall } from '../../src/contracts/index.ts';
+import {
+  type DialogueEffect,
+  type DialogueEvent,
+  type Errand,
+  type Logger,
+  ParleyError,
+  type ToolCall,
+} from '../../src/contracts/index.ts';
 import { createDialogue, type FlowState, parseFlow } from '../../src/dialogue/index.ts';
 import { ManualTime, ScriptedModel, settle } from '../../src/dialogue/llm/index.ts';
 import { type AdapterCall } from '../../src/integrations/ports.ts';
@@ -89,6 +96,7 @@ interface CallOptions {
   readonly approve?: () => Promise<'approved' | 'denied'>;
   readonly model?: ScriptedModel;
   readonly time?: ManualTime;
+  readonly logger?: Logger;
 }
 
 /** A call with its desk of errands. */
@@ -100,7 +108,7 @@ class Call {
   readonly #end = new AbortController();
   state: FlowState;
 
-  constructor({ flow, name, adapter, approve = () => Promise.resolve('denied'), model, time = new ManualTime() }: CallOptions) {
+  constructor({ flow, name, adapter, approve = () => Promise.resolve('denied'), model, time = new ManualTime(), logger }: CallOptions) {
     this.time = time;
     this.desk = new ErrandDesk({
       clock: time,
@@ -108,6 +116,7 @@ class Call {
       adapters: { port: adapter },
       approvers: { ask: approve },
       model: model ?? null,
+      ...(logger === undefined ? {} : { logger }),
     });
     this.#dialogue = createDialogue(parseFlow(flow, `${name}.yaml`), { today: '2026-11-20', desks: ['host'] });
     this.state = this.#dialogue.begin();
@@ -477,6 +486,141 @@ test('attacks by words and by results of tools, three languages: a model that ob
   }
   t.equal(effects, 0, 'forbidden effects');
   t.equal(spoken, 0, 'leaks');
+});
+
+const TEAM = `
+flow: team
+language: en
+person: host
+start: front
+slots: {}
+prompts: { hello: "Hello.", bye: "Bye." }
+tools:
+  load: { description: Tells the load, effect: read, arguments: { code: {} }, result: { load: { type: number } }, port: plant.load }
+  age: { description: Tells the age, effect: read, arguments: { code: {} }, result: { years: { type: number } }, port: plant.age }
+  stop:
+    description: Stops a machine
+    effect: irreversible
+    review: The caller named the machine and wants it stopped.
+    arguments: { code: {} }
+    result: { stopped: { type: boolean } }
+    port: plant.stop
+steps:
+  front: { agent: Talk about machines, tools: [load, age], specialists: { stopper: stops machines }, prompt: hello, next: bye, otherwise: bye, thoughts: 6, calls: 4, tokens: 400, seconds: 2, totalSeconds: 60 }
+  stopper: { agent: Stop the machine, tools: [stop], prompt: hello, next: bye, otherwise: bye, thoughts: 6 }
+  bye: { end: hangup, prompt: bye }
+`;
+
+/** The machine shop, with a reviewer that answers so, on the desk of errands. */
+function team(thinks: Parameters<typeof model>[1], reviewer: 'yes' | 'no' | 'silent' | 'down' = 'yes') {
+  const time = new ManualTime();
+  const log: string[] = [];
+  let running = 0;
+  const most = { running: 0 };
+  const adapter: ToolAdapter = async ({ tool, arguments: given }) => {
+    running += 1;
+    most.running = Math.max(most.running, running);
+    log.push(`${tool} ${JSON.stringify(given)}`);
+    await after(time, 300, null);
+    running -= 1;
+    return { load: 60, years: 5, stopped: true };
+  };
+  let seen = 0;
+  const brain = new ScriptedModel({
+    timers: time,
+    script: ({ messages, tools = [] }) => {
+      // A reviewer has no tools: it looks and says yes or no.
+      const isReview = tools.length === 0;
+      if (isReview) log.push('review');
+      if (isReview && reviewer === 'down') return [{ fail: 'LLM_FAILED' }];
+      if (isReview && reviewer === 'silent') return [{ afterMs: 100_000, delta: { t: 'text', text: 'yes' } }];
+      const { text = '', calls = [] } = isReview ? { text: reviewer } : thinks(seen++, messages.at(-1)?.text ?? '');
+      return [
+        ...(text === '' ? [] : [{ delta: { t: 'text' as const, text } }]),
+        ...calls.map((one) => ({ delta: { t: 'tool-call' as const, call: one } })),
+        { delta: { t: 'usage' as const, usage: { promptTokens: 60, completionTokens: 20, cachedTokens: null } } },
+        { delta: { t: 'done' as const, reason: 'stop' as const } },
+      ];
+    },
+  });
+  return { talk: new Call({ flow: TEAM, name: 'team', adapter, time, model: brain }), log, most, thoughts: () => seen };
+}
+
+test('agents on the desk: reads run side by side, a specialist takes over, nothing irreversible without its reviewer', async (t) => {
+  const both = team((seen) =>
+    seen === 0 ? { calls: [call('load', { code: '7' }, 'a'), call('age', { code: '7' }, 'b')] } : { text: 'Its load is 60.' },
+  );
+  await both.talk.hear('how is machine seven', 250);
+  t.equal(both.most.running, 2, 'side by side');
+  await both.talk.time.advance(200);
+  t.strictSame(both.log, ['load {"code":"7"}', 'age {"code":"7"}']);
+  t.equal(both.talk.said.at(-1), 'agent_front', 'one thought for both answers');
+  t.equal(both.thoughts(), 2);
+
+  const plan: Parameters<typeof model>[1] = (seen) =>
+    seen === 0
+      ? { calls: [call('hand_over', { to: 'stopper' })] }
+      : seen === 1
+        ? { calls: [call('stop', { code: '7' })] }
+        : { text: 'Done.' };
+  for (const [reviewer, stops] of [
+    ['yes', true],
+    ['no', false],
+    ['down', false],
+    ['silent', false],
+  ] as const) {
+    const { talk, log } = team(plan, reviewer);
+    await talk.hear('stop machine seven', 1000);
+    t.equal(talk.state.step, 'stopper', `${reviewer}: handed over`);
+    t.strictSame(log, [], 'the caller is asked first');
+    await talk.hear('yes', 20_000);
+    t.equal(log[0], 'review', reviewer);
+    t.equal(log.includes('stop {"code":"7"}'), stops, reviewer);
+    t.not(talk.state.phase, 'working', `${reviewer}: there is a way on`);
+  }
+});
+
+test('agents on the desk: thoughts, tokens and time run out, and the call goes on', async (t) => {
+  const endless = team((_, last) => (last === '' ? { text: 'Hm.' } : { calls: [call('load', { code: '7' })] }));
+  await endless.talk.hear('how is machine seven', 30_000);
+  t.ok(endless.thoughts() <= 6, `${endless.thoughts()} thoughts`);
+  t.ok(endless.log.length <= 4, `${endless.log.length} calls`);
+  t.match(endless.talk.effects.at(-1)?.effect, { t: 'end' });
+  t.ok(endless.talk.effects.some(({ effect }) => effect.t === 'refused' && effect.rule === 'budget'));
+
+  const wordy = team(() => ({ text: 'Which one?' }));
+  for (let i = 0; i < 10 && wordy.talk.state.phase !== 'ended'; i++) await wordy.talk.hear('the seventh', 500);
+  t.ok(wordy.thoughts() <= 5, '80 tokens a thought of 400');
+  t.match(wordy.talk.effects.at(-1)?.effect, { t: 'end' });
+});
+
+test('who runs the site is told which tool does not do its work, once a minute, and nothing of the call', async (t) => {
+  const lines: unknown[] = [];
+  const logger: Logger = { ...keepingLogger(), warn: (message, fields) => void lines.push([message, fields]) };
+  const time = new ManualTime();
+  const vanished: ToolAdapter = () => Promise.reject(new Refused('secret words'));
+  for (let i = 0; i < 3; i++) await new Call({ ...shop(vanished), time, logger }).hear('one two three four', 100);
+  t.strictSame(lines.length, 3, 'a desk for each');
+  t.strictSame(lines[0], ['a tool does not do its work', { tool: 'find', at: 'port orders.find', reason: 'refused' }]);
+  const one = new Call({ ...shop(vanished), time, logger });
+  await one.hear('one two three four', 100);
+  const request = { id: 'x', tool: 'find', arguments: { order: '1234' }, idempotencyKey: 'k', approval: null };
+  const definition = parseFlow(shop(vanished).flow, 'shop.yaml').tools['find'];
+  if (definition === undefined) throw new Error('the tool is there');
+  const again = (): void =>
+    one.desk.begin(
+      { t: 'tool', request, definition },
+      { callId: 'c2', context: { caller: '100' }, signal: new AbortController().signal },
+      () => undefined,
+    );
+  again();
+  await time.advance(1000);
+  t.equal(lines.length, 4);
+  await time.advance(60_000);
+  again();
+  await time.advance(1000);
+  t.equal(lines.length, 5);
+  t.notMatch(JSON.stringify(lines), /1234|secret/);
 });
 
 // ---- routers ----
