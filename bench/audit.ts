@@ -1,7 +1,8 @@
 /**
  * The log: what an event costs the loop, how soon it is on disk, how fast the chain reaches Postgres (all checks on, fsync on), how
  * fast a spool catches up after an outage, how long a verification takes and how much memory it needs.
- * Options: --events N of the verification (1000000), --append N of each append run (40000).
+ * How long the erasure of a person takes among many. Options: --events N of the verification (1000000), --append N of each append run (40000),
+ * --calls N that are kept when persons are erased (10000).
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createAudit, formatReport, verifyAudit, type Audit } from '../src/audit/index.ts';
+import { createAudit, eraseSubject, formatReport, verifyAudit, type Audit } from '../src/audit/index.ts';
 import { eventHash, genesisHash, ZERO_HASH } from '../src/audit/chain.ts';
 import type { CallEvent } from '../src/contracts/index.ts';
 import { createStore, type EventRow, type Store } from '../src/store/index.ts';
@@ -218,11 +219,62 @@ async function verification(database: TestDatabase, count: number): Promise<Benc
   ];
 }
 
+const CALLS_OF_A_PERSON = 5;
+const ERASED = 20;
+
+/** Content of many calls is kept; twenty persons of five calls each are erased, one after the other: from the request to the signed certificate. */
+async function erasures(database: TestDatabase, calls: number): Promise<BenchRow[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'));
+  const store = createStore({ connectionString: database.url('gw_writer'), log });
+  await store.start();
+  const content = { retentionDays: 30 };
+  const audit = createAudit({ folder, gateway: 'bench', store, clock: realClock, log, reservedBytes: 1024 * 1024, content });
+  await audit.start();
+  const persons = Math.ceil(calls / CALLS_OF_A_PERSON);
+  const numberOf = (person: number): string => `+4930${String(1_000_000 + person)}`;
+  for (let n = 0; n < calls; n += 100) {
+    const batch = Array.from({ length: Math.min(100, calls - n) }, (_, i) => keptCall(audit, numberOf((n + i) % persons)));
+    await Promise.all(batch);
+  }
+  await shipped(audit);
+  await database.query('VACUUM ANALYZE');
+  const desk = { audit, store, clock: realClock, keysFolder: join(folder, 'keys') };
+  const tookMs: number[] = [];
+  for (let person = 0; person < Math.min(ERASED, persons); person++) {
+    const from = performance.now();
+    const { subjects, certificate } = await eraseSubject(desk, numberOf(person), 'bench');
+    tookMs.push(performance.now() - from);
+    if (subjects === 0 || certificate === '') throw new Error('nobody was erased');
+  }
+  await audit.stop();
+  await store.stop();
+  await rm(folder, { recursive: true, force: true });
+  const worst = Math.max(...tookMs) / 1000;
+  const among = `a person of ${CALLS_OF_A_PERSON} calls erased among ${String(calls)} calls, with certificate`;
+  return [
+    { metric: `${among}: p50`, value: round(percentile(tookMs, 0.5), 0), unit: 'ms' },
+    { metric: `${among}: the slowest of ${String(tookMs.length)}`, value: round(worst, 2), unit: 's', goal: '<= 1 s', met: worst <= 1 },
+  ];
+}
+
+async function keptCall(audit: Audit, from: string): Promise<void> {
+  const callId = randomUUID();
+  const body = { pbxId: callId, flow: 'bench', flowVersion: 'v', to: '100' };
+  const heard = { turn: 1, words: 4, confidence: 0.9, fromSample: 0, toSample: 16_000, waitMs: 400 };
+  const over = { outcome: 'done', reason: 'end', durationMs: 1000, turns: 1, packetsReceived: 1, packetsSent: 1, dropped: 0 };
+  await Promise.all([
+    audit.append({ type: 'call.incoming', callId, body, content: { from } }),
+    audit.append({ type: 'caller.said', callId, body: heard, content: { text: 'book a table please' } }),
+    audit.append({ type: 'call.ended', callId, body: over }),
+  ]);
+}
+
 export async function run(options: Readonly<Record<string, string>>): Promise<BenchResult> {
   const postgres = await startPostgres({});
   try {
     const rows = [
       ...(await appends(await postgres.database(), Number(options['append'] ?? 40_000))),
+      ...(await erasures(await postgres.database(), Number(options['calls'] ?? 10_000))),
       ...(await verification(await postgres.database(), Number(options['events'] ?? 1_000_000))),
     ];
     return benchResult('audit', rows);
