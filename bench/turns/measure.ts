@@ -183,7 +183,7 @@ function addBargeIn(figures: Mutable<Figures>, { report, events }: CallResult, o
   figures.heardErrors.push(Math.abs((said.event.body.heardWords ?? 0) - whole));
 }
 
-/** After a halt: begins with a word, not after the place of the halt, repeats one word at most. */
+/** After a halt: no word is lost, and one is repeated at most. A halt between two words goes on with the second one. */
 function addResumes(figures: Mutable<Figures>, report: CallerReport): void {
   report.agent.forEach((span, i) => {
     const before = report.agent[i - 1];
@@ -198,7 +198,9 @@ function addResumes(figures: Mutable<Figures>, report: CallerReport): void {
     const { words } = sentence(before.text, 'agent');
     if (span.firstRefSample === 0 || span.fromMs - before.toMs > 2500) return;
     figures.resumes += 1;
-    const again = words.filter(({ from, to }) => from >= (span.firstRefSample ?? 0) && to <= (before.lastRefSample ?? 0)).length;
-    if (span.firstRefSample > before.lastRefSample || again > 1) figures.badResumes += 1;
+    const [heardTo, goesOn] = [before.lastRefSample, span.firstRefSample];
+    const again = words.filter(({ from, to }) => from >= goesOn && to <= heardTo).length;
+    const lost = words.some(({ from, to }) => to > heardTo && from < goesOn);
+    if (lost || again > 1) figures.badResumes += 1;
   });
 }
