@@ -2,7 +2,7 @@
  * What the dialogue of one call asks of the outside: logged before it is done when it has an effect, logged when it is answered, given
  * up when the call ends. A thought may be asked ahead of its turn; it is logged, and counts, only when the turn is committed.
  */
-import type { DialogueEvent, Errand, OpenAct } from '../contracts/index.ts';
+import type { DialogueEvent, Errand, OpenAct, PromptBeginning } from '../contracts/index.ts';
 import type { Journal } from './journal.ts';
 import type { ErrandPort } from './ports.ts';
 
@@ -63,6 +63,11 @@ export class Errands {
 
   constructor(options: ErrandsOptions) {
     this.#options = options;
+  }
+
+  /** While the line rings: the beginning of what the model will be asked. */
+  warm(beginning: PromptBeginning): void {
+    this.#options.port?.warm?.(this.#options.callId, beginning, this.#over.signal);
   }
 
   /** Tools that were asked for and have not answered. */

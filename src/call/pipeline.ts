@@ -279,6 +279,7 @@ export class CallPipeline {
     const { receive, send } = this.#options;
     await nameProcessors(this.#journal, this.#stages.outside ?? []);
     if (this.#isEnded()) return;
+    if (this.#dialogue.beginning !== undefined) this.#errands.warm(this.#dialogue.beginning);
     const session = media.open({ callId: this.id, receive, send, cleaning: cleaningOf(this.#call.args) });
     this.#media = session;
     if (this.#call.state !== 'up') await pbx.answer(this.pbxId);

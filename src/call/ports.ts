@@ -16,6 +16,7 @@ import type {
   OpenCalls,
   OutsideEngine,
   PbxDriver,
+  PromptBeginning,
   SecretStore,
   SpeechToText,
   TextToSpeech,
@@ -32,6 +33,8 @@ export interface ErrandPort {
     about: { callId: string; context: Readonly<Record<string, string>>; signal: AbortSignal },
     tell: (event: DialogueEvent) => void,
   ): void;
+  /** A model will be asked something that begins so: its server may read it now. Never fails. */
+  warm?(callId: string, beginning: PromptBeginning, signal: AbortSignal): void;
   /** The call is over. */
   release(callId: string): void;
 }

@@ -227,6 +227,12 @@ export type DialogueEffect =
   | { readonly t: 'refused'; readonly what: string; readonly rule: string }
   | Errand;
 
+/** How a conversation with a model begins, before anybody has said anything: nothing of the caller, the same in every call of a day. */
+export interface PromptBeginning {
+  readonly messages: readonly ChatMessage[];
+  readonly tools: readonly ToolSpec[];
+}
+
 /** A running flow, immutable. The runner in dialogue/ knows what is inside. */
 export interface Dialogue<S> {
   readonly flow: string;
@@ -237,6 +243,8 @@ export interface Dialogue<S> {
   readonly fixedTexts: readonly string[];
   /** The same in the other languages that the flow may change to, by language code. */
   readonly otherTexts?: Readonly<Record<string, readonly string[]>>;
+  /** Of the first agent in the flow, so that its server can read it while the line rings. */
+  readonly beginning?: PromptBeginning;
   begin(): S;
   step(state: S, event: DialogueEvent): readonly [S, readonly DialogueEffect[]];
   slots(state: S): Readonly<Record<string, SlotValue>>;

@@ -6,6 +6,7 @@ import {
   isSecretHandle,
   type LanguageModel,
   type Logger,
+  type PromptBeginning,
   type SecretStore,
   type Timers,
   type ToolDefinition,
@@ -80,6 +81,11 @@ export class ErrandDesk {
       });
     else if (errand.t === 'approval') void this.#approval(errand, about).then((decision) => answer({ t: 'approval-result', id, decision }));
     else void thinkOnce(errand, this.#options, about).then((thought) => answer({ t: 'thought', id, answer: thought }));
+  }
+
+  /** What the model will be asked begins so. What fails here fails again, and is told, when it is asked. */
+  warm(callId: string, { messages, tools }: PromptBeginning, signal: AbortSignal): void {
+    this.#options.model?.warm({ callKey: callId, messages, tools, signal }).catch(() => undefined);
   }
 
   /** The call is over: its approvals are worth nothing any more, and its place at the model's server is free. */

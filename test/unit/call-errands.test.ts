@@ -1,10 +1,10 @@
 /** Tools, colleagues and models in a call: asked after the commit only, logged before they act, answered or given up. */
 import fc from 'fast-check';
 import { test } from 'tap';
-import type { DialogueEffect, DialogueEvent, Errand, ToolDefinition } from '../../src/contracts/index.ts';
+import type { Dialogue, DialogueEffect, DialogueEvent, Errand, ToolDefinition } from '../../src/contracts/index.ts';
 import type { ErrandPort } from '../../src/call/ports.ts';
 import { spoken } from '../../src/stt/index.ts';
-import { gate, listen, listening, say } from '../support/call-rig.ts';
+import { gate, listen, listening, rig, say } from '../support/call-rig.ts';
 import { settle } from '../support/virtual-time.ts';
 
 const definition = (effect: ToolDefinition['effect']): ToolDefinition => ({
@@ -247,4 +247,28 @@ test('9. whatever the caller does, every act belongs to one turn that counts, an
     { numRuns: 30 },
   );
   t.end();
+});
+
+test('while the line rings the model is told how it will be asked, after outside engines were named and before the answer', async (t) => {
+  const beginning = { messages: [{ role: 'system' as const, text: 'Goal: help' }], tools: [] };
+  const dialogue: Dialogue<unknown> = {
+    ...{ flow: 'test', version: 'v1', language: 'en', fixedTexts: [], begin: () => null, slots: () => ({}), beginning },
+    step: (_state, event) => [null, event.t === 'start' ? [listen] : []],
+  };
+  const outside = [{ kind: 'llm' as const, engine: 'openai', external: { processor: 'Example', legalBasis: 'contract' } }];
+  const warmed: (readonly [string, unknown, readonly string[]])[] = [];
+  const errands: ErrandPort = {
+    begin: () => undefined,
+    warm: (callId, told) => warmed.push([callId, told, made.audit.types()]),
+    release: () => undefined,
+  };
+  const made = rig(() => [], undefined, {}, { flow: () => dialogue, outside, errands });
+  const id = await made.begin();
+  t.equal(warmed.length, 1);
+  const [callId, told, logged] = warmed[0] ?? [];
+  t.equal(callId, made.runner.openCalls()[0]?.id);
+  t.same(told, beginning);
+  t.equal(logged?.at(-1), 'engine.external');
+  made.pbx.callerHangsUp(id);
+  await settle();
 });

@@ -345,6 +345,8 @@ test('the desk has its own lock: approvals are for one tool, one call and one ti
   t.equal(await outcome('e1'), 'done');
   t.equal(await outcome('e1'), 'not-approved', 'used up');
   t.equal(done, 1);
+  desk.warm('c1', { messages: [{ role: 'system', text: 'Goal' }], tools: [] }, new AbortController().signal);
+  t.match(llm.warmed, [{ callKey: 'c1', messages: [{ text: 'Goal' }] }]);
   desk.release('c1');
   t.strictSame(llm.released, ['c1'], 'a call that is over keeps no slot of the model');
 });
@@ -380,6 +382,16 @@ function agent(script: Parameters<typeof model>[1], options: Partial<CallOptions
   };
   return { call: new Call({ flow: AGENT, name: 'helper', adapter, time, model: model(time, script), ...options }), done };
 }
+
+test('what an agent is asked first begins as its flow said it would', async (t) => {
+  const { call: line } = agent(() => ({ text: 'Hello there.' }));
+  const { beginning } = createDialogue(parseFlow(AGENT, 'helper.yaml'), { today: '2026-11-20', desks: ['host'] });
+  await line.hear('what is my balance', 10);
+  const asked = line.effects.map(({ effect }) => effect).find((effect) => effect.t === 'think');
+  t.same(asked?.messages.slice(0, 1), beginning?.messages);
+  t.same(asked?.tools, beginning?.tools);
+  t.equal(createDialogue(parseFlow(shop(sent, 'read', false).flow, 'shop.yaml'), { today: '2026-11-20', desks: [] }).beginning, undefined);
+});
 
 test('an agent answers from a tool, and says no figure that none told', async (t) => {
   const good = agent((seen) =>

@@ -78,6 +78,7 @@ export function withOpening<S>(inner: Dialogue<S>, options: { notices: Notices; 
     version: inner.version,
     language: inner.language,
     fixedTexts: [...new Set([...inner.fixedTexts, ...textsOf(own)])],
+    ...(inner.beginning === undefined ? {} : { beginning: inner.beginning }),
     begin: () => begin,
     otherTexts: Object.fromEntries(
       Object.entries(inner.otherTexts ?? {}).map(([code, texts]) => [code, [...new Set([...texts, ...textsOf(languages.get(code))])]]),

@@ -3,6 +3,8 @@ import { parseIso } from '../calendar.ts';
 import type { Flow } from '../flow/types.ts';
 import type { Knowledge } from '../knowledge/facts.ts';
 import { LANGUAGES } from '../language/index.ts';
+import { beginAgent } from './agent-state.ts';
+import { specsOf } from './agent-tools.ts';
 import { type CallerEvent, errandDone, type ErrandEvent, whileWorking } from './errands.ts';
 import { missed, silent, tooManyTurns, transferFailed } from './failures.ts';
 import { recovered } from './recovered.ts';
@@ -42,6 +44,7 @@ export function createDialogue(flow: Flow, options: DialogueOptions): Dialogue<F
     language,
     fixedTexts: fixedTexts(scripts, language),
     otherTexts: Object.fromEntries(others.map((code) => [code, fixedTexts(scripts, code)])),
+    ...promptOf({ scripts, script: first, state: begin, said: '', confidence: 1, atMs: null, effects: [] }),
     begin: () => begin,
     step(state, event) {
       const heard = event.t === 'heard' ? event : null;
@@ -164,6 +167,14 @@ function onCaller(talk: Talk, event: CallerEvent): void {
   const last = talk.effects.at(-1)?.t;
   // Never a dead end, whatever the flow: the caller is listened to, sent on, or told goodbye.
   if (last !== 'listen' && last !== 'transfer' && last !== 'end' && talk.state.phase !== 'working') hangUp(talk, 'flow-error');
+}
+
+/** How the first agent of the flow begins. */
+function promptOf(talk: Talk): Pick<Dialogue<FlowState>, 'beginning'> {
+  const step = Object.values(talk.script.flow.steps).find(({ t }) => t === 'agent');
+  if (step?.t !== 'agent') return {};
+  beginAgent(talk, step);
+  return { beginning: { messages: talk.state.agent?.messages ?? [], tools: specsOf(talk, step) } };
 }
 
 /** Every text without a slot in it, variables at their defaults; the runner's own texts and the facts included. */
