@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { ParleyError } from '../contracts/index.ts';
 import { anchorLine } from './note.ts';
 import { sendSyslog, type SyslogOptions } from './syslog.ts';
@@ -30,13 +30,22 @@ export async function publishNote(options: AnchorOptions, note: string): Promise
 }
 
 async function appendNote(path: string, note: string): Promise<void> {
-  const file = await open(path, 'a', 0o600);
+  const file = await open(path, 'a+', 0o600);
   try {
-    await file.appendFile(note);
+    // One that a power cut has cut off stays as it is; ours begins on a line of its own.
+    await file.appendFile((await endsInLine(file)) ? note : `\n${note}`);
     await file.datasync();
   } finally {
     await file.close();
   }
+}
+
+async function endsInLine(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat();
+  if (size === 0) return true;
+  const last = Buffer.alloc(1);
+  await file.read(last, 0, 1, size - 1);
+  return last.toString() === '\n';
 }
 
 async function runCommand(command: readonly string[] | undefined, note: string): Promise<void> {

@@ -94,6 +94,19 @@ function readLogLines(lines: readonly string[]): { notes: SignedCheckpoint[]; ga
   return { notes, garbage };
 }
 
+/** More than the longest note has. */
+const MOST_LINES = 100;
+
+/** The note that these lines end with, and where it begins: before it there may be one that a power cut has cut off. */
+function lastNote(lines: readonly string[]): { readonly note: SignedCheckpoint | null; readonly at: number } {
+  const starts = [0, ...[...lines.keys()].slice(1).slice(-MOST_LINES)];
+  for (const at of starts) {
+    const note = readNote(`${lines.slice(at).join('\n')}\n`);
+    if (note !== null) return { note, at };
+  }
+  return { note: null, at: 0 };
+}
+
 /** An anchor file is notes one after another, or lines of a log collector. Anything between them that is no note comes back as `garbage`. */
 export function readAnchors(text: string): { readonly notes: readonly SignedCheckpoint[]; readonly garbage: readonly number[] } {
   const notes: SignedCheckpoint[] = [];
@@ -104,9 +117,9 @@ export function readAnchors(text: string): { readonly notes: readonly SignedChec
   lines.forEach((line, index) => {
     const last = line.startsWith('— ') && !(lines[index + 1] ?? '').startsWith('— ');
     if (!last) return;
-    const note = readNote(`${lines.slice(from, index + 1).join('\n')}\n`);
-    if (note === null) garbage.push(from + 1);
-    else notes.push(note);
+    const { note, at } = lastNote(lines.slice(from, index + 1));
+    if (note === null || at > 0) garbage.push(from + 1);
+    if (note !== null) notes.push(note);
     from = index + 1;
   });
   if (lines.slice(from).some((line) => line !== '')) garbage.push(from + 1);

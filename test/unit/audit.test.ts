@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createPublicKey, randomUUID, verify } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -224,6 +224,10 @@ test('checkpoints are signed notes that any other tool can check', async (t) => 
   const read = readAnchors(`${note}${note}scribble\n\n— me AAAA\n${note}left over`);
   t.equal(read.notes.length, 3);
   t.equal(read.garbage.length, 2);
+  for (let cut = 1; cut < note.indexOf('— '); cut++) {
+    const torn = readAnchors(`${note}${note.slice(0, cut)}\n${note}${note}`);
+    t.same([torn.notes.length, torn.garbage.length], [3, 1], 'a note that a power cut has cut off takes no other along');
+  }
   t.equal(checkSignature(signer.publicKey, Buffer.from('x'), Buffer.alloc(3)), false);
 });
 
@@ -329,7 +333,13 @@ test('checkpoints go where a command takes them; an anchor that fails does not s
     t.ok(log.lines.some((line) => /checkpoint was not published/.test(line.message)));
   }
   t.ok(verifyMemory(store).ok);
-  t.equal(readAnchors(await readFile(join(folder, 'anchors.txt'), 'utf8')).notes.length, 3, 'the file got them all');
+  const anchors = join(folder, 'anchors.txt');
+  t.equal(readAnchors(await readFile(anchors, 'utf8')).notes.length, 3, 'the file got them all');
+  await truncate(anchors, (await stat(anchors)).size - 150);
+  const after = await open();
+  await after.append(stepEvent('after a power cut'));
+  await after.stop();
+  t.match(readAnchors(await readFile(anchors, 'utf8')), { notes: { length: 3 }, garbage: { length: 1 } }, 'on a line of its own');
 });
 
 test('midnight UTC opens the next stream; a clock that was set is said before the event', async (t) => {
@@ -560,7 +570,7 @@ test('content: nothing of it is kept by default; with a retention it is cipherte
   const keeping = await open({ content: { retentionDays: 30 } });
   const callId = randomUUID();
   await keeping.append(call(callId));
-  await keeping.append({ type: 'caller.keyed', callId, body: { turn: 1, digits: 4 }, content: { digits: '4711' } });
+  await keeping.append({ type: 'caller.keyed', callId, body: { turn: 1, digits: 12 }, content: { digits: '471108154711' } });
   await keeping.stop();
   t.equal(store.payloads.length, 2);
   t.equal(store.keys.length, 1, 'one key per call');
@@ -572,7 +582,7 @@ test('content: nothing of it is kept by default; with a retention it is cipherte
     await Promise.all((await readdir(folder)).filter((name) => name !== 'keys').map((name) => readFile(join(folder, name)))),
   );
   const rows = JSON.stringify([store.events, store.payloads, store.keys]);
-  for (const secret of ['5550199', 'Zephyrine', 'Canary', '4711']) {
+  for (const secret of ['5550199', 'Zephyrine', 'Canary', '471108154711']) {
     t.notOk(everything.includes(secret), 'not in the spool folder');
     t.notOk(rows.includes(secret), 'not in the rows');
   }
