@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram';
 import { request } from 'node:http';
 import { get as secureGet } from 'node:https';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
@@ -126,4 +127,27 @@ audit: { anchorSyslog: { host: logs.example, caFile: "${folder}/secret" } }`);
     { host: 'db2.example', port: 5432, for: 'store.urlFile' },
   ]);
   t.strictSame(urlsIn({ a: ['ws://x:1/y', 'ftp://x', 'http://'] }, 'k'), [{ host: 'x', port: 1, for: 'k.a.0' }]);
+});
+
+test('GDPR 32, section 201 StGB: the service unit is the second wall: no other address, no core file, no swap, nothing to write to', async (t) => {
+  const text = await readFile(join(ROOT, 'scripts/parley.service'), 'utf8');
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  for (const needed of [
+    ...['IPAddressDeny=any', 'IPAddressAllow=localhost', 'LimitCORE=0', 'MemorySwapMax=0', 'NoNewPrivileges=yes', 'ProtectSystem=strict'],
+    ...['CapabilityBoundingSet=', 'SystemCallFilter=@system-service', 'UMask=0077', 'KillMode=mixed', 'RestartPreventExitStatus=78'],
+  ])
+    t.ok(lines.includes(needed), needed);
+  const limit = (key: string): number => Number.parseInt(lines.find((line) => line.startsWith(`${key}=`))?.split('=')[1] ?? '', 10);
+  t.ok(limit('MemoryHigh') > 0 && limit('MemoryHigh') < limit('MemoryMax'), 'it has bounds of memory');
+  t.ok(limit('TimeoutStopSec') > 30, 'it waits for open calls: longer than gateway.drainSeconds by default');
+  // What systemd itself says of it, where there is one.
+  const file = join(t.testdir(), 'parley.service');
+  await writeFile(file, text.replace('/usr/bin/node', process.execPath));
+  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
+  const rated = spawnSync('systemd-analyze', ['security', '--offline=yes', '--threshold=25', file], { encoding: 'utf8' });
+  if (verified.error === undefined) {
+    t.equal(verified.status, 0, verified.stderr);
+    t.equal(verified.stderr, '');
+    t.equal(rated.status, 0, 'exposure of at most 2.5');
+  }
 });
