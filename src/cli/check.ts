@@ -2,7 +2,7 @@
 import { loadConfig } from '../config/index.ts';
 import { loadFlows, loadNotices, readApis } from '../dialogue/index.ts';
 import { silentLogger } from '../observability/index.ts';
-import { callableFlows, checkFlows, createLlm, createStt, createTts } from '../parts/index.ts';
+import { callableFlows, checkFlows, missingSecrets, createLlm, createStt, createTts } from '../parts/index.ts';
 import { EXIT } from './exit.ts';
 
 export async function check(options: { config: string }): Promise<number> {
@@ -22,5 +22,8 @@ export async function check(options: { config: string }): Promise<number> {
     const note = lacks === undefined ? '' : `; takes no calls, it lacks ${lacks.join('; ')}`;
     console.log(`flow ${name}: valid, version ${flow.version.slice(0, 12)}${note}`);
   }
+  // A site that is being set up: what the service will ask for when it starts.
+  for (const { key, file } of await missingSecrets(config))
+    console.log(`to do: ${key} names ${file}, which is not there yet; parley serve needs it`);
   return EXIT.ok;
 }

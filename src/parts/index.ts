@@ -15,7 +15,7 @@ export { createPrivacyParts, recordingPolicy } from './privacy.ts';
 export { indexAll, keepIndexed, knowledgeEmbedder, knowledgeTools } from './knowledge.ts';
 export { createPbx, type Pbx } from './pbx.ts';
 export { createDetector, turnOptions } from './turn.ts';
-export { createErrands } from './tools.ts';
+export { createErrands, missingSecrets } from './tools.ts';
 export { keepNoLonger, startUpkeep } from './upkeep.ts';
 export { type SubjectAct, subjectActs } from './subject-acts.ts';
 export { createVoiceDetector, mediaFormats, voiceHealth } from './voice.ts';

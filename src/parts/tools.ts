@@ -68,6 +68,19 @@ export async function webTools({ tools: { http } }: Config): Promise<ToolAdapter
   return httpTools({ allow: Object.keys(http), allowPrivate, headers });
 }
 
+/** Files of secrets of the tools that cannot be read (yet), with the keys that name them. */
+export async function missingSecrets({ tools: { http, mcp, calendar } }: Config): Promise<readonly { key: string; file: string }[]> {
+  const headersOf = (key: string, files: Readonly<Record<string, string>>): { key: string; file: string }[] =>
+    Object.entries(files).map(([header, file]) => ({ key: `${key}.headers.${header}`, file }));
+  const named = [
+    ...Object.entries(http).flatMap(([host, { headerFiles }]) => headersOf(`tools.http.${host}`, headerFiles)),
+    ...Object.entries(mcp).flatMap(([name, { headerFiles }]) => headersOf(`tools.mcp.${name}`, headerFiles)),
+    ...(calendar === null ? [] : [{ key: 'tools.calendar.passwordFile', file: calendar.passwordFile }]),
+  ];
+  const there = await Promise.all(named.map(({ file }) => readSecret(file).then(Boolean, () => false)));
+  return named.filter((_, i) => there[i] === false);
+}
+
 async function secrets(files: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const read = await Promise.all(Object.entries(files).map(async ([name, file]) => [name, await readSecret(file)] as const));
   return Object.fromEntries(read);

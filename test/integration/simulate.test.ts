@@ -8,7 +8,7 @@ import { simulate } from '../../src/cli/simulate.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { FlowShelf, loadFlows, loadNotices, ManualTime, ScriptedModel } from '../../src/dialogue/index.ts';
 import { silentLogger } from '../../src/observability/index.ts';
-import { callableFlows, checkFlows, FlowDesk } from '../../src/parts/index.ts';
+import { callableFlows, checkFlows, FlowDesk, missingSecrets } from '../../src/parts/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const directory = join(ROOT, 'config', 'flows');
@@ -35,6 +35,10 @@ test('the sample site: every shipped flow finds what it needs', async (t) => {
   const { callable, lacking } = callableFlows(loaded, config, config.llm.engines.length > 0);
   t.strictSame(lacking, {});
   checkFlows(callable, config, await loadNotices(config.privacy.notices));
+  const { calendar } = config.tools;
+  if (calendar === null) throw new Error('the sample has a calendar');
+  const unread = { ...config, tools: { ...config.tools, calendar: { ...calendar, passwordFile: join(ROOT, 'no', 'such', 'file') } } };
+  t.match(await missingSecrets(unread), [{ key: 'tools.calendar.passwordFile' }]);
   const alone = await loadConfig(join(ROOT, 'config', 'parley.example.yaml'), { root: ROOT });
   const without = callableFlows(loaded, { ...alone, data: { ...alone.data, inbox: { days: 0, basis: null, purpose: '' } } }, false).lacking;
   t.match(without['message'], [/the port message\.send of tool leave \(data\.inbox or tools\.ports\)/]);

@@ -67,6 +67,8 @@ class SimulatedCall {
   readonly #lines: Line[] = [];
   readonly #problems: string[] = [];
   readonly #remembered: Record<string, string> = {};
+  /** Tools by the ids of their errands. */
+  readonly #asked = new Map<string, string>();
   readonly #dialogue: Dialogue<FlowState>;
   readonly #desk: ErrandDesk;
   readonly #signal = new AbortController().signal;
@@ -129,6 +131,7 @@ class SimulatedCall {
   }
 
   #tell(event: DialogueEvent): void {
+    if (event.t === 'tool-result') this.#note('act', answerOf(event, this.#asked.get(event.id) ?? 'a tool'));
     const [next, effects] = this.#dialogue.step(this.#state, { ...event, atMs: this.#time.nowMs });
     this.#state = next;
     for (const effect of effects) {
@@ -155,12 +158,15 @@ class SimulatedCall {
     if (effect.t === 'transfer') this.#ended = `transfer ${effect.desk}`;
     if (effect.t === 'end') this.#ended = effect.outcome;
     if (effect.t === 'transfer' || effect.t === 'end') this.#note('act', this.#ended);
-    if (effect.t === 'route') this.#note('act', `route to ${effect.choice} by ${effect.by}: ${effect.evidence}`);
+    if (effect.t === 'route') this.#note('act', `goes to ${effect.choice}, by ${effect.by}: ${effect.evidence}`);
     if (effect.t === 'refused') this.#note('act', `refused: ${effect.what}, ${effect.rule}`);
     if (effect.t === 'language') this.#note('act', `language ${effect.language}`);
     if (effect.t === 'persona') this.#note('act', `persona ${effect.persona}`);
     if (effect.t === 'approval') this.#note('act', `a colleague is asked: ${effect.summary}`);
-    if (effect.t === 'tool') this.#note('act', `tool ${effect.request.tool} ${JSON.stringify(effect.request.arguments)}`);
+    if (effect.t !== 'tool') return;
+    const { id, tool, arguments: given } = effect.request;
+    this.#asked.set(id, tool);
+    this.#note('act', `asks ${tool}${listed(given)}`);
   }
 
   #note(who: Line['who'], text: string): void {
@@ -178,6 +184,17 @@ class SimulatedCall {
     checkCall(this.#test, { ...figures, lines: this.#lines, called: this.#called, remembered: this.#remembered }, this.wrong);
     return { name: this.#test.name, lines: this.#lines, problems: this.#problems, slots, ...figures };
   }
+}
+
+function answerOf({ outcome }: Extract<DialogueEvent, { t: 'tool-result' }>, tool: string): string {
+  if (outcome.ok) return `${tool} answers${listed(outcome.data)}`;
+  return `${tool} fails: ${outcome.reason}${outcome.mayHaveHappened ? ', it may have been done nevertheless' : ''}`;
+}
+
+/** ': day 2026-11-23, minutes 30'. */
+function listed(values: Readonly<Record<string, string | number | boolean>>): string {
+  const shown = Object.entries(values).map(([name, value]) => `${name} ${String(value)}`);
+  return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
 }
 
 /** Who calls is known from the context of the call where the test does not say it. */

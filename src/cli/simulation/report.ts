@@ -52,7 +52,7 @@ export function htmlReport(flow: string, version: string, conversations: readonl
     tile(String(failed.length), 'not as expected', failed.length === 0 ? '' : 'bad'),
     tile(seconds(most(({ waitMs }) => waitMs)), 'longest wait for a word'),
     tile(seconds(most(({ wayOnMs }) => wayOnMs)), 'longest wait for a way on'),
-    tile(money(most(({ cost }) => cost)), 'dearest call'),
+    ...(most(({ cost }) => cost) === 0 ? [] : [tile(money(most(({ cost }) => cost)), 'dearest call')]),
   ];
   // What failed comes first: that is what somebody opens the page for.
   const sorted = [...failed, ...conversations.filter(({ problems }) => problems.length === 0)];
@@ -68,15 +68,17 @@ ${sorted.map(conversation).join('\n')}
 
 function conversation({ name, lines, problems, turns, cost, waitMs, ended, slots }: Conversation): string {
   const isFailed = problems.length > 0;
-  const facts = [`${turns} turns`, seconds(waitMs), money(cost), ended];
+  const waited = waitMs === 0 ? [] : [`waited ${seconds(waitMs)}`];
+  const facts = [turns === 1 ? '1 turn' : `${turns} turns`, ...waited, ...(cost === 0 ? [] : [`cost ${money(cost)}`]), `ended: ${ended}`];
   const filled = Object.entries(slots).map(([slot, value]) => `${escape(slot)} <b>${escape(value)}</b>`);
   return `<details class="${isFailed ? 'failed' : 'passed'}"${isFailed ? ' open' : ''}><summary><span class="badge">${isFailed ? 'failed' : 'passed'}</span><span class="name">${escape(name)}</span><span class="facts">${escape(facts.join(' · '))}</span></summary>
-<div class="talk">${lines.map(row).join('\n')}</div>${filled.length === 0 ? '' : `<div class="slots">${filled.join(' · ')}</div>`}
+<div class="talk">${lines.map((line, i) => row(line, lines[i - 1]?.atMs ?? 0)).join('\n')}</div>${filled.length === 0 ? '' : `<div class="slots">${filled.join(' · ')}</div>`}
 </details>`;
 }
 
-function row({ who, text, atMs }: Line): string {
-  return `<div class="row ${who}"><time>${(atMs / 1000).toFixed(1)} s</time><p aria-label="${NAMES[who]}: ${escape(text)}">${escape(text)}</p></div>`;
+/** Only what is waited for takes time here: a moment is told where it is another one. */
+function row({ who, text, atMs }: Line, beforeMs: number): string {
+  return `<div class="row ${who}"><time>${atMs === beforeMs ? '' : `${(atMs / 1000).toFixed(1)} s`}</time><p aria-label="${NAMES[who]}: ${escape(text)}">${escape(text)}</p></div>`;
 }
 
 function tile(value: string, label: string, kind = ''): string {
