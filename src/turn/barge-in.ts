@@ -10,7 +10,7 @@ import { tokensOf } from './words.ts';
 const UNDUCK_MS = 250;
 /** Voice without any word is noise, as long as it does not go on for this many times `takeFloorMs`. */
 const NOISE_TIMES = 3;
-/** While words are on their way they decide, up to this many times `takeFloorMs`: we are halted, so it costs nobody anything. */
+/** While words are on their way they decide, up to this many times `takeFloorMs`: we are halted by then, so it costs nobody anything. */
 const AWAIT_WORDS_TIMES = 1.6;
 /** When the words are known to want nothing, our reply goes on after this: who hears nothing for longer takes the turn. */
 const SURE_RESUME_MS = 160;
@@ -67,8 +67,10 @@ const halt: Rule = {
 
 function patience(draft: Readonly<Draft>, stretch: Stretch): number {
   if (wantsNothing(draft, stretch)) return NOISE_TIMES;
-  const awaited = draft.agent === 'paused' && draft.soFar === null && draft.partial.decode !== null;
-  return awaited ? AWAIT_WORDS_TIMES : 1;
+  const { soFar, partial, options, nowMs } = draft;
+  // Asked for, or about to be: who was told of the voice late has not asked yet.
+  const asked = partial.decode !== null || (options.partialMs > 0 && nowMs >= partial.askedMs + options.partialMs);
+  return soFar === null && asked ? AWAIT_WORDS_TIMES : 1;
 }
 
 const takeFloor: Rule = {

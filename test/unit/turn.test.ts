@@ -197,6 +197,12 @@ test('words that are on their way decide about the floor, up to 800 ms of voice;
   const alone = speaking(new Line({ partialMs: 0 }));
   alone.tell({ t: 'speech-start', atMs: 1060, sample: 1000 * 16 }).until(4000);
   t.ok(alone.trace.includes('1500 because barge-in'), 'no words are on their way');
+  const late = speaking(new Line({ partialMs: 250 })).tell({ t: 'speech-start', atMs: 1600, sample: 1000 * 16 });
+  t.strictSame(
+    late.trace,
+    ['1600 because duck', '1600 duck', '1600 because halt', '1600 pause', '1600 partial 1 [850, 1580)'],
+    'a voice that we are told of late is asked for first',
+  );
   t.end();
 });
 
