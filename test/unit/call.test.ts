@@ -178,6 +178,17 @@ test('10. a caller who breaks in silences an interruptible reply, and the log sa
   t.equal(audit.of('caller.interrupted').length, 1);
 });
 
+test('GDPR 18, 21: a call of somebody who objected goes to people: no sound of it is opened, nothing recognised, nothing said', async (t) => {
+  const line = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []), undefined, {}, { admit: () => 'restricted' });
+  await line.begin();
+  await line.time.pass(3000);
+  t.match(line.pbx.actions, [{ t: 'claim' }, { t: 'leave', variables: { PARLEY_OUTCOME: 'restricted' } }]);
+  t.equal(line.media.sessions.length, 0);
+  t.same(line.tts.spoken, []);
+  t.match(line.audit.of('call.declined'), [{ body: { outcome: 'restricted' } }]);
+  t.equal(line.audit.of('call.incoming').length, 0);
+});
+
 test('11. a full log sends new calls to people or refuses them, as configured', async (t) => {
   const { pbx, begin, admission } = rig((event) => (event.t === 'start' ? [NOTICE, listen] : []));
   admission.now = 'people';

@@ -448,7 +448,7 @@ test('signals are gathered at once; a score decides; a reviewer looks at what ca
   t.end();
 });
 
-test('on the way of high risk a person agrees to whatever has an effect', (t) => {
+test('GDPR 22: on the way of high risk a person agrees to whatever has an effect', (t) => {
   const risky = GATHER.replace('start: code', 'start: first').replace(
     '  code: {',
     '  first: { route: [{ when: "true", risk: high }], otherwise: code }\n  code: {',

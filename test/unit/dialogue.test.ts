@@ -298,7 +298,7 @@ test('silence: a question, then a goodbye; a word between begins anew', (t) => {
   t.end();
 });
 
-test('keys: a choice, a number, yes and no, and 0 for a person', (t) => {
+test('GDPR 22: keys: a choice, a number, yes and no, and 0 for a person', (t) => {
   const call = new Call(booking);
   const key = (digits: string): string => call.tell({ t: 'digits', digits }).reply;
   t.equal(key('1'), 'ask_party');

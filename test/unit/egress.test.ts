@@ -17,7 +17,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 type Failing = { once(event: 'error', listener: (error: Error) => void): unknown };
 const failure = (thing: Failing): Promise<unknown> => new Promise((done) => thing.once('error', done));
 
-test('every way out of the process is refused but the named ones, and counted', async (t) => {
+test('GDPR 28, 32, 44: every way out of the process is refused but the named ones, and counted', async (t) => {
   const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
   await new Promise((done) => server.once('listening', done));
   const { port } = server.address() as AddressInfo;

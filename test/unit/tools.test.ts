@@ -279,7 +279,7 @@ test('an approval: asked, granted once, denied, late, failed, after the end', as
   t.equal(done, 0);
 });
 
-test('whatever events come: a tool that needs an approval is never called without one', (t) => {
+test('GDPR 22: whatever events come: a tool that needs an approval is never called without one', (t) => {
   const dialogue = createDialogue(parseFlow(shop(sent, 'irreversible', true).flow, 'shop.yaml'), { today: '2026-11-20', desks: ['host'] });
   const id = fc.constantFrom('e1', 'e2', 'e3', 'x');
   const event: fc.Arbitrary<DialogueEvent> = fc.oneof(
