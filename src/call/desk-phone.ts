@@ -19,9 +19,11 @@ export interface DeskPhoneParts {
   readonly timers: Timers;
   readonly receive: Codec;
   readonly send: Codec;
-  /** Where a desk is in the dialplan. */
-  readonly desk: (name: string) => { readonly context: string; readonly extension: string } | undefined;
-  /** In which the text is said. */
+  /** Where a desk is in the dialplan, and what is spoken there. */
+  readonly desk: (
+    name: string,
+  ) => { readonly context: string; readonly extension: string; readonly language?: string | undefined } | undefined;
+  /** In which the text is said at a desk that has no language of its own. */
   readonly language: string;
   /** From the first ring to the key. */
   readonly timeoutMs: number;
@@ -46,7 +48,7 @@ async function ask(parts: DeskPhoneParts, question: Question): Promise<string | 
   const over = AbortSignal.any([question.signal, late.signal]);
   const keys = new Keys(question.keys, over);
   try {
-    const clip = await tts.synthesise(question.text, { language, signal: over });
+    const clip = await tts.synthesise(question.text, { language: target.language ?? language, signal: over });
     const id = await pbx.dial(target, { ringMs: timeoutMs, signal: over, onEvent: (event) => keys.take(event) });
     if (id === null) return null;
     try {

@@ -63,7 +63,7 @@ export interface Config {
   /** Names as in TurnOptions, so that they can be spread into them. */
   readonly turn: Omit<ConfigFile['turn'], 'detector'> & { readonly detector: { readonly model: string; readonly windowMs: number } | null };
   readonly flows: { readonly directory: string; readonly default: string; readonly facts: string };
-  readonly desks: Readonly<Record<string, { readonly context: string; readonly extension: string; readonly names: readonly string[] }>>;
+  readonly desks: ConfigFile['desks'];
   /** `desks`: names of `desks`. `reviewFolder` null: corrections are logged and no more. */
   readonly approvals: {
     readonly desks: readonly string[];

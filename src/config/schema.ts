@@ -94,6 +94,10 @@ const desk = z.strictObject({
     .max(100, 'expected at most 100 names')
     .default([])
     .describe('Who is reached there, by the names that callers say: the tool directory.find knows them, and the name of the desk.'),
+  language: z
+    .enum(['en', 'de', 'fr', 'es'])
+    .optional()
+    .describe('What is spoken at this desk when it is asked for an approval; approvals.language when left out.'),
 });
 
 const audit = z.strictObject({

@@ -22,7 +22,11 @@ export interface ApprovalOptions {
   readonly nowMs: () => number;
   readonly logger: Logger;
   /** Also rings these desks, one after the other, with these words; only the console decides when left out. */
-  readonly phone?: { readonly port: DeskPhone; readonly desks: readonly string[]; readonly text: (summary: string) => string };
+  readonly phone?: {
+    readonly port: DeskPhone;
+    readonly desks: readonly string[];
+    readonly text: (summary: string, desk: string) => string;
+  };
 }
 
 interface Waiting {
@@ -111,7 +115,7 @@ export class ApprovalDesk implements Approvers {
     const { request, stop } = waiting;
     for (const desk of phone?.desks ?? []) {
       if (phone === undefined || stop.signal.aborted) return;
-      const question = { desk, text: phone.text(request.summary), keys: ['1', '2'], signal: stop.signal };
+      const question = { desk, text: phone.text(request.summary, desk), keys: ['1', '2'], signal: stop.signal };
       const key = await this.#askAt(phone.port, question, request).catch((error: unknown) => {
         logger.warn('a desk phone could not be asked for an approval', {
           desk,

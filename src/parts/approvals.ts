@@ -42,7 +42,9 @@ export function createApprovals(config: Config, parts: ApprovalParts): ApprovalD
     log: (event) => audit.append(event),
     nowMs: () => clock.monoUs() / 1000,
     logger,
-    ...(desks.length === 0 ? {} : { phone: { port, desks, text: SPOKEN[language] } }),
+    ...(desks.length === 0
+      ? {}
+      : { phone: { port, desks, text: (summary, desk) => SPOKEN[config.desks[desk]?.language ?? language](summary) } }),
   });
 }
 

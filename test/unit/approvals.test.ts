@@ -17,8 +17,8 @@ function rig(answers: (place: string) => boolean) {
   const alarms: (() => void)[] = [];
   const said: string[] = [];
   const tts: Pick<TextToSpeech, 'synthesise'> = {
-    synthesise: (text) => {
-      said.push(text);
+    synthesise: (text, { language }) => {
+      said.push(`${language}: ${text}`);
       return Promise.resolve({ pcm: new Int16Array(8000), rateHz: 8000, firstMs: 1, totalMs: 1 });
     },
   };
@@ -26,7 +26,7 @@ function rig(answers: (place: string) => boolean) {
     ...{ pbx, media, receive: 'ulaw', send: 'ulaw', language: 'en', timeoutMs: 20_000 },
     tts: tts as TextToSpeech,
     timers: { after: (_ms, act) => (alarms.push(act), () => undefined) },
-    desk: (name) => (name === 'office' ? { context: 'parley-desks', extension: '100' } : undefined),
+    desk: (name) => (name === 'office' ? { context: 'parley-desks', extension: '100', language: 'de' } : undefined),
   });
   const ask = (signal = new AbortController().signal) => phone.ask({ desk: 'office', text: 'Refund 40 euros', keys: ['1', '2'], signal });
   /** Answered, and the text sounds. */
@@ -51,7 +51,7 @@ test('a desk phone: the key counts from when the text sounds; the wrong one does
   pbx.press(id, '7');
   pbx.press(id, '1');
   t.equal(await asked, '1');
-  t.strictSame(said, ['Refund 40 euros']);
+  t.strictSame(said, ['de: Refund 40 euros'], 'in the language of the desk');
   t.strictSame(left(), { legs: 0, sessions: 0 });
 
   const byRtp = ask();

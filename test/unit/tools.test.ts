@@ -719,7 +719,7 @@ test('approvals: the first decision counts, is logged before it does, and what i
       ...{ log, nowMs: () => nowMs, logger: keepingLogger() },
       ...(phone === undefined
         ? {}
-        : { phone: { port: phone, desks: ['broken', 'away', 'office'], text: (words) => `${words}. Press 1 or 2.` } }),
+        : { phone: { port: phone, desks: ['broken', 'away', 'office'], text: (words, at) => `${words} (${at}). Press 1 or 2.` } }),
     });
   const request = (id: string, signal = new AbortController().signal) => ({
     callId: 'c1',
@@ -790,7 +790,7 @@ test('approvals: the first decision counts, is logged before it does, and what i
     ],
     'each ring is in the log',
   );
-  t.match(yes.asked[2], { text: 'Refund 40 euros. Press 1 or 2.' });
+  t.match(yes.asked[2], { text: 'Refund 40 euros (office). Press 1 or 2.' });
   t.equal(await make(new ScriptedDeskPhone({ office: '2' })).ask(request('p2')), 'denied');
   t.match(events.at(-1), { body: { via: 'phone', decision: 'denied' }, content: { by: 'office' } });
   const nobody = make(new ScriptedDeskPhone({ office: '7' }));
