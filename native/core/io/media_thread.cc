@@ -29,7 +29,7 @@ constexpr uint64_t kForeignBeforeFilter = 64;
 constexpr uint64_t kPacketsBeforeFilter = 128;
 constexpr uint64_t kCpuEveryTicks = 64;
 constexpr int kCommandsPerTick = 64;
-constexpr MonoUs kNotifyUs = 4000;
+constexpr MonoUs kNotifyUs = 5000;
 constexpr MonoUs kReportUs = 5000000;
 constexpr MonoUs kFirstReportUs = 1000000;
 constexpr uint32_t kRtcpTag = 0x80000000u;
@@ -165,8 +165,8 @@ void MediaThread::run() {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, nullptr);
     const MonoUs nowUs = monoNowUs();
     tick(nowUs);
-    // A first event wakes the owner at once; those that follow within 4 ms come together, so that a thousand calls cost it
-    // 250 wake-ups a second at most. Without calls there is no later tick to wait for.
+    // A first event wakes the owner at once; those that follow within 5 ms come together, so that a thousand calls cost it
+    // 200 wake-ups a second at most. Without calls there is no later tick to wait for.
     if (eventsWaiting_ && (active_ == 0 || nowUs - lastNotifyUs_ >= kNotifyUs)) notifyOwner(nowUs);
   }
   for (Call& call : calls_)
