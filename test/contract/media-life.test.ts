@@ -274,3 +274,39 @@ void test('one socket for all calls, told apart by their peers', async (t) => {
     [0, 1, 0],
   );
 });
+
+void test('one socket for all calls: what is wrong is counted by its call, the others do not notice', async (t) => {
+  const options = { host: '127.0.0.1', portMin: 34210, portMax: 34211, maxCalls: 4, historyMs: 1000, sharedSocket: true };
+  const engine = createMediaEngine(options);
+  t.teardown(() => engine.close());
+  const lines = await Promise.all(
+    [0, 1, 2].map(async (n) => {
+      const session = engine.open({ callId: `bad-${n}`, receive: 'ulaw', send: 'ulaw' });
+      const peer = await RtpPeer.open();
+      t.teardown(() => peer.close());
+      peer.sendTo(session.localPort);
+      session.setRemote('127.0.0.1', peer.port);
+      return { session, peer };
+    }),
+  );
+  const [bad, good, gone] = lines as [(typeof lines)[0], (typeof lines)[0], (typeof lines)[0]];
+  await waitFor(() => lines.every((line) => line.peer.heard.length > 3), 'all are sent to');
+  const packet = (seq: number, ssrc: number): Buffer =>
+    rtpPacket({ payloadType: 0, seq, timestamp: seq * 160, ssrc, payload: Buffer.alloc(160, 0xff) });
+  // The PBX closes one port: its refusals reach nobody.
+  gone.peer.close();
+  const wrong = [Buffer.alloc(0), Buffer.from('INVITE'), Buffer.alloc(4000, 0x80), packet(1, 7).subarray(0, 12)];
+  for (const datagram of wrong) await bad.peer.send(datagram);
+  await bad.peer.send(Buffer.concat([Buffer.from([0x80, 200, 0, 7]), Buffer.alloc(24)]));
+  // More at once than one look at the socket takes.
+  for (let seq = 1; seq <= 150; seq++) await bad.peer.send(packet(seq, 7));
+  for (let seq = 1; seq <= 10; seq++) await good.peer.send(packet(seq, 8));
+  await waitFor(() => good.session.stats().packetsReceived === 10 && bad.session.stats().packetsReceived === 150, 'all are heard');
+  t.same(bad.session.stats().dropped, { notRtp: 2, badLength: 2, rtcp: 1 });
+  t.same(good.session.stats().dropped, {});
+  const before = good.peer.heard.length;
+  await waitFor(() => good.peer.heard.length > before + 5, 'frames go on');
+  t.equal(engine.stats()['strays'], 0);
+  t.ok(gone.session.stats().packetsSent > 5);
+  for (const { session } of lines) session.close();
+});
