@@ -92,11 +92,12 @@ async function start(config: Config, logger: Logger, ups: Ups): Promise<Service>
   ups.onDown(() => egress.close());
   const engines = await createEngines(config, logger);
   const { stt, tts, llm } = engines;
-  const { ports, host, maxCalls, historyMs, noise, echo } = config.media;
+  const { ports, host, maxCalls, historyMs, noise, echo, sockets } = config.media;
   const cleaning = { noise, echo };
   const keepSent = recordingPolicy(config) !== 'off';
   const media = createMediaEngine({
     ...{ host, portMin: ports.min, portMax: ports.max, maxCalls, historyMs, cleaning, keepSent, logger },
+    sharedSocket: sockets === 'one',
   });
   ups.onDown(() => media.close());
   const turns = turnOptions(config);

@@ -44,6 +44,7 @@ export interface Config {
   readonly media: {
     readonly host: string;
     readonly ports: PortRange;
+    readonly sockets: 'per-call' | 'one';
     readonly maxCalls: number;
     readonly codec: Codec;
     readonly historyMs: number;

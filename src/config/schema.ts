@@ -67,6 +67,12 @@ const pbx = z.strictObject({
 const media = z.strictObject({
   host: host.default('127.0.0.1').describe('Address for RTP with the PBX; another one only when the PBX is on another host.'),
   ports: ports.default('30000-30999').describe('UDP ports for RTP and RTCP with the PBX: two for each call.'),
+  sockets: z
+    .enum(['per-call', 'one'])
+    .default('per-call')
+    .describe(
+      "one: a single port for all calls, told apart by the PBX's ports (Asterisk has one for each): a port to open in a firewall and a little less CPU, but one buffer for all, which net.core.rmem_max limits.",
+    ),
   maxCalls: count(1, 10_000).default(100).describe('Calls at once; sizes the shared audio memory.'),
   codec: z
     .enum(['ulaw', 'alaw', 'slin', 'g722', 'slin16'])
@@ -214,11 +220,12 @@ export const configSchema = z
   .superRefine((config, context) => {
     const range = portRange(config.media.ports);
     const count = range === null ? 0 : range.max - range.min + 1;
-    if (count > 0 && count < config.media.maxCalls) {
+    const one = config.media.sockets === 'one';
+    if (count > 0 && count < (one ? 2 : 2 * config.media.maxCalls)) {
       context.addIssue({
         code: 'custom',
         path: ['media', 'ports'],
-        message: `has ${count} ports, expected two for each of media.maxCalls (${config.media.maxCalls}): RTP and RTCP`,
+        message: `has ${count} ports, expected two${one ? '' : ` for each of media.maxCalls (${config.media.maxCalls})`}: RTP and RTCP`,
       });
     }
     for (const { path: place, message } of approvalProblems(config))

@@ -54,7 +54,7 @@ int Engine::start() {
   thread_ = std::make_unique<MediaThread>(audio_, options_.maxCalls, options_.realtime, options_.notify, options_.notifyContext);
   if (options_.sharedSocket) {
     if (const int error = bindPorts(shared_); error != 0) return error;
-    widenReceiveBuffer(shared_.rtp);
+    widenReceiveBuffer(shared_.rtp, options_.maxCalls);
     thread_->share(shared_.rtp, shared_.rtcp);
   }
   return thread_->start();

@@ -26,7 +26,7 @@ struct UdpAddress {
 
 // A bound, non-blocking socket; or -errno.
 int openUdp(const UdpAddress& local);
-// For a socket that serves many calls: as much room as the system grants.
-void widenReceiveBuffer(int fd);
+// For a socket that serves so many calls: room for a second of all of them, or as much as the system grants.
+void widenReceiveBuffer(int fd, uint32_t calls);
 
 }  // namespace parley
