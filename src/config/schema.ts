@@ -220,12 +220,11 @@ export const configSchema = z
   .superRefine((config, context) => {
     const range = portRange(config.media.ports);
     const count = range === null ? 0 : range.max - range.min + 1;
-    const one = config.media.sockets === 'one';
-    if (count > 0 && count < (one ? 2 : 2 * config.media.maxCalls)) {
+    if (config.media.sockets === 'per-call' && count > 0 && count < 2 * config.media.maxCalls) {
       context.addIssue({
         code: 'custom',
         path: ['media', 'ports'],
-        message: `has ${count} ports, expected two${one ? '' : ` for each of media.maxCalls (${config.media.maxCalls})`}: RTP and RTCP`,
+        message: `has ${count} ports, expected two for each of media.maxCalls (${config.media.maxCalls}): RTP and RTCP`,
       });
     }
     for (const { path: place, message } of approvalProblems(config))

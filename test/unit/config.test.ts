@@ -151,7 +151,6 @@ for (const [what, yaml, expected] of [
     'media: { ports: "3000-3009", maxCalls: 10 }',
     ['1: media.ports: has 10 ports, expected two for each of media.maxCalls (10): RTP and RTCP'],
   ],
-  ['one port for one socket', 'media: { ports: "3000-3000", sockets: one }', ['1: media.ports: has 1 ports, expected two: RTP and RTCP']],
   [
     'thresholds of the voice detector that cross',
     'vad: { start: 0.4, stop: 0.5 }',
