@@ -13,8 +13,8 @@ const WRITER = join(import.meta.dirname, 'audit-writer.ts');
 
 export interface PowerLife {
   readonly changes: readonly Change[];
-  /** Makes of the first `end` changes a folder as a power cut may leave it then. */
-  cut(end: number, to: string, random: () => number): Promise<void>;
+  /** Makes of the first `end` changes a folder as a power cut may leave it then; of a disk that `lies` about syncs too. */
+  cut(end: number, to: string, random: () => number, options?: { readonly lies: boolean }): Promise<void>;
   /** Acknowledged in it. */
   readonly acked: readonly number[];
 }
@@ -51,9 +51,9 @@ export async function powerLife(options: {
   child.kill('SIGKILL');
   await closed;
   const changes = await readJournal(journal);
-  const cut = async (end: number, to: string, random: () => number): Promise<void> => {
+  const cut = async (end: number, to: string, random: () => number, { lies } = { lies: false }): Promise<void> => {
     const then = disk.copy();
-    for (const change of changes.slice(0, end)) then.apply(change);
+    for (const change of changes.slice(0, end)) if (!lies || change.op !== 'S' || !change.path.endsWith('.spool')) then.apply(change);
     await then.cut(folder, to, random);
   };
   return { changes, cut, acked: ackedIn(saidBy(changes)) };

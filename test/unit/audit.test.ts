@@ -651,6 +651,9 @@ test('a power cut at any moment: of what was not synced any part is lost, of wha
       if (found !== null) wrong.push(`after change ${String(end)}: ${found}`);
     }
     t.same(wrong, [], `life ${String(life)}, ${String(lived.acked.length)} acknowledged`);
+    const liar = join(root, `liar-${String(life)}`);
+    await lived.cut(changes.length, liar, () => 0, { lies: true });
+    t.match(await wrongAfter(liar, lived.acked), /acknowledged events are lost/, 'on a disk that lies about syncs it is seen');
     acked.push(...lived.acked);
     folder = join(root, `after-${String(life)}`);
     await lived.cut(changes.length, folder, () => random.next());
