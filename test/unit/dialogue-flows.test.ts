@@ -631,3 +631,23 @@ test('words that the recogniser is not sure of count as not understood, where th
   t.equal(call.hear('one two three four', 0.5), 'ask_sure');
   t.end();
 });
+
+test('a transfer goes to the desk that a variable names, if there is one; days and times of tools are said as such', (t) => {
+  const text = `flow: named
+language: en
+languages: [en, de]
+start: told
+variables: { desk: '', at_day: '2026-11-27', at_time: '15:30' }
+prompts: { when: { en: 'It is {at_day} at {at_time}.', de: 'Es ist {at_day} um {at_time}.' } }
+steps:
+  told: { say: when, next: over }
+  over: { transfer: host, to: desk }
+`;
+  const reply = (desk: string): string => new FlowCall(flowsOf(text), { desks: ['host', 'sales'], variables: { desk } }).reply;
+  t.match(reply('sales'), '-> sales');
+  for (const none of ['', 'cellar', 'constructor']) t.match(reply(none), '-> host', none);
+  t.equal(new FlowCall(flowsOf(text)).words.split('.')[0], 'It is Friday the 27th of November at half past three in the afternoon');
+  t.match(new FlowCall(flowsOf(text), { language: 'de' }).words, 'Es ist Freitag, den 27. November um fünfzehn Uhr dreißig.');
+  t.match(problemsIn(text.replace('to: desk', 'to: dask')), [/names the variable "dask", which does not exist; did you mean desk\?/]);
+  t.end();
+});
