@@ -24,43 +24,45 @@ export function amountsIn(tokens: readonly string[], pack: LanguagePack, usual: 
   return found;
 }
 
-function amountAt(words: readonly string[], at: number, pack: LanguagePack, usual: string, bare: boolean): Amount | null {
+type Finder = (words: readonly string[], at: number, pack: LanguagePack, usual: string, bare: boolean) => Amount | null;
+
+const amountAt: Finder = (words, at, ...how) => writtenAt(words, at, ...how) ?? spokenAt(words, at, ...how);
+
+/** "12.50" comes as "12:50". */
+const writtenAt: Finder = (words, at, pack, usual, bare) => {
   const written = /^(\d+):(\d{2})$/.exec(words[at] ?? '');
-  if (written !== null) {
-    const unit = currencyAt(words, at + 1, pack);
-    if (unit === null && !bare) return null;
-    return {
-      cents: Number(written[1]) * 100 + Number(written[2]),
-      currency: unit?.code ?? usual,
-      isNamed: unit !== null,
-      from: at,
-      to: unit?.to ?? at + 1,
-    };
-  }
+  const unit = currencyAt(words, at + 1, pack);
+  if (written === null || (unit === null && !bare)) return null;
+  const cents = Number(written[1]) * 100 + Number(written[2]);
+  return { cents, ...inCurrency(unit, usual), from: at, to: unit?.to ?? at + 1 };
+};
+
+const spokenAt: Finder = (words, at, pack, usual, bare) => {
   const whole = pack.number(words, at);
   if (whole === null) return null;
-  if (pack.money.minor.includes(words[whole.to] ?? ''))
-    return { cents: whole.value, currency: usual, isNamed: true, from: at, to: whole.to + 1 };
+  if (isMinor(words, whole.to, pack)) return { cents: whole.value, currency: usual, isNamed: true, from: at, to: whole.to + 1 };
   const unit = currencyAt(words, whole.to, pack);
   if (unit === null && !bare) return null;
-  const rest = minorAt(words, unit?.to ?? whole.to, pack, unit !== null);
-  const trailing = unit === null && rest !== null ? currencyAt(words, rest.to, pack) : null;
-  const named = unit ?? trailing;
-  return {
-    cents: whole.value * 100 + (rest?.value ?? 0),
-    currency: named?.code ?? usual,
-    isNamed: named !== null,
-    from: at,
-    to: trailing?.to ?? rest?.to ?? unit?.to ?? whole.to,
-  };
+  const end = unit?.to ?? whole.to;
+  const rest = minorAt(words, end, pack, unit !== null) ?? { value: 0, to: end };
+  // "five fifty euros": the unit of both comes last.
+  const trailing = unit === null && rest.to > whole.to ? currencyAt(words, rest.to, pack) : null;
+  return { cents: whole.value * 100 + rest.value, ...inCurrency(unit ?? trailing, usual), from: at, to: trailing?.to ?? rest.to };
+};
+
+function inCurrency(named: { readonly code: string } | null, usual: string): Pick<Amount, 'currency' | 'isNamed'> {
+  return { currency: named?.code ?? usual, isNamed: named !== null };
 }
+
+/** Cents, pence, centimes. */
+const isMinor = (words: readonly string[], at: number, { money }: LanguagePack): boolean => money.minor.includes(words[at] ?? '');
 
 /** "fifty", "and fifty cents", "con cincuenta"; after a bare number only two digits are cents: "five fifty". */
 function minorAt(words: readonly string[], at: number, pack: LanguagePack, isNamed: boolean): { value: number; to: number } | null {
   const isJoined = pack.money.and.includes(words[at] ?? '') || ['point', 'komma', 'virgule', 'coma', 'punto'].includes(words[at] ?? '');
   const minor = pack.number(words, isJoined ? at + 1 : at);
   if (minor === null || minor.value > 99 || (minor.value < 10 && !isNamed)) return null;
-  const hasUnit = pack.money.minor.includes(words[minor.to] ?? '');
+  const hasUnit = isMinor(words, minor.to, pack);
   if (minor.value < 10 && !hasUnit) return null;
   return { value: minor.value, to: hasUnit ? minor.to + 1 : minor.to };
 }
