@@ -50,25 +50,40 @@ async function change(options: FlowsOptions): Promise<number> {
     print(`there is no flow "${name ?? ''}", expected one of ${shelf.names.join(', ')}`);
     return EXIT.usage;
   }
-  if (action === 'activate') {
-    if (!(percent > 0 && percent <= 100)) {
-      print(`percent is ${percent}, expected more than 0 and at most 100`);
-      return EXIT.usage;
-    }
-    await shelf.activate(name, percent);
-    print(lineOf(shelf, name));
-    return EXIT.ok;
-  }
-  if (action === 'rollback') {
-    const isBack = shelf.versions(name).canary !== null || shelf.versions(name).previous.length > 0;
-    if (isBack) await shelf.rollback(name);
-    print(isBack ? lineOf(shelf, name) : `${name}: there is no version before this one`);
-    return isBack ? EXIT.ok : EXIT.failed;
-  }
+  if (action === 'activate') return activate(shelf, name, percent, print);
+  if (action === 'rollback') return rollback(shelf, name, print);
+  for (const line of await difference(shelf, name)) print(line);
+  return EXIT.ok;
+}
+
+/** What the file has that the active version has not, and the other way round. */
+async function difference(shelf: FlowShelf, name: string): Promise<string[]> {
   const { active } = shelf.versions(name);
-  const [before, now] = [active === null ? null : await shelf.text(name, active), await shelf.text(name, null)];
-  if (before === null) print(`${name}: no version is active, calls get the file`);
-  else for (const line of changes(before, now ?? '')) print(line);
+  const before = active === null ? null : await shelf.text(name, active);
+  if (before === null) return [`${name}: no version is active, calls get the file`];
+  return changes(before, (await shelf.text(name, null)) ?? '');
+}
+
+type Print = (line: string) => void;
+
+async function activate(shelf: FlowShelf, name: string, percent: number, print: Print): Promise<number> {
+  if (!(percent > 0 && percent <= 100)) {
+    print(`percent is ${percent}, expected more than 0 and at most 100`);
+    return EXIT.usage;
+  }
+  await shelf.activate(name, percent);
+  print(lineOf(shelf, name));
+  return EXIT.ok;
+}
+
+async function rollback(shelf: FlowShelf, name: string, print: Print): Promise<number> {
+  const { canary, previous } = shelf.versions(name);
+  if (canary === null && previous.length === 0) {
+    print(`${name}: there is no version before this one`);
+    return EXIT.failed;
+  }
+  await shelf.rollback(name);
+  print(lineOf(shelf, name));
   return EXIT.ok;
 }
 
@@ -82,21 +97,18 @@ function lineOf(shelf: FlowShelf, name: string): string {
 /** Lines that went and came, by the longest common subsequence. */
 function changes(before: string, now: string): string[] {
   const [a, b] = [before.split('\n'), now.split('\n')];
-  const lengths = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  // Length of what is common to a from i on and b from j on; 0 beyond their ends.
+  const lengths = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  const common = (i: number, j: number): number => lengths[i]?.[j] ?? 0;
   for (let i = a.length - 1; i >= 0; i--)
     for (let j = b.length - 1; j >= 0; j--)
-      lengths[i]?.fill(
-        a[i] === b[j] ? (lengths[i + 1]?.[j + 1] ?? 0) + 1 : Math.max(lengths[i + 1]?.[j] ?? 0, lengths[i]?.[j + 1] ?? 0),
-        j,
-        j + 1,
-      );
+      (lengths[i] ?? [])[j] = a[i] === b[j] ? common(i + 1, j + 1) + 1 : Math.max(common(i + 1, j), common(i, j + 1));
   const out: string[] = [];
-  for (let i = 0, j = 0; i < a.length || j < b.length;) {
-    if (i < a.length && j < b.length && a[i] === b[j]) {
-      i++;
-      j++;
-    } else if (j >= b.length || (i < a.length && (lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0))) out.push(`-${a[i++] ?? ''}`);
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    if (a[i] === b[j]) [i, j] = [i + 1, j + 1];
+    else if (common(i + 1, j) >= common(i, j + 1)) out.push(`-${a[i++] ?? ''}`);
     else out.push(`+${b[j++] ?? ''}`);
   }
-  return out;
+  return [...out, ...a.slice(i).map((line) => `-${line}`), ...b.slice(j).map((line) => `+${line}`)];
 }
