@@ -9,7 +9,7 @@ import type { CallerPlan, CallerReport, DisturbanceReport, FromCallers, Span, Tu
 
 const FRAME = 160;
 const TEN_MS = 80;
-const SLOT_MS = 20;
+const FIVE_MS = 40;
 /** Silence after which the agent has finished. */
 const FINISHED_MS = 700;
 const PATIENCE_MS = 6000;
@@ -69,7 +69,7 @@ export class Caller {
     from: number;
     to: number;
     duckMs: number | null;
-    /** End of the last packet at full level since its onset. */
+    /** End of the last 5 ms at full level since its onset. */
     loudMs: number | null;
     agentText: string | null;
   }[] = [];
@@ -313,16 +313,20 @@ export class Caller {
       return;
     }
     if (span.ref === null) return;
-    const wanted = rms(span.ref, span.refAt, span.refAt + FRAME);
-    const got = rms(pcm, 0, FRAME);
-    if (got > VOICED_RMS / 4) span.lastRefSample = Math.min(span.ref.length, span.refAt + FRAME);
+    const from = span.refAt;
+    if (rms(pcm, 0, FRAME) > VOICED_RMS / 4) span.lastRefSample = Math.min(span.ref.length, from + FRAME);
     span.refAt += FRAME;
+    for (let at = 0; at < FRAME; at += FIVE_MS)
+      this.#ducked(rms(pcm, at, at + FIVE_MS), rms(span.ref, from + at, from + at + FIVE_MS), arrivedMs + at / 8);
+  }
+
+  /** Where the text itself is soft nothing can be told: what counts is until when the caller heard us at full level. */
+  #ducked(got: number, wanted: number, atMs: number): void {
     const disturbed = this.#disturbed.at(-1);
     if (disturbed === undefined || disturbed.duckMs !== null || wanted < 400) return;
     const onsetMs = this.#timeOf(disturbed.from);
-    if (arrivedMs <= onsetMs || arrivedMs >= onsetMs + DUCK_LIMIT_MS) return;
-    // Where the text itself is soft nothing can be told: what counts is until when the caller heard us at full level.
-    if (got >= wanted * DUCKED) disturbed.loudMs = arrivedMs + SLOT_MS;
+    if (atMs <= onsetMs || atMs >= onsetMs + DUCK_LIMIT_MS) return;
+    if (got >= wanted * DUCKED) disturbed.loudMs = atMs + 5;
     else disturbed.duckMs = disturbed.loudMs ?? onsetMs;
   }
 
