@@ -11,12 +11,12 @@ export async function nameProcessors(journal: Journal, engines: readonly Outside
 const APOLOGY_MS = 6000;
 
 /** From the phrase cache, where it was put at start: nothing else may work any more. Never rejects, never takes long. */
-export function apologise(speaker: Speaker, text: string, timers: Timers): Promise<void> {
+export function apologise(speaker: Speaker, sorry: { readonly text: string; readonly language: string }, timers: Timers): Promise<void> {
   speaker.stop();
   return new Promise((resolve) => {
     const cancel = timers.after(APOLOGY_MS, resolve);
     speaker
-      .speak([{ t: 'say', text, prompt: 'apology', kind: 'statement', interruptible: false }])
+      .speak([{ t: 'say', ...sorry, prompt: 'apology', kind: 'statement', interruptible: false }])
       .catch(() => undefined)
       .finally(() => {
         cancel();

@@ -419,8 +419,9 @@ export class CallPipeline {
     this.#logger.error('call failed', { code, reason: error instanceof Error ? error.message : String(error) });
     if (code === 'TTS_FAILED' || code.startsWith('ENGINE_'))
       this.#journal.write({ type: 'turn.failed', body: { turn: this.#turns, engine: 'tts', code } });
-    const sorry = this.#options.apologies?.[this.#dialogue.language];
-    if (this.#open !== null && sorry !== undefined) await apologise(this.#open.speaker, sorry, this.#stages.timers);
+    const { language } = this.#conversation;
+    const sorry = this.#options.apologies?.[language];
+    if (this.#open !== null && sorry !== undefined) await apologise(this.#open.speaker, { text: sorry, language }, this.#stages.timers);
     await this.#departure.giveBack('failed', code, code);
   }
 

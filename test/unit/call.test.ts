@@ -462,13 +462,19 @@ test('a language that the dialogue changes to: the recogniser, the voice and the
     step: (state, event) => {
       if (event.t === 'start') starts.push(event);
       if (event.t === 'start') return [state, [NOTICE, listen]];
+      if (event.t === 'silence') throw new Error('the dialogue is broken');
       const german = [{ t: 'language' as const, language: 'de' }, say('guten tag', { language: 'de', voice: 'anna' }), listen];
       return event.t === 'heard' ? ['de', german] : [state, []];
     },
     slots: () => ({}),
     languageOf: String,
   };
-  const made = await listening(() => [], [], {}, { stt, tts, flow: () => dialogue, budget: () => 3 });
+  const made = await listening(
+    () => [],
+    [],
+    { apologies: { en: 'sorry', de: 'leider' } },
+    { stt, tts, flow: () => dialogue, budget: () => 3 },
+  );
   t.match(starts[0], { facts: { to: /./, from: /./, wallMs: Number, budget: 3 }, atMs: Number });
   t.strictSame(opened, ['en']);
   await made.at(2000);
@@ -483,6 +489,8 @@ test('a language that the dialogue changes to: the recogniser, the voice and the
   );
   t.match(asked.at(-1), ['guten tag', { language: 'de', voice: 'anna' }]);
   await made.at(6000);
+  await made.at(20_000);
+  t.match(asked.at(-1), ['leider', { language: 'de' }], 'last words in the language of the conversation');
 });
 
 test('23. for every voice and every place of a stop: whole words, in order, none that was not sent, none missing', (t) => {
