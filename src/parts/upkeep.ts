@@ -8,7 +8,7 @@ import type { Logger } from '../contracts/index.ts';
 import type { EgressGuard } from '../egress/index.ts';
 import { asRole, neededKeks } from '../store/index.ts';
 import type { InboxParts } from './inbox.ts';
-import { sweepErased } from './kept-files.ts';
+import { shelveRestricted, sweepErased } from './kept-files.ts';
 import { keysFolder, loginOf } from './log.ts';
 
 export interface Upkeep {
@@ -71,7 +71,8 @@ export async function keepNoLonger(parts: Kept): Promise<void> {
       .then(() => desk.store.use(neededKeks))
       .then((needed) => retireKeys(keysFolder(config), keyDays, desk.clock.wallUs(), needed))
       .then(() => replayErasures(desk))
-      .then(() => sweepErased(config, desk.store)),
+      .then(() => sweepErased(config, desk.store))
+      .then(() => shelveRestricted(config, desk.store)),
     dropOldMonths(parts),
     sweepReplays(parts),
   ]);

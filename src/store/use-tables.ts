@@ -52,12 +52,11 @@ export async function restrictedCalls(client: pg.ClientBase, callIds: readonly s
   return rows.map((row) => row.call);
 }
 
-/** Weeks whose wrapping keys must stay, however old they are: somebody under legal hold, or whose content is kept but not used, needs them. */
+/**
+ * Weeks whose wrapping keys must stay, however old they are: what they wrap is still there, because it is under legal hold, kept but not
+ * used, or its time is not over.
+ */
 export async function neededKeks(client: pg.ClientBase): Promise<readonly string[]> {
-  const { rows } = await client.query<{ kek: string }>(
-    `SELECT DISTINCT k.kek_id AS kek FROM vault.subject_key k
-      WHERE EXISTS (SELECT 1 FROM vault.held h WHERE h.subject_id = k.subject_id)
-         OR EXISTS (SELECT 1 FROM vault.restriction r WHERE r.number_mac = k.number_mac) ORDER BY 1`,
-  );
+  const { rows } = await client.query<{ kek: string }>('SELECT DISTINCT kek_id AS kek FROM vault.subject_key ORDER BY 1');
   return rows.map((row) => row.kek);
 }

@@ -123,6 +123,9 @@ test('GDPR 18: what is restricted is kept and not read: refused with a code, and
 
   clock.pass(60 * 86_400_000);
   await keepNoLonger({ config, desk });
+  const [late = ''] = (await leaveFiles(callId, number)).slice(2);
+  await keepNoLonger({ config, desk });
+  t.notOk(await isThere(late), 'what a call under way still left is put aside within the hour');
   t.match(JSON.stringify(await acts['/v1/subjects/export']({ number })), CANARY.name, '18(1)(b), (c): its time is over, and it is kept');
 
   await acts['/v1/subjects/restrict']({ number, lift: true });
