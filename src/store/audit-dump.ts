@@ -89,6 +89,10 @@ async function checkKind(path: string): Promise<boolean> {
   }
 }
 
+/** Of pg_dump and pg_restore. */
+const FIRST_LINE = '-- PostgreSQL database dump';
+const LAST_LINE = '-- PostgreSQL database dump complete';
+
 interface RowVisitor {
   /** A table begins; false skips its rows. */
   table(name: string): boolean;
@@ -97,8 +101,12 @@ interface RowVisitor {
 
 async function eachRow(path: string, gzip: boolean, visitor: RowVisitor): Promise<void> {
   let table: { readonly name: string; readonly columns: readonly string[]; readonly wanted: boolean } | null = null;
+  // What pg_dump begins it ends: without its last line whole tables may be missing.
+  let cut = false;
   for await (const line of lines(path, gzip)) {
-    if (table === null) {
+    if (line === FIRST_LINE) cut = true;
+    else if (line === LAST_LINE) cut = false;
+    else if (table === null) {
       const start = COPY.exec(line);
       const name = start?.[2];
       if (name !== undefined) table = { name, columns: (start?.[3] ?? '').split(', ').map(unquote), wanted: visitor.table(name) };
@@ -108,10 +116,10 @@ async function eachRow(path: string, gzip: boolean, visitor: RowVisitor): Promis
       visitor.row(table.name, new Map(table.columns.map((column, at) => [column, values[at] ?? null])));
     }
   }
-  if (table !== null)
-    throw new ParleyError('CONFIG_INVALID', `${path} ends inside the table ${table.name}: the dump is not complete.`, {
-      place: { file: path },
-    });
+  if (table !== null || cut) {
+    const where = table === null ? `before the line "${LAST_LINE}"` : `inside the table ${table.name}`;
+    throw new ParleyError('CONFIG_INVALID', `${path} ends ${where}: the dump is not complete.`, { place: { file: path } });
+  }
 }
 
 async function* lines(path: string, gzip: boolean): AsyncGenerator<string> {
