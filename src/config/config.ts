@@ -38,6 +38,8 @@ export interface Config {
     readonly app: string;
     readonly user: string;
     readonly passwordFile: string | null;
+    /** 0: a call waits for ever for a gateway that is gone. */
+    readonly leaseSeconds: number;
     readonly sipPort: number;
     readonly rtpPorts: PortRange;
   };

@@ -60,6 +60,11 @@ const pbx = z.strictObject({
     .describe('Name of the application in Asterisk: what Parley puts into PARLEY_APP, and Stasis(${PARLEY_APP}) of the dialplan calls.'),
   user: word.default('parley').describe('User in ari.conf.'),
   passwordFile: path.optional().describe('File that holds the password of this user and nothing else.'),
+  leaseSeconds: count(0, 3600)
+    .default(20)
+    .describe(
+      'A call that nobody renews for so long goes to extension T of its context, or is hung up where there is none: its gateway is gone and did not come back. More than a restart takes; 0: it waits for ever.',
+    ),
   sipPort: port.default(5070).describe('UDP port for SIP of the own Asterisk, on loopback.'),
   rtpPorts: ports.default('31000-31999').describe('UDP ports for RTP of the own Asterisk.'),
 });

@@ -14,10 +14,10 @@ export interface Pbx {
 
 /** The PBX of the operator, or a private one. Errors: PBX_FAILED, PORT_IN_USE, CONFIG_INVALID. */
 export async function createPbx(config: Config, logger: Logger): Promise<Pbx> {
-  const { app, user, url, passwordFile } = config.pbx;
+  const { app, user, url, passwordFile, leaseSeconds } = config.pbx;
   if (!config.pbx.private) {
     const password = passwordFile === null ? '' : await readSecret(passwordFile);
-    const driver = createAsterisk({ url, app, user, password, logger });
+    const driver = createAsterisk({ url, app, user, password, leaseSeconds, logger });
     return { driver, sip: null, stop: () => Promise.resolve() };
   }
   const own = await startPrivateAsterisk(await privateAsterisk(config));
@@ -28,7 +28,8 @@ export async function createPbx(config: Config, logger: Logger): Promise<Pbx> {
   void own.exited.then(() => {
     if (!wanted.stop) logger.error('the private asterisk has ended by itself; restart Parley', { log: own.logFile });
   });
-  const driver = createAsterisk({ url: own.ariUrl, app, user: own.ariUser, password: own.ariPassword, logger });
+  const reached = { url: own.ariUrl, user: own.ariUser, password: own.ariPassword };
+  const driver = createAsterisk({ ...reached, app, leaseSeconds, logger });
   return { driver, sip: { host: own.sipHost, port: own.sipPort }, stop: () => ((wanted.stop = true), own.stop()) };
 }
 

@@ -1,6 +1,6 @@
 /** Calls outlive the process: killed with -9 in mid-call it goes on, and an upgrade drops nobody. Real Asterisk, real Postgres, real callers. */
 import { createServer } from 'node:http';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -131,6 +131,29 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
         ['old', 'booked'],
       ],
     );
+  });
+
+  await t.test("2a. nobody comes back: after its lease the call is the dialplan's, not silence", async (t) => {
+    const database = await postgres.database();
+    const place = { folder: join(folder, 'alone'), asterisk, databaseUrl: database.url(), mediaPort: 27_600 };
+    const gateway = await gatewayIn(t, { ...place, leaseSeconds: 4 });
+    gateway.start();
+    await gateway.up();
+    const fallbacks = async (): Promise<number> =>
+      (await readFile(asterisk.logFile, 'utf8')).split("Playing 'please-try-call-later").length - 1;
+    const before = await fallbacks();
+    let killed: Promise<void> = Promise.resolve();
+    const report = await placeCall({
+      ...sip,
+      // The lease is renewed: longer than it the call is up with its gateway.
+      script: [finished, { pauseMs: 6000 }, { say: 'yes' }, { wait: 'hangup', timeoutMs: 60_000 }],
+      onEvent: (event) => {
+        if (event.t === 'said') killed = gateway.kill();
+      },
+    });
+    await killed;
+    t.ok(report.answered && report.finished, 'hung up by the dialplan');
+    t.equal((await fallbacks()) - before, 1, 'by way of parley-fallback');
   });
 
   await t.test(

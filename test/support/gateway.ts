@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly mediaPort: number;
   /** The built program (npm run build) instead of the sources. */
   readonly built?: boolean;
+  /** How long a call waits for a gateway that is gone (default 120: longer than a start on a busy machine). */
+  readonly leaseSeconds?: number;
   /** YAML lines put at the end. */
   readonly more?: string;
   readonly name?: string;
@@ -37,7 +39,7 @@ export interface Gateway {
 
 /** `t`: kills what is left of it when the test ends, however it ends. */
 export async function gatewayIn(t: { teardown: (fn: () => unknown) => void }, options: GatewayOptions): Promise<Gateway> {
-  const { folder, asterisk, databaseUrl, mediaPort, more = '', name = 'test', app = 'parley' } = options;
+  const { folder, asterisk, databaseUrl, mediaPort, more = '', name = 'test', app = 'parley', leaseSeconds = 120 } = options;
   await mkdir(folder, { recursive: true });
   const file = (part: string): string => join(folder, part);
   const httpPort = await freeTcpPort();
@@ -46,7 +48,7 @@ export async function gatewayIn(t: { teardown: (fn: () => unknown) => void }, op
   await writeFile(
     file('parley.yaml'),
     `gateway: { name: ${name}, drainSeconds: 60 }
-pbx: { private: false, url: "${asterisk.ariUrl}", app: ${app}, user: ${asterisk.ariUser}, passwordFile: "${file('ari-password')}" }
+pbx: { private: false, url: "${asterisk.ariUrl}", app: ${app}, leaseSeconds: ${leaseSeconds}, user: ${asterisk.ariUser}, passwordFile: "${file('ari-password')}" }
 media: { ports: "${mediaPort}-${mediaPort + 99}", maxCalls: 50 }
 desks: { host: { context: parley-desks, extension: "100" } }
 audit: { spoolDirectory: "${file('spool')}" }

@@ -19,8 +19,9 @@ const QUICK: AsteriskTiming = {
   replacedMs: 50,
 };
 
-function driverFor(t: Test, mock: MockAri, password = 'right'): { pbx: PbxDriver; log: EventLog } {
-  const pbx = createAsterisk({ url: mock.url, app: 'parley', user: 'parley', password, logger: silentLogger, timing: QUICK });
+function driverFor(t: Test, mock: MockAri, password = 'right', leaseSeconds = 0): { pbx: PbxDriver; log: EventLog } {
+  const { url } = mock;
+  const pbx = createAsterisk({ url, app: 'parley', user: 'parley', password, leaseSeconds, logger: silentLogger, timing: QUICK });
   t.teardown(() => pbx.stop());
   return { pbx, log: new EventLog(pbx) };
 }
@@ -346,4 +347,64 @@ test('stop while Asterisk is away: start is told, and nothing is left running', 
   const failures = pbx.counters()['connectFailures'];
   await new Promise((later) => setTimeout(later, 60));
   t.equal(pbx.counters()['connectFailures'], failures);
+});
+
+/** What the timeouts of a channel were set to, and when it was sent back into the dialplan. */
+const leasesOf = (mock: MockAri, id: string): string[] =>
+  mock.requests.flatMap(({ uri }) => {
+    const seconds = new RegExp(`^/channels/${id}/variable\\?variable=TIMEOUT(?:%28|\\()absolute(?:%29|\\))&value=(\\d+)$`).exec(uri)?.[1];
+    if (seconds !== undefined) return [seconds];
+    return uri.startsWith(`/channels/${id}/continue`) ? ['continue'] : [];
+  });
+
+test('a lease: set at once, renewed while we are there, taken away before the call goes on without us', async (t) => {
+  const mock = await mockAri(t);
+  const { pbx, log } = driverFor(t, mock, 'right', 1);
+  await pbx.start();
+  mock.send(start('c1'));
+  mock.send(start('c2'));
+  await log.next('incoming');
+  await until('renewed', () => leasesOf(mock, 'c1').length >= 3 && leasesOf(mock, 'c2').length >= 3);
+  t.same([...new Set(leasesOf(mock, 'c1'))], ['1']);
+  await pbx.leave('c1', { PARLEY_OUTCOME: 'x' });
+  t.same(leasesOf(mock, 'c1').slice(-2), ['0', 'continue'], 'whoever has the call now is not cut off');
+  const renewals = leasesOf(mock, 'c2').length;
+  await until('the other one is renewed', () => leasesOf(mock, 'c2').length >= renewals + 2);
+  t.equal(leasesOf(mock, 'c1').at(-1), 'continue', 'and this one never again');
+  mock.send({ type: 'StasisEnd', channel: { id: 'c1' } });
+  mock.send(start('c1'));
+  await until('it came back', () => leasesOf(mock, 'c1').at(-1) === '1');
+});
+
+test('a lease: a call that could not go on is ours again; what is up after a reconnect has one', async (t) => {
+  const mock = await mockAri(t);
+  const { pbx, log } = driverFor(t, mock, 'right', 1);
+  await pbx.start();
+  mock.send(start('c1'));
+  await log.next('incoming');
+  const usual = mock.answer;
+  mock.answer = (method, path) => (path.endsWith('/continue') ? { status: 500, body: { message: 'no' } } : usual(method, path));
+  await t.rejects(pbx.leave('c1', {}), { code: 'PBX_FAILED' });
+  const at = leasesOf(mock, 'c1').length;
+  await until('renewed again', () => leasesOf(mock, 'c1').length >= at + 2);
+  t.equal(leasesOf(mock, 'c1').at(-1), '1');
+  const stasis = { id: 'c9', state: 'Up', caller: {}, dialplan: { exten: '7', app_name: 'Stasis', app_data: 'parley,flow=x' } };
+  mock.answer = (method, path) => (path === '/channels' ? { status: 200, body: [stasis] } : usual(method, path));
+  mock.drop();
+  await until('found again', () => leasesOf(mock, 'c9').length >= 2);
+});
+
+test('a lease: an Asterisk without func_timeout has none, and calls go on as ever', async (t) => {
+  const mock = await mockAri(t);
+  const { pbx, log } = driverFor(t, mock, 'right', 1);
+  const usual = mock.answer;
+  mock.answer = (method, path) =>
+    path.endsWith('/variable') ? { status: 500, body: { message: 'no such function' } } : usual(method, path);
+  await pbx.start();
+  mock.send(start('c1'));
+  await log.next('incoming');
+  await until('refused', () => (pbx.counters()['leasesRefused'] ?? 0) >= 2);
+  await pbx.leave('c1', {});
+  t.equal(leasesOf(mock, 'c1').at(-1), 'continue');
+  t.notOk(leasesOf(mock, 'c1').includes('0'));
 });

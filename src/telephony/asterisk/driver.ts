@@ -9,6 +9,7 @@ import type { HeldCall } from './call-table.ts';
 import { q850Of } from './causes.ts';
 import { DialledCalls } from './dialled.ts';
 import { AriRefusal, isGone } from './failure.ts';
+import { Leases } from './leases.ts';
 import { MediaLegs } from './media-legs.ts';
 import type { MediaWish } from './media-legs.ts';
 import { checkContext, checkExtension, checkVariable, cleanValue, legNames } from './names.ts';
@@ -29,6 +30,7 @@ class AsteriskDriver implements PbxDriver {
   readonly #dialled: DialledCalls;
   readonly #names: LegNames;
   readonly #calls: CallTable;
+  readonly #leases: Leases;
   readonly #releasing = new Set<Promise<void>>();
   readonly #counters: Record<string, number> = {};
   #version = '';
@@ -59,6 +61,12 @@ class AsteriskDriver implements PbxDriver {
     });
     this.#legs = new MediaLegs(this.#ari, options.app, this.#names, timing.requestMs);
     this.#dialled = new DialledCalls(this.#ari, options.app, this.#names);
+    this.#leases = new Leases({
+      seconds: options.leaseSeconds ?? 0,
+      set: (id, seconds) => this.#setTimeout(id, seconds),
+      isRefused: (error) => error instanceof AriRefusal,
+      onRefused: () => this.#leaseRefused(),
+    });
   }
 
   get version(): string {
@@ -75,6 +83,7 @@ class AsteriskDriver implements PbxDriver {
 
   /** Calls stay up in the PBX; legs of calls that have just ended are still taken down. */
   async stop(): Promise<void> {
+    this.#leases.stop();
     await Promise.all(this.#releasing);
     await this.#ari.stop();
     this.#linkUp = false;
@@ -136,17 +145,36 @@ class AsteriskDriver implements PbxDriver {
     }
     await this.#setVariables(id, variables);
     await this.#release(held);
-    await this.#onChannel(
-      id,
-      this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: { context, extension, priority: 1 } }),
-    );
+    await this.#goOn(id, { context, extension, priority: 1 });
   }
 
   async leave(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void> {
     const held = this.#need(id);
     await this.#setVariables(id, variables);
     await this.#release(held);
-    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query: {} }));
+    await this.#goOn(id, {});
+  }
+
+  /** Back into the dialplan, without a lease: whoever speaks with the caller from here on is not interrupted. */
+  async #goOn(id: PbxCallId, query: { context?: string; extension?: string; priority?: number }): Promise<void> {
+    await this.#leases.free(id);
+    try {
+      await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/continue', { path: { channelId: id }, query }));
+    } catch (error) {
+      if (this.#calls.get(id) !== undefined) this.#leases.take(id);
+      throw error;
+    }
+  }
+
+  async #setTimeout(id: PbxCallId, seconds: number): Promise<void> {
+    const query = { variable: 'TIMEOUT(absolute)', value: String(seconds) };
+    await this.#onChannel(id, this.#ari.request('POST /channels/{channelId}/variable', { path: { channelId: id }, query }));
+  }
+
+  #leaseRefused(): void {
+    if (this.#counters['leasesRefused'] === undefined)
+      this.#options.logger.warn('Asterisk sets no timeout: a call whose gateway dies for good waits for ever; load func_timeout.so');
+    this.#count('leasesRefused');
   }
 
   async #setVariables(id: PbxCallId, variables: Readonly<Record<string, string>>): Promise<void> {
@@ -197,6 +225,7 @@ class AsteriskDriver implements PbxDriver {
     await this.#ari.request('GET /asterisk/ping', {});
     this.#version = info.system?.version ?? '';
     const calls = this.#calls.resync(channels, (id) => this.#names.isMedia(id) || this.#dialled.isOurs(id), this.#early);
+    this.#leases.keepOnly(this.#calls.ids());
     this.#linkUp = true;
     this.#told = undefined;
     this.#options.logger.info('pbx link up', { attempt, version: this.#version });
@@ -265,8 +294,12 @@ class AsteriskDriver implements PbxDriver {
     if (this.#dialled.isOurs(channel.id)) {
       if (tell !== undefined) this.#dialled.take(tell);
       if (event.type === 'ChannelDestroyed') this.#dialled.gone(channel.id);
-    } else if (tell !== undefined) this.#emit(tell);
+    } else if (tell !== undefined) {
+      if (tell.t === 'incoming') this.#leases.take(channel.id);
+      this.#emit(tell);
+    }
     if (over === undefined) return;
+    this.#leases.forget(channel.id);
     const releasing = this.#release(over)
       .catch((error: unknown) => {
         this.#count('releaseFailures');

@@ -10,6 +10,8 @@ export interface AsteriskOptions {
   readonly user: string;
   readonly password: string;
   readonly logger: Logger;
+  /** How long a call stays without us before Asterisk takes it back (leases.ts); 0 or left out: for ever. */
+  readonly leaseSeconds?: number;
   readonly timing?: Partial<AsteriskTiming>;
 }
 
