@@ -170,14 +170,15 @@ test('calls outlive the gateway', { timeout: 420_000 }, async (t) => {
       const database = await postgres.database();
       const rig = await startRig({
         ...{ folder: join(folder, 'tool'), asterisk, databaseUrl: database.url(), mediaPort: 27_500 },
-        more: `tools:
+        more: `knowledge: { folders: { shop: { directory: "${join(import.meta.dirname, '../../config/knowledge/shop')}", language: en } } }
+tools:
   http: { "127.0.0.1:${port}": { private: true } }
   ports:
     shop.order: { http: { method: GET, url: "http://127.0.0.1:${port}/orders/{number}" } }
     shop.bill: { http: { method: GET, url: "http://127.0.0.1:${port}/bills/{number}" } }`,
       });
       await until('the link to Asterisk', () => rig.service.runner.linkUp);
-      const report = await rig.call([finished, { keys: '1' }, finished, { keys: '123456' }, { wait: 'hangup' }], {
+      const report = await rig.call([finished, { keys: '1' }, finished, { keys: '123456' }, finished, { say: 'no' }, { wait: 'hangup' }], {
         extension: 'flow_orders',
       });
       await until('the end of the call', () => rig.types().includes('call.ended'));
