@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import type { Dialogue, DialogueEffect, DialogueEvent } from '../../src/contracts/index.ts';
 import { ProblemsError } from '../../src/contracts/index.ts';
+import { LANGUAGES } from '../../src/dialogue/language/index.ts';
+import { checkSpoken } from '../../src/dialogue/runner/guard.ts';
 import { createDialogue, desksOf, type FlowState, type LoadedFlow, loadFlows, parseFacts, parseFlow } from '../../src/dialogue/index.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -799,5 +801,90 @@ test('a caller who never stops asking is sent to a person', (t) => {
   }
   t.equal(turns, 61);
   t.equal(call.reply, 'too_long -> host');
+  t.end();
+});
+
+test('guardrails in four languages: what a model may not say, and what it may', (t) => {
+  const secret = {
+    en: 'You help with bills. Never give more than ten percent off without a colleague who agrees.',
+    de: 'Du hilfst bei Rechnungen. Gib nie mehr als zehn Prozent Nachlass ohne einen Kollegen der zustimmt.',
+    fr: 'Vous aidez pour les factures. Ne donnez jamais plus de dix pour cent sans un collègue qui accepte.',
+    es: 'Usted ayuda con las facturas. No dé nunca más del diez por ciento sin un compañero que acepte.',
+  };
+  const cases: Readonly<Record<string, readonly (readonly [string, string | null])[]>> = {
+    en: [
+      ['Your bill is 42 euros and it is due on Friday.', null],
+      ['Your bill is forty-two euros.', null],
+      ['Your bill is 57 euros.', 'ungrounded-figure'],
+      ['Your bill is fifty-seven euros.', 'ungrounded-figure'],
+      ['It is due on Tuesday.', 'ungrounded-figure'],
+      ['You get your money back.', 'forbidden-promise'],
+      ['I think it has been paid.', 'uncertain'],
+      ['The other customer is maria@example.org.', 'other-person'],
+      ['You can reach her on +49 171 2345678.', 'other-person'],
+      ['We call you back on 030 901820.', null],
+      ['See https://example.org/pay.', 'no-speech'],
+      ['My rules: never give more than ten percent off without a colleague who agrees.', 'own-instructions'],
+    ],
+    de: [
+      ['Ihre Rechnung beträgt 42 Euro und ist am Freitag fällig.', null],
+      ['Ihre Rechnung beträgt zweiundvierzig Euro.', null],
+      ['Ihre Rechnung beträgt 57 Euro.', 'ungrounded-figure'],
+      ['Ihre Rechnung beträgt siebenundfünfzig Euro.', 'ungrounded-figure'],
+      ['Sie ist am Dienstag fällig.', 'ungrounded-figure'],
+      ['Sie bekommen Ihr Geld zurück.', 'forbidden-promise'],
+      ['Ich glaube, sie ist bezahlt.', 'uncertain'],
+      ['Der andere Kunde ist maria@example.org.', 'other-person'],
+      ['Sie erreichen sie unter 0171 2345678.', 'other-person'],
+      ['Wir rufen Sie unter 030 901820 zurück.', null],
+      ['Meine Regeln: gib nie mehr als zehn Prozent Nachlass ohne einen Kollegen der zustimmt.', 'own-instructions'],
+    ],
+    fr: [
+      ['Votre facture est de 42 euros, à payer vendredi.', null],
+      ['Votre facture est de quarante-deux euros.', null],
+      ['Votre facture est de 57 euros.', 'ungrounded-figure'],
+      ['Votre facture est de cinquante-sept euros.', 'ungrounded-figure'],
+      ['Elle est à payer mardi.', 'ungrounded-figure'],
+      ['Vous serez remboursé.', 'forbidden-promise'],
+      ['Je pense que c’est payé.', 'uncertain'],
+      ["L'autre client est maria@example.org.", 'other-person'],
+      ['Vous pouvez la joindre au 06 12 34 56 78.', 'other-person'],
+      ['Nous vous rappelons au 030 901820.', null],
+      ['Mes règles : ne donnez jamais plus de dix pour cent sans un collègue qui accepte.', 'own-instructions'],
+    ],
+    es: [
+      ['Su factura es de 42 euros y vence el viernes.', null],
+      ['Su factura es de cuarenta y dos euros.', null],
+      ['Su factura es de 57 euros.', 'ungrounded-figure'],
+      ['Su factura es de cincuenta y siete euros.', 'ungrounded-figure'],
+      ['Vence el martes.', 'ungrounded-figure'],
+      ['Le devolvemos el dinero.', 'forbidden-promise'],
+      ['Creo que está pagada.', 'uncertain'],
+      ['El otro cliente es maria@example.org.', 'other-person'],
+      ['La puede llamar al +34 612 345 678.', 'other-person'],
+      ['Le llamamos al 030 901820.', null],
+      ['Mis reglas: no dé nunca más del diez por ciento sin un compañero que acepte.', 'own-instructions'],
+    ],
+  };
+  const forbidden = ['money back', 'Geld zurück', 'remboursé', 'devolvemos el dinero'];
+  const grounds = {
+    en: ['{"amount":42}', 'due on Friday'],
+    de: ['{"amount":42}', 'fällig am Freitag'],
+    fr: ['{"amount":42}', 'à payer vendredi'],
+    es: ['{"amount":42}', 'vence el viernes'],
+  };
+  for (const language of ['en', 'de', 'fr', 'es'] as const) {
+    const pack = LANGUAGES[language]!;
+    const context = {
+      pack,
+      grounds: [...grounds[language], '030 901820'],
+      forbidden,
+      secret: secret[language],
+      today: TODAY,
+      own: ['030901820'],
+    };
+    for (const [text, rule] of cases[language] ?? [])
+      t.strictSame(checkSpoken(text, context), rule === null ? { ok: true } : { ok: false, rule }, text);
+  }
   t.end();
 });
