@@ -22,6 +22,9 @@ export class WaveStream {
     }
     if (this.#odd.length > 0) bytes = Buffer.concat([this.#odd, bytes]);
     this.#odd = bytes.subarray(bytes.length - (bytes.length % 2));
-    return Int16Array.from({ length: bytes.length >> 1 }, (_, i) => bytes.readInt16LE(i * 2));
+    // Little-endian like every machine that we run on; copied, because a view needs an even place.
+    const samples = new Int16Array(bytes.length >> 1);
+    new Uint8Array(samples.buffer).set(bytes.subarray(0, samples.byteLength));
+    return samples;
   }
 }
