@@ -2,6 +2,7 @@
  * A call whose gateway is gone must not stay in silence. Its channel has an absolute timeout (Asterisk: TIMEOUT(absolute)) that is
  * renewed as long as we are there; when it runs out, the call goes to extension T of the context of its Stasis line
  * (dialplan/asterisk: parley-fallback), or is hung up where there is none. Whoever leaves us alive takes no timeout along.
+ * Not so a channel that others redirect (AMI): ARI sets nothing on a channel that has left Stasis, so its new place has to (dialplan/README.md).
  */
 import type { PbxCallId } from '../../contracts/index.ts';
 
